@@ -1,0 +1,42 @@
+# Two commands for a fresh machine with only Python and venv: `make calibrate` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help calibrate test format clean
+
+help:
+	@echo "make calibrate   measure this machine, fit a cost model, write calibration.json and report.html"
+	@echo "make test        lint, check types and run the tests"
+	@echo "make format      format the code and apply the linter's safe fixes"
+	@echo "make clean       remove the environment and what was generated"
+
+calibrate: $(VENV)/.installed
+	$(BIN)/jaxcost calibrate --preset quick --out calibration.json --report report.html
+
+test: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f calibration.json report.html measurements.db
+
+# The stamps hold when the environment was last brought up to date with pyproject.toml.
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable ".[dev]"
+	touch $@ $(VENV)/.installed
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,59 @@
+"""Differentiable, calibrated cost models of neural networks: the public names, and nothing else.
+
+Each is loaded on first use, so that importing jaxcost costs little beside importing JAX.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxcost.device import Device as Device
+    from jaxcost.device import MemoryLevel as MemoryLevel
+    from jaxcost.device import detect_device as detect_device
+    from jaxcost.models.base import CostModel as CostModel
+    from jaxcost.models.base import LayerwiseCost as LayerwiseCost
+    from jaxcost.models.base import parameter as parameter
+    from jaxcost.workload import Workload as Workload
+    from jaxcost.workload import cnn as cnn
+    from jaxcost.workload import conv2d as conv2d
+    from jaxcost.workload import dense as dense
+    from jaxcost.workload import from_table as from_table
+    from jaxcost.workload import mlp as mlp
+
+_HOMES = {
+    "device": ("Device", "MemoryLevel", "detect_device"),
+    "models.base": ("CostModel", "LayerwiseCost", "parameter"),
+    "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("jaxcost")
+    if name not in _HOME:
+        raise AttributeError(f"module 'jaxcost' has no attribute {name!r}")
+    value = getattr(import_module(f"jaxcost.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+class _Package(ModuleType):
+    """Keeps a public name that a module shares, such as `fit`, when that module is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,191 @@
+"""What is looked up of a device: `Device` and `MemoryLevel`; presets; detecting this machine."""
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcost.messages import unknown
+from jaxcost.sizes import Scalar, positive
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+
+def _number(name: str, **default: Any) -> Any:
+    def convert(value: Any) -> Array | None:
+        return None if value is None else positive(name, value)
+
+    return eqx.field(converter=convert, **default)
+
+
+class MemoryLevel(eqx.Module):
+    """One level of memory: `units` memories of `bytes_per_unit` bytes each, both > 0."""
+
+    bytes_per_unit: Scalar = _number("bytes_per_unit")
+    units: Scalar = _number("units")
+    name: str = eqx.field(static=True, default="")
+
+    @property
+    def capacity(self) -> Float[Array, ""]:
+        """Bytes of all units together."""
+        return jnp.asarray(self.bytes_per_unit * self.units)
+
+
+class Device(eqx.Module):
+    """A device as its data sheet or the operating system describes it; None is unknown.
+
+    Args:
+        name: what it is called, as in `presets()`.
+        memory: levels from the innermost cache outward to main memory; empty if unknown.
+        peak_flops: FLOP/s in float32, > 0.
+        bandwidth: of the outermost level, B/s, > 0.
+        idle_power, design_power: W, > 0.
+        launch_year: with the day as a fraction of the year, > 0.
+        compute_units: CPU cores, or a GPU's multiprocessors, > 0.
+        platform, kind: as JAX names them, such as 'gpu' and 'Quadro T2000'; for a CPU, JAX knows
+            no kind, and the processor's own name stands there.
+
+    Raises: ValueError: a number that is not finite and greater than 0.
+    """
+
+    name: str = eqx.field(static=True)
+    memory: tuple[MemoryLevel, ...] = ()
+    peak_flops: Scalar | None = _number("peak_flops", default=None)
+    bandwidth: Scalar | None = _number("bandwidth", default=None)
+    idle_power: Scalar | None = _number("idle_power", default=None)
+    design_power: Scalar | None = _number("design_power", default=None)
+    launch_year: Scalar | None = _number("launch_year", default=None)
+    compute_units: Scalar | None = _number("compute_units", default=None)
+    platform: str | None = eqx.field(static=True, default=None)
+    kind: str | None = eqx.field(static=True, default=None)
+
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    # TechPowerUp GPU database, "Quadro T2000 Mobile" (TU117): 16 multiprocessors, 1024 cores,
+    # boost 1.785 GHz (x 1024 x 2 = 3.656 TFLOP/s), 128.1 GB/s, 60 W, 27 May 2019.
+    "quadro-t2000": {
+        "memory": [("L1", 64 * KIB, 16), ("L2", 1 * MIB, 1), ("VRAM", 4 * GIB, 1)],
+        "peak_flops": 3.656e12,
+        "bandwidth": 128.1e9,
+        "design_power": 60,
+        "launch_year": 2019.4,
+        "compute_units": 16,
+        "platform": "gpu",
+        "kind": "Quadro T2000",
+    },
+    # Tripp et al. (2024), tables 1 and 2: two Xeon Gold 6154; the idle power is the whole node's.
+    "eagle-cpu": {
+        "memory": [
+            ("L1", 32 * KIB, 36),
+            ("L2", 1 * MIB, 36),
+            ("L3", 24.75 * MIB, 2),
+            ("RAM", 96 * GIB, 1),
+        ],
+        "bandwidth": 2 * 128 * GIB,
+        "idle_power": 220,
+        "design_power": 2 * 200,
+        "compute_units": 36,
+        "platform": "cpu",
+        "kind": "Intel Xeon Gold 6154",
+    },
+    # The same tables: two V100 PCIe. L1 is 112 KiB in the authors' program, at most 96 in table 2.
+    "eagle-gpu": {
+        "memory": [("L1", 112 * KIB, 168), ("L2", 6 * MIB, 2), ("VRAM", 16 * GIB, 2)],
+        "bandwidth": 2 * 897 * GIB,
+        "idle_power": 374,
+        "design_power": 2 * 250,
+        "compute_units": 168,
+        "platform": "gpu",
+        "kind": "Tesla V100-PCIE-16GB",
+    },
+}
+
+
+def presets() -> dict[str, Device]:
+    """The devices known by name, as `{name: Device}`."""
+    return {name: device(name) for name in _PRESETS}
+
+
+def device(name: str) -> Device:
+    """The preset called `name`.
+
+    Raises: ValueError: an unknown name; the message gives the nearest and lists all.
+    Example:
+        >>> device("quadro-t2000").memory[-1].name
+        'VRAM'
+    """
+    if name not in _PRESETS:
+        raise ValueError(unknown("device", name, _PRESETS))
+    facts = dict(_PRESETS[name])
+    levels = tuple(MemoryLevel(size, units, label) for label, size, units in facts.pop("memory"))
+    return Device(name, levels, **facts)
+
+
+def detect_device(jax_device: jax.Device | None = None, *, root: Path = Path("/")) -> Device:
+    """This machine's device, as JAX and (for a CPU) Linux describe it; the rest is None.
+
+    Args:
+        jax_device: the device to describe; None is the one JAX uses by default.
+        root: where `sys` and `proc` are, keyword-only; another one for tests.
+    Returns: for a CPU its caches, main memory and cores; otherwise the memory JAX may use.
+    """
+    jax_device = jax_device or jax.devices()[0]
+    if jax_device.platform == "cpu":
+        kind, memory, units = _cpu_kind(root), _cpu_memory(root), _cpu_cores(root)
+    else:
+        kind, memory = jax_device.device_kind, _accelerator_memory(jax_device)
+        units = getattr(jax_device, "core_count", None)
+    name = re.sub(r"[^a-z0-9]+", "-", (kind or jax_device.platform).lower()).strip("-")
+    return Device(name, memory, compute_units=units, platform=jax_device.platform, kind=kind)
+
+
+def _accelerator_memory(jax_device: jax.Device) -> tuple[MemoryLevel, ...]:
+    limit = (jax_device.memory_stats() or {}).get("bytes_limit")
+    return (MemoryLevel(limit, 1, "memory"),) if limit else ()
+
+
+def _cpu_memory(root: Path) -> tuple[MemoryLevel, ...]:
+    total = _search(root / "proc/meminfo", r"^MemTotal:\s*(\d+) kB")
+    ram = (MemoryLevel(int(total) * KIB, 1, "RAM"),) if total else ()
+    return _cpu_caches(root) + ram
+
+
+def _cpu_caches(root: Path) -> tuple[MemoryLevel, ...]:
+    """Data and unified caches by level; a cache that several cores share is one unit."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for index in root.glob("sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"):
+        level, kind, size, shared = (
+            _search(index / name, r"^(\S+)")
+            for name in ("level", "type", "size", "shared_cpu_list")
+        )
+        count = re.fullmatch(r"(\d+)([KMG])", size or "")
+        if kind in ("Data", "Unified") and level and shared and count:
+            scale = {"K": KIB, "M": MIB, "G": GIB}[count[2]]
+            found[int(level)][shared] = int(count[1]) * scale
+    return tuple(
+        MemoryLevel(sum(units.values()) / len(units), len(units), f"L{level}")
+        for level, units in sorted(found.items())
+    )
+
+
+def _cpu_cores(root: Path) -> int | None:
+    pattern = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
+    return len({path.read_text() for path in root.glob(pattern)}) or os.cpu_count()
+
+
+def _cpu_kind(root: Path) -> str | None:
+    return _search(root / "proc/cpuinfo", r"^model name\s*:\s*(.+)$")
+
+
+def _search(path: Path, pattern: str) -> str | None:
+    try:
+        found = re.search(pattern, path.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return found[1].strip() if found else None

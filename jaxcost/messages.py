@@ -1,0 +1,37 @@
+"""The wording of errors: one line that names the field, its value, and what to give instead."""
+
+import difflib
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+
+def refused(field: str, value: Any, allowed: str) -> str:
+    """The line for a value out of range: `c_in = 0 is not allowed; give <allowed>`."""
+    if isinstance(value, str) and not value:
+        return f"{field} is empty; give {allowed}"
+    return f"{field} = {shown(value)} is not allowed; give {allowed}"
+
+
+def unknown(kind: str, name: object, options: Iterable[str]) -> str:
+    """The line for a name that is not one of `options`, with the nearest of them."""
+    options = list(options)
+    near = nearest(str(name), options)
+    hint = f"did you mean {near!r}? " if near else ""
+    return f"{kind} {shown(name)} is not known; {hint}choose one of: {', '.join(options)}"
+
+
+def nearest(name: str, options: Iterable[str], least: float = 0.5) -> str | None:
+    """The one of `options` most like `name`; None where none is like it by `least` (0 to 1)."""
+    near = difflib.get_close_matches(name, list(options), n=1, cutoff=least)
+    return near[0] if near else None
+
+
+def shown(value: Any, limit: int = 40) -> str:
+    """`value` for a message: numbers without noise, text quoted, long text cut."""
+    if isinstance(value, Real):
+        number = float(value)
+        # Seven digits hide the noise of float32; a whole number is shown in full.
+        return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.7g}"
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,1 @@
+"""Cost models: one file a model, each citing its equations."""

@@ -1,0 +1,248 @@
+"""The table of layers: reading it from CSV, and refusing what is not one, with the line."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxcost.messages import nearest, refused, unknown
+from jaxcost.sizes import PADDINGS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPS = ("conv2d", "dense")
+ITEM_BYTES = {
+    "float64": 8,
+    "float32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "int8": 1,
+    "float8_e4m3fn": 1,
+    "float8_e5m2": 1,
+}
+TARGETS = ("time_s", "energy_j")
+CHOICES = {"op": OPS, "padding": PADDINGS, "dtype": tuple(ITEM_BYTES)}
+COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "groups")
+REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
+OPTIONAL = ("dilation",)
+
+_WHOLE = "a whole number of at least 1"
+_POSITIVE = "a finite number greater than 0"
+
+
+def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.DataFrame":
+    """A CSV table of layers, one row a layer, validated; times in s, energies in J.
+
+    Args:
+        path: a CSV file in UTF-8 with the columns op, batch, in_h, in_w, c_in, c_out, k_h, k_w,
+            stride, padding, groups, dtype, and optionally dilation (1 where absent).
+        target: the measured column that must be there, 'time_s' or 'energy_j'; None for neither.
+    Returns: the rows and columns in the file's order; sizes as integers, the target as floats,
+        any other column as the text that stands in the file.
+    Raises: ValueError: whatever is no such table; one line that names file, line, column, value
+        and what is allowed.
+    """
+    frame, lines = read_text(path)
+    return _validate(frame, target, _Where(str(path), lines))
+
+
+def validate_layers(
+    frame: "pd.DataFrame", *, target: str | None = None, source: str = "table"
+) -> "pd.DataFrame":
+    """A table of layers in memory, validated as `read_layer_table` does; errors name the row.
+
+    Args:
+        frame: the columns of `read_layer_table`; is not changed.
+        target: as there.
+        source: what errors call the table, keyword-only.
+    Returns: a copy, sizes as integers, the target as floats.
+    Raises: ValueError: as there.
+    """
+    return _validate(frame, target, _Where(source, None, frame.index))
+
+
+class _Where:
+    """Names a row in messages: the line of a file, or the index of a frame."""
+
+    def __init__(self, source: str, lines: Sequence[int] | None, index: Any = None):
+        self.source, self.lines, self.index = source, lines, index
+
+    def header(self) -> str:
+        return self.source if self.lines is None else f"{self.source}, line 1"
+
+    def row(self, position: int) -> str:
+        if self.lines is None:
+            return f"{self.source}, row {self.index[position]}"
+        return f"{self.source}, line {self.lines[position]}"
+
+
+def _validate(frame: "pd.DataFrame", target: str | None, where: _Where) -> "pd.DataFrame":
+    _check_columns(frame, target, where)
+    if not len(frame):
+        raise ValueError(f"{where.source} has no rows; give at least one layer")
+    frame = frame.copy()
+    for column, options in CHOICES.items():
+        _check_choice(frame[column], options, where)
+    for column in (*COUNTS, *OPTIONAL):
+        if column in frame:
+            frame[column] = _whole(frame[column], where)
+    if target:
+        numbers = _numbers(frame[target], _POSITIVE, where)
+        _check(frame[target], (numbers > 0) & (numbers < np.inf), _POSITIVE, where)
+        frame[target] = numbers
+    _check_layers(frame, where)
+    return frame
+
+
+def _check_columns(frame: "pd.DataFrame", target: str | None, where: _Where) -> None:
+    if target not in (None, *TARGETS):
+        raise ValueError(unknown("target", target, TARGETS))
+    needed = [*REQUIRED, *([target] if target else [])]
+    extra = [str(c) for c in frame.columns if c not in (*REQUIRED, *OPTIONAL, *TARGETS)]
+    for column in needed:
+        if column not in frame:
+            near = nearest(column, extra)
+            hint = f"rename {near!r} to it" if near else "add it"
+            raise ValueError(f"{where.header()}: column {column!r} is missing; {hint}")
+    for column in OPTIONAL:
+        # An optional column that is misspelt would silently have its default.
+        if column not in frame and (near := nearest(column, extra, 0.8)):
+            line = f"column {near!r} is not known; rename it to {column!r}"
+            raise ValueError(f"{where.header()}: {line}")
+
+
+def _check_choice(column: "pd.Series", options: Sequence[str], where: _Where) -> None:
+    bad = ~column.isin(options).to_numpy()
+    if bad.any():
+        first = int(np.argmax(bad))
+        line = unknown(str(column.name), column.iloc[first], options)
+        raise ValueError(f"{where.row(first)}: {line}")
+
+
+def _whole(column: "pd.Series", where: _Where) -> Any:
+    numbers = _numbers(column, _WHOLE, where)
+    whole = np.isfinite(numbers) & (numbers >= 1) & (numbers == np.floor(numbers))
+    _check(column, whole, _WHOLE, where)
+    _check(column, numbers < 2**31, "a whole number below 2**31", where)
+    return numbers.astype(np.int64)
+
+
+def _numbers(column: "pd.Series", allowed: str, where: _Where) -> Any:
+    import pandas as pd
+
+    # Sizes repeat, and text is slow to convert: convert each distinct value once.
+    codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    numbers = np.asarray(pd.to_numeric(distinct, errors="coerce"), float)[codes]
+    _check(column, ~np.isnan(numbers), allowed, where)
+    return numbers
+
+
+def _check(column: "pd.Series", good: Any, allowed: str, where: _Where) -> None:
+    if not good.all():
+        raise _refusal(column, int(np.argmin(good)), allowed, where)
+
+
+def _refusal(column: "pd.Series", row: int, allowed: str, where: _Where) -> ValueError:
+    line = refused(str(column.name), _plain(column.iloc[row]), allowed)
+    return ValueError(f"{where.row(row)}: {line}")
+
+
+def _plain(value: Any) -> Any:
+    """A number that stands as text, as a number, so that messages do not quote it."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _check_layers(frame: "pd.DataFrame", where: _Where) -> None:
+    """What holds between columns: a dense layer has no kernel, groups divide, the kernel fits."""
+    dense = (frame["op"] == "dense").to_numpy()
+    dilation = frame.get("dilation", 1)
+    for column in ("k_h", "k_w", "stride"):
+        good = ~dense | (frame[column] == 1).to_numpy()
+        _check(frame[column], good, "1 in a dense layer, or op conv2d", where)
+    for channels in ("c_in", "c_out"):
+        divides = (frame[channels] % frame["groups"] == 0).to_numpy()
+        _check_against(frame, "groups", divides, channels, "a number that divides {}", where)
+    same = (frame["padding"] == "same").to_numpy()
+    for kernel, size in (("k_h", "in_h"), ("k_w", "in_w")):
+        fits = same | ((frame[kernel] - 1) * dilation < frame[size]).to_numpy()
+        allowed = "a kernel that (dilated) spans at most {}, or padding same"
+        _check_against(frame, kernel, fits, size, allowed, where)
+
+
+def _check_against(
+    frame: "pd.DataFrame", column: str, good: Any, other: str, allowed: str, where: _Where
+) -> None:
+    if not good.all():
+        row = int(np.argmin(good))
+        beside = f"{other} = {frame[other].iloc[row]}"
+        raise _refusal(frame[column], row, allowed.format(beside), where)
+
+
+def read_text(path: str | Path) -> tuple["pd.DataFrame", list[int]]:
+    """A CSV file as columns of text, and the line of each row; ValueError where it is no table."""
+    import pandas as pd
+
+    text = _decoded(Path(path))
+    lines = _line_numbers(text, str(path))
+    frame = pd.read_csv(
+        io.StringIO(text, newline=""),
+        dtype=str,
+        keep_default_na=False,
+        skipinitialspace=True,
+        index_col=False,
+    )
+    return frame, lines
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); give a CSV file") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path} is not text in UTF-8; give a CSV file")
+    if not text.strip():
+        raise ValueError(f"{path} is empty; give a CSV file with a header and at least one row")
+    return text
+
+
+def _line_numbers(text: str, source: str) -> list[int]:
+    """The line of each row; ValueError for a row of another length than the header's."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    header: list[str] | None = None
+    lines = []
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if header is None:
+                header = _unique(row, source)
+                continue
+            if len(row) != len(header):
+                raise ValueError(
+                    f"{source}, line {reader.line_num}: {len(row)} values but the header has "
+                    f"{len(header)} columns; give one value a column"
+                )
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        line = f"not CSV ({error}); repair the line"
+        raise ValueError(f"{source}, line {reader.line_num}: {line}") from None
+    return lines
+
+
+def _unique(header: list[str], source: str) -> list[str]:
+    for name in header:
+        if header.count(name) > 1:
+            raise ValueError(f"{source}, line 1: column {name!r} occurs twice; remove one")
+    return header

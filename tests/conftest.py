@@ -1,0 +1,60 @@
+"""What all tests share: strict JAX, both precisions, and where the public data are."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import jax
+import pytest
+
+from jaxcost.workload import Workload, cnn
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(params=["float32", "float64"])
+def precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs the test in both precisions; its value is the name of JAX's default real type."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", request.param == "float64")
+    yield request.param
+    jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Runs the test in float64."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The public data, beside the checkout or at JAXCOST_SHARED; skips where there are none."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("JAXCOST_SHARED", beside))
+    if not (folder / "datasets").is_dir():
+        pytest.skip(f"no public data at {folder}; set JAXCOST_SHARED to the folder that has them")
+    return folder
+
+
+@pytest.fixture
+def alexnet() -> Workload:
+    """AlexNet as published, in two groups; Krizhevsky, Sutskever, Hinton (2012)."""
+    return cnn(
+        [3, 96, 256, 384, 384, 256],
+        in_h=227,
+        in_w=227,
+        batch_size=1,
+        kernel=[11, 5, 3, 3, 3],
+        stride=[4, 1, 1, 1, 1],
+        padding=["valid", "same", "same", "same", "same"],
+        groups=[1, 2, 1, 2, 2],
+        pool=[2, 2, 1, 1, 2],
+        head=[4096, 4096, 1000],
+    )
