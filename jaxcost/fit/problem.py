@@ -1,0 +1,97 @@
+"""What is minimised: the robust log ratio of predicted to observed, and what was believed before."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcost.device import Device
+from jaxcost.fit.optimize import minimize
+from jaxcost.fit.space import Space
+from jaxcost.fit.starts import starting_points
+from jaxcost.precision import as_double
+from jaxcost.workload import Workload
+
+
+class Problem(eqx.Module):
+    """A model class, the rows to fit it to, and the loss; used within `double_precision`.
+
+        loss(z) = sum over rows of weight * ln(1 + (r / robust)**2) / 2
+                  + sum over parameters of ((z - believed) / spread)**2 / 2
+        r       = ln(predicted / observed)
+
+    Quadratic for errors below `robust`, then ever flatter: a row that no other row bears out,
+    such as a timing of work that was never done, does not bend the model.
+    """
+
+    space: Space = eqx.field(static=True)
+    workloads: Workload
+    device: Device
+    log_observed: Float[Array, " rows"]
+    robust: Float[Array, ""]
+    believed: Float[Array, " parameters"]
+    precision: Float[Array, " parameters"]
+
+    @classmethod
+    def of(
+        cls,
+        space: Space,
+        workloads: Workload,
+        device: Device,
+        observed: np.ndarray,
+        *,
+        robust: float,
+        priors: bool,
+    ) -> "Problem":
+        """The problem in float64; a workload of rank 1 is one network of one layer a row."""
+        if workloads.batch.ndim == 1:
+            workloads = jax.tree.map(lambda leaf: leaf[:, None], workloads)
+        believed, precision = space.prior()
+        leaves = (workloads, device, np.log(observed), robust, believed, precision * priors)
+        return cls(space, *map(as_double, leaves))
+
+    def log_predicted(self, z: Float[Array, " parameters"]) -> Float[Array, " rows"]:
+        """ln of what the model at `z` predicts for each row."""
+        model = self.space.model(z)
+        return jnp.log(jax.vmap(model, in_axes=(0, None))(self.workloads, self.device))
+
+    def loss(self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]) -> Array:
+        """The loss, a scalar."""
+        scaled = (self.log_predicted(z) - self.log_observed) / self.robust
+        data = jnp.sum(weights * jnp.log1p(scaled**2)) / 2
+        return data + jnp.sum(self.precision * (z - self.believed) ** 2) / 2
+
+    def trust(self, residual: Float[Array, " rows"]) -> Float[Array, " rows"]:
+        """How much each row still counts, in (0, 1], given its residual `r`."""
+        return 1 / (1 + (residual / self.robust) ** 2)
+
+    def starts(self, number: int, seed: int) -> np.ndarray:
+        """Where to search from, shape `(number, parameters)`."""
+        observed = np.exp(np.asarray(self.log_observed))
+        return starting_points(self.space, self.workloads, observed, number=number, seed=seed)
+
+
+def solve(
+    problem: Problem, weights: np.ndarray, starts: list[int], *, seed: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The best `z` for each row of weights, and the losses reached from its starts.
+
+    Args:
+        weights: of the rows in each of several fits, shape `(fits, rows)`.
+        starts: how many points each fit searches from. All fits run side by side in one program.
+    Returns: shape `(fits, parameters)`, and for each fit an array of shape `(starts,)`.
+    """
+    points = problem.starts(max(starts), seed)
+    fits = np.repeat(np.arange(len(starts)), starts)
+    begin = np.concatenate([points[:number] for number in starts])
+    found, losses = map(np.asarray, _descend_all(problem, jnp.asarray(begin), jnp.asarray(weights[fits], float)))
+    losses = np.where(np.isfinite(losses), losses, np.inf)
+    each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]
+    best = [rows[losses[rows].argmin()] for rows in each]
+    return found[best], [losses[rows] for rows in each]
+
+
+@eqx.filter_jit
+def _descend_all(problem: Problem, begin: Array, weights: Array) -> tuple[Array, Array]:
+    return jax.vmap(lambda z, w: minimize(problem.loss, z, w))(begin, weights)

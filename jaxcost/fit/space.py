@@ -1,0 +1,69 @@
+"""The unconstrained space in which a model's parameters are searched."""
+
+import dataclasses
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcost.models.base import CostModel, Parameter, parameters_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Space:
+    """A model's parameters as a real vector `z`, one entry a parameter, bounds built in.
+
+    A parameter above 0 is searched by its logarithm, one between two bounds by its logit.
+    """
+
+    template: type[CostModel]
+    parameters: tuple[Parameter, ...]
+
+    @classmethod
+    def of(cls, model: type[CostModel] | CostModel) -> "Space":
+        """The space of a model class, or of an instance's class."""
+        kind = model if isinstance(model, type) else type(model)
+        return cls(kind, parameters_of(kind))
+
+    def model(self, z: Float[Array, " parameters"]) -> CostModel:
+        """The model at `z`; `z` may be traced."""
+        values = {p.name: _constrain(p, z[i]) for i, p in enumerate(self.parameters)}
+        return self.template(**values)
+
+    def vector(self, values: dict[str, float]) -> np.ndarray:
+        """`z` for parameter values, shape `(parameters,)`; values on a bound are moved just inside."""
+        return np.array([_release(p, float(values[p.name])) for p in self.parameters])
+
+    def values(self, z: np.ndarray) -> dict[str, float]:
+        """Parameter values at a concrete `z`, in each parameter's unit."""
+        return {p.name: float(_constrain(p, z[i], np)) for i, p in enumerate(self.parameters)}
+
+    def prior(self) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and precision of the normal prior on `z`; precision 0 where nothing is believed."""
+        centre, precision = np.zeros(len(self.parameters)), np.zeros(len(self.parameters))
+        for i, p in enumerate(self.parameters):
+            if p.spread is not None and p.start is not None:
+                centre[i], precision[i] = _release(p, p.start), p.spread**-2
+        return centre, precision
+
+
+def _constrain(p: Parameter, z, numpy=jnp):
+    if math.isinf(p.lower) and math.isinf(p.upper):
+        return z
+    if math.isinf(p.upper):
+        return p.lower + numpy.exp(z)
+    if math.isinf(p.lower):
+        return p.upper - numpy.exp(z)
+    return p.lower + (p.upper - p.lower) / (1 + numpy.exp(-z))
+
+
+def _release(p: Parameter, value: float) -> float:
+    if math.isinf(p.lower) and math.isinf(p.upper):
+        return value
+    if math.isinf(p.upper):
+        return math.log(max(value - p.lower, 1e-300))
+    if math.isinf(p.lower):
+        return math.log(max(p.upper - value, 1e-300))
+    share = min(max((value - p.lower) / (p.upper - p.lower), 1e-9), 1 - 1e-9)
+    return math.log(share / (1 - share))

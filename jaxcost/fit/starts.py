@@ -1,0 +1,55 @@
+"""Where the search begins: typical values, in the scale of the data."""
+
+import jax
+import numpy as np
+
+from jaxcost import counts
+from jaxcost.fit.space import Space
+from jaxcost.models.base import Parameter
+from jaxcost.workload import Workload
+
+_SCATTER = 1.0  # standard deviation of ln(start), where the parameter declares no spread
+
+
+def starting_points(
+    space: Space, workloads: Workload, observed: np.ndarray, *, number: int, seed: int
+) -> np.ndarray:
+    """Vectors `z` to start from, shape `(number, parameters)`: a typical one, then scattered ones.
+
+    A parameter without a declared start gets one from its unit and the data: a rate (FLOP/s, B/s)
+    the fastest seen, a cost by itself (s, J) the smallest seen, a cost per FLOP or byte the median.
+    """
+    natural = _natural_scales(workloads, observed)
+    typical = space.vector({p.name: _start(p, natural) for p in space.parameters})
+    spread = np.array([p.spread or _SCATTER for p in space.parameters])
+    noise = np.random.default_rng(seed).standard_normal((number, len(typical)))
+    noise[0] = 0
+    return typical + spread * noise
+
+
+def _start(p: Parameter, natural: dict[str, float]) -> float:
+    if p.start is not None:
+        return p.start
+    if p.unit in natural:
+        return natural[p.unit]
+    if np.isfinite(p.lower) and np.isfinite(p.upper):
+        return (p.lower + p.upper) / 2
+    return 1.0 + p.lower if np.isfinite(p.lower) else 0.0
+
+
+def _natural_scales(workloads: Workload, observed: np.ndarray) -> dict[str, float]:
+    flops, moved = (_per_row(f, workloads) for f in (counts.flops, counts.bytes_moved))
+    scales = {"s": observed.min(), "J": observed.min()}
+    for unit, amount in (("FLOP", flops), ("B", moved)):
+        some = amount > 0
+        if some.any():
+            pace = observed[some] / amount[some]
+            # The second fastest per cent: a faulty row must not set the scale.
+            scales[f"{unit}/s"] = 1 / np.quantile(pace, 0.02)
+            scales |= {f"s/{unit}": np.median(pace), f"J/{unit}": np.median(pace)}
+    return {unit: float(value) for unit, value in scales.items()}
+
+
+def _per_row(count, workloads: Workload) -> np.ndarray:
+    amount = np.asarray(jax.jit(count)(workloads) * workloads.repeat)
+    return amount if amount.ndim == 1 else amount.sum(-1)

@@ -1,0 +1,21 @@
+"""Computing in float64 whatever JAX is set to, on the CPU whatever it runs on."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """Within it, new JAX arrays are float64 and live on the CPU; afterwards all is as it was."""
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        yield
+
+
+def as_double(tree: Any) -> Any:
+    """Every array of a pytree as a float64 JAX array; call it within `double_precision`."""
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf, np.float64)), tree)
