@@ -1,0 +1,103 @@
+"""What was learnt of one device: `Calibration`, loaded from a file or a preset."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Array, Float
+
+from jaxcost.calibration.fitted import Fitted
+from jaxcost.device import Device
+from jaxcost.workload import Workload, from_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNITS = {"time_s": "s", "energy_j": "J"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """A device, the models fitted to it by target (`time_s`, `energy_j`), and where they come from.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxcost as jc
+        >>> calibration = jc.load_calibration("quadro-t2000")
+        >>> def latency(hidden):
+        ...     widths = jnp.concatenate([jnp.array([784.0]), hidden, jnp.array([10.0])])
+        ...     return calibration.latency(jc.mlp(widths, batch_size=32))
+        >>> jax.grad(latency)(jnp.array([512.0, 256.0])).shape       # seconds per unit of width
+        (2,)
+    """
+
+    device: Device
+    models: dict[str, Fitted]
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def latency(self, workload: Workload) -> Float[Array, ""]:
+        """Latency of a network, in seconds: the sum over its layers; differentiable.
+
+        Raises: ValueError: the calibration was not fitted to times.
+        """
+        return self._of("time_s").cost(workload, self.device)
+
+    def energy(self, workload: Workload) -> Float[Array, ""]:
+        """Energy of one pass of a network, in joules: the sum over its layers; differentiable.
+
+        Raises: ValueError: the calibration was not fitted to energies.
+        """
+        return self._of("energy_j").cost(workload, self.device)
+
+    def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """The table of layers with its predictions and their 90 % intervals beside it.
+
+        Args: frame: as from `jaxcost.table.read_layer_table`.
+        Returns: a copy; for each target T the columns predicted_T, predicted_T_lo, predicted_T_hi,
+            in the target's unit.
+        Raises: ValueError: rows that are no layers.
+        """
+        layers = from_table(frame)
+        frame = frame.copy()
+        for target, fitted in self.models.items():
+            ends = fitted.interval(layers, self.device)
+            for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
+                frame[f"predicted_{target}{suffix}"] = values
+        return frame
+
+    def save(self, path: str | Path) -> None:
+        """Writes the calibration as JSON, whole or not at all."""
+        from jaxcost.calibration.schema import dump
+        from jaxcost.files import write_text
+
+        write_text(path, dump(self))
+
+    def _of(self, target: str) -> Fitted:
+        if target not in self.models:
+            known = ", ".join(self.models)
+            raise ValueError(
+                f"the calibration of {self.device.name} has no {target}, only {known}; "
+                f"fit one from a table with that column: jaxcost fit TABLE.csv --target {target}"
+            )
+        return self.models[target]
+
+
+def load_calibration(path_or_preset: str | Path) -> Calibration:
+    """A calibration from a JSON file, or a preset by its name.
+
+    Raises: ValueError: neither a file nor a preset, or a file that is damaged or of a newer
+        version; the message names the file, the place in it and what is wrong there.
+    Example:
+        >>> load_calibration("quadro-t2000").models["time_s"].name
+        'alpha-flops'
+    """
+    from jaxcost.calibration.presets import PRESETS, preset
+    from jaxcost.calibration.schema import load
+    from jaxcost.messages import unknown
+
+    if str(path_or_preset) in PRESETS:
+        return preset(str(path_or_preset))
+    path = Path(path_or_preset)
+    if not path.exists():
+        kind = "no file, and calibration preset"
+        raise ValueError(unknown(kind, str(path_or_preset), PRESETS))
+    return load(path)

@@ -1,0 +1,154 @@
+"""From a table of measured layers to what a calibration knows of one target."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxcost.calibration.fitted import Fitted
+from jaxcost.correction import cross_validate_correction, features, fit_correction
+from jaxcost.device import Device
+from jaxcost.fit import Accuracy, FitResult, fit
+from jaxcost.intervals import calibrate_intervals
+from jaxcost.models.base import parameters_of
+from jaxcost.models.registry import BASELINES, MODELS, model_class
+from jaxcost.precision import double_precision
+from jaxcost.workload import Workload, from_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_ROWS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
+_CONTRADICTS = np.log(2)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    name: str
+    result: FitResult
+    corrected: dict[str, tuple[np.ndarray, np.ndarray]]  # by kind of fold: ln predicted, novelty
+
+    def error(self, log_observed: np.ndarray) -> float:
+        """Mean over the kinds of fold of the mean absolute relative error."""
+        kinds = [Accuracy.of(p, log_observed).mean_absolute for p, _ in self.corrected.values()]
+        return float(np.mean(kinds))
+
+
+def fit_table(
+    frame: "pd.DataFrame",
+    device: Device,
+    *,
+    target: str = "time_s",
+    model: str | None = None,
+    correction: bool | None = None,
+    starts: int = 16,
+    seed: int = 0,
+) -> Fitted:
+    """Fits a model, its correction and its intervals to a table of measured layers.
+
+    Args:
+        frame: as from `jaxcost.table.read_layer_table`; a column `sweep`, where there is one, says
+            which layers were varied together, and whole sweeps are then left out in turn.
+        device: what was measured.
+        target: the measured column, `time_s` or `energy_j`, keyword-only.
+        model: a name from `jaxcost.models.registry`; None takes the one with the smallest
+            cross-validated error. keyword-only.
+        correction: whether to correct the model between measured layers; None: unless a model
+            was asked for by name. keyword-only.
+        starts, seed: as in `jaxcost.fit`, keyword-only.
+    Raises: ValueError: fewer than ten rows, or whatever `jaxcost.fit` refuses.
+    """
+    if len(frame) < LEAST_ROWS:
+        raise ValueError(
+            f"rows = {len(frame)} is not enough for intervals that are checked; "
+            f"measure at least {LEAST_ROWS} different layers"
+        )
+    corrected = model is None if correction is None else correction
+    data = _Data.of(frame, device, target)
+    names = _names_to_fit(model, len(frame))
+    results = {name: data.fit(name, starts, seed) for name in names}
+    chosen = [model] if model else list(results)
+    candidates = [data.candidate(name, results[name], corrected) for name in chosen]
+    best = min(candidates, key=lambda c: c.error(data.log_observed))
+    return data.finish(best, results, corrected)
+
+
+def _names_to_fit(model: str | None, rows: int) -> list[str]:
+    """The model and the baselines to show beside it, as far as the rows suffice for each."""
+    if model is not None:
+        model_class(model)
+    wanted = [model] if model else list(MODELS)
+    enough = [n for n in (*wanted, *BASELINES) if n in wanted or n in MODELS]
+    fits = [n for n in dict.fromkeys(enough) if len(parameters_of(MODELS[n])) <= rows]
+    return fits if model is None else list(dict.fromkeys([model, *fits]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    layers: Workload
+    device: Device
+    observed: np.ndarray
+    sweeps: list[str] | None
+    x: np.ndarray
+
+    @classmethod
+    def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "_Data":
+        layers = from_table(frame)
+        with double_precision():
+            x = np.asarray(features(layers), np.float64)
+        sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
+        return cls(layers, device, frame[target].to_numpy(float), sweeps, x)
+
+    @property
+    def log_observed(self) -> np.ndarray:
+        return np.log(self.observed)
+
+    def fit(self, name: str, starts: int, seed: int) -> FitResult:
+        return fit(
+            MODELS[name], self.layers, self.device, self.observed,
+            sweeps=self.sweeps, starts=starts, seed=seed,
+        )  # fmt: skip
+
+    def candidate(self, name: str, result: FitResult, corrected: bool) -> _Candidate:
+        kinds = {}
+        for kind, folds in result.folds.items():
+            if corrected:
+                kinds[kind] = cross_validate_correction(self.x, self.log_observed, folds)
+            else:
+                kinds[kind] = folds.predicted(), np.zeros(len(self.x))
+        return _Candidate(name, result, kinds)
+
+    def finish(self, best: _Candidate, results: dict[str, FitResult], corrected: bool) -> Fitted:
+        result, observed = best.result, self.log_observed
+        left_out = {k: (observed - p, novelty) for k, (p, novelty) in best.corrected.items()}
+        alone = np.log(np.asarray(result.model.layer_costs(self.layers, self.device), np.float64))
+        fitted = Fitted(
+            name=best.name,
+            model=result.model,
+            intervals=calibrate_intervals(left_out["rows"], left_out.get("sweeps")),
+            estimates=result.estimates,
+            covariance=result.covariance,
+            singular_values=result.singular_values,
+            errors={},
+            model_errors=result.errors,
+            baselines={n: r.errors for n, r in results.items() if n != best.name},
+            warnings=(*result.warnings, *_contradictions(alone, observed)),
+            correction=fit_correction(self.x, observed - alone) if corrected else None,
+            layers=np.column_stack([self.x, observed - alone]) if corrected else None,
+        )
+        in_sample = np.log(np.asarray(fitted.layer_costs(self.layers, self.device), np.float64))
+        errors = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
+        errors = {kind: Accuracy.of(p, observed) for kind, p in errors.items()}
+        return dataclasses.replace(fitted, errors=errors)
+
+
+def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list[str]:
+    """Rows so far from what all others say that the measurement itself is in doubt."""
+    error = log_predicted - log_observed
+    usual = 1.4826 * np.median(np.abs(error))
+    rows = np.flatnonzero(np.abs(error) > max(_CONTRADICTS, 6 * usual))
+    worst = sorted(rows, key=lambda row: -abs(error[row]))[:5]
+    shown = ", ".join(f"{row + 1} ({np.exp(-error[row]):.2g} times what is expected)" for row in worst)
+    if not worst:
+        return []
+    return [f"{len(rows)} rows contradict the others and were given little weight: row {shown}"]

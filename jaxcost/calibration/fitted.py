@@ -1,0 +1,70 @@
+"""One target of a calibration: a fitted model, what corrects it, and how far to trust it."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcost.correction import Correction
+from jaxcost.device import Device
+from jaxcost.fit import Accuracy, Estimate
+from jaxcost.intervals import Intervals
+from jaxcost.models.base import LayerwiseCost
+from jaxcost.workload import Workload
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What a calibration knows of one target, such as `time_s`.
+
+    Attributes:
+        name: of the model, as in `jaxcost.models.registry`.
+        model: the fitted model.
+        intervals: of a prediction.
+        estimates: the model's parameters with their intervals.
+        covariance, singular_values: as in `jaxcost.fit.FitResult`.
+        errors: of the model with its correction: `in_sample`, cross-validated by `rows` and by
+            `sweeps`, and `held_out`, as far as they are known.
+        model_errors: the same of the model alone.
+        baselines: the same of other models fitted to the same rows, by name.
+        warnings: what the data leave open or contradict, a line each.
+        correction: of the model between measured layers; None for the model alone.
+        layers: what the correction was fitted to: its features and ln(observed / predicted) in
+            the last column, shape `(rows, features + 1)`; None without a correction.
+    """
+
+    name: str
+    model: LayerwiseCost
+    intervals: Intervals
+    estimates: tuple[Estimate, ...]
+    covariance: np.ndarray
+    singular_values: np.ndarray
+    errors: dict[str, Accuracy]
+    model_errors: dict[str, Accuracy]
+    baselines: dict[str, dict[str, Accuracy]]
+    warnings: tuple[str, ...] = ()
+    correction: Correction | None = None
+    layers: np.ndarray | None = None
+
+    def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
+        """The cost of each layer occurring once, corrected, in the target's unit; differentiable."""
+        costs = self.model.layer_costs(workload, device)
+        if self.correction is None:
+            return costs
+        return costs * jnp.exp(self.correction.log_ratio(workload))
+
+    def cost(self, workload: Workload, device: Device) -> Float[Array, ""]:
+        """The cost of a network, in the target's unit: the sum over its layers; differentiable."""
+        return jnp.sum(workload.repeat * self.layer_costs(workload, device))
+
+    def interval(
+        self, workload: Workload, device: Device
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each layer's cost and the ends of its 90 % interval, each of shape `(layers,)`."""
+        costs = np.asarray(self.layer_costs(workload, device), np.float64)
+        if self.correction is None:
+            novelty = np.zeros(len(costs))
+        else:
+            novelty = np.asarray(self.correction.novelty(workload), np.float64)
+        return costs, *self.intervals.around(np.log(costs), novelty)

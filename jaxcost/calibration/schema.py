@@ -1,0 +1,255 @@
+"""Calibrations as JSON: what the file holds, writing it, and refusing one that is damaged."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from jaxcost.calibration import Calibration
+from jaxcost.calibration.fitted import Fitted
+from jaxcost.correction import fit_correction
+from jaxcost.device import Device, MemoryLevel
+from jaxcost.fit import Accuracy, Estimate
+from jaxcost.intervals import Intervals
+from jaxcost.messages import shown
+from jaxcost.models.base import parameters_of
+from jaxcost.models.registry import MODELS
+
+VERSION = 1
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+Errors = dict[str, "AccuracyRecord"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class LevelRecord(_Record):
+    """One memory level: name, bytes per unit, units."""
+
+    name: str
+    bytes_per_unit: Positive
+    units: Positive
+
+
+class DeviceRecord(_Record):
+    """A device; null is unknown. FLOP/s, B/s, W."""
+
+    name: str
+    platform: str | None = None
+    kind: str | None = None
+    memory: tuple[LevelRecord, ...] = ()
+    compute_units: Positive | None = None
+    peak_flops: Positive | None = None
+    bandwidth: Positive | None = None
+    idle_power: Positive | None = None
+    design_power: Positive | None = None
+    launch_year: Positive | None = None
+
+
+class AccuracyRecord(_Record):
+    """Relative errors as fractions."""
+
+    rows: Annotated[int, Field(ge=1)]
+    mean_absolute: FiniteFloat
+    median_absolute: FiniteFloat
+    within_10_percent: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    bias: FiniteFloat
+
+
+class ParameterRecord(_Record):
+    """A parameter: value with its 90 % interval, and the bounds of the search (null: none)."""
+
+    name: str
+    value: FiniteFloat
+    lower: FiniteFloat
+    upper: FiniteFloat
+    bounds: tuple[FiniteFloat | None, FiniteFloat | None]
+    unit: str
+    doc: str
+    determined: bool
+
+
+class IntervalsRecord(_Record):
+    """Half the width of the 90 % interval of ln(cost), and how far it widens for novel layers."""
+
+    half_width: Positive
+    widening: Annotated[FiniteFloat, Field(ge=0)]
+
+
+class ModelRecord(_Record):
+    """One target: the model, its parameters, and how well it predicts."""
+
+    model: Literal[tuple(MODELS)]  # type: ignore[valid-type]
+    unit: Literal["s", "J"]
+    parameters: tuple[ParameterRecord, ...]
+    intervals: IntervalsRecord
+    errors: Errors
+    model_errors: Errors
+    baselines: dict[str, Errors]
+    warnings: tuple[str, ...]
+    singular_values: tuple[FiniteFloat, ...]
+    covariance: tuple[tuple[FiniteFloat, ...], ...]
+    correction_columns: tuple[str, ...] | None
+    correction_layers: tuple[tuple[FiniteFloat, ...], ...] | None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelRecord":
+        names = [p.name for p in parameters_of(MODELS[self.model])]
+        if [p.name for p in self.parameters] != names:
+            raise ValueError(f"parameters must be {', '.join(names)}")
+        if {len(row) for row in self.covariance} | {len(self.covariance)} - {0} > {len(names)}:
+            raise ValueError(f"covariance must be {len(names)} x {len(names)}")
+        if self.correction_layers and {len(row) for row in self.correction_layers} != {len(COLUMNS)}:
+            raise ValueError(f"each row must have {len(COLUMNS)} numbers")
+        return self
+
+
+class CalibrationRecord(_Record):
+    """The whole file."""
+
+    schema_version: Literal[1]
+    device: DeviceRecord
+    models: Annotated[dict[Literal["time_s", "energy_j"], ModelRecord], Field(min_length=1)]
+    provenance: dict[str, Any]
+
+
+COLUMNS = (
+    "ln_positions", "ln_c_in", "ln_c_out", "ln_taps", "ln_groups", "twice_spatial", "is_dense",
+    "ln_observed_over_model",
+)  # fmt: skip
+
+
+def dump(calibration: Calibration) -> str:
+    """The calibration as JSON text, keys in a fixed order, one measured layer a line."""
+    record = CalibrationRecord(
+        schema_version=VERSION,
+        device=_device_record(calibration.device),
+        models={target: _model_record(f) for target, f in calibration.models.items()},
+        provenance=calibration.provenance,
+    )
+    return _indented(record.model_dump(mode="json")) + "\n"
+
+
+def load(path: Path) -> Calibration:
+    """The calibration in a file.
+
+    Raises: ValueError: one line that names the file, the place in it, and what is wrong there.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        _check_version(content)
+        record = CalibrationRecord.model_validate(content)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{path}, {place}: not JSON ({error.msg}); calibrate again") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        value = shown(first["input"])
+        raise ValueError(f"{path}: {place} = {value}: {first['msg']}; calibrate again") from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}; give a calibration that jaxcost wrote") from None
+    models = {target: _fitted(model) for target, model in record.models.items()}
+    return Calibration(_device(record.device), dict(models), record.provenance)
+
+
+def _check_version(content: Any) -> None:
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise ValueError("has no schema_version, so it is no calibration")
+    if content["schema_version"] != VERSION:
+        found = shown(content["schema_version"])
+        raise ValueError(f"schema_version = {found}, but this jaxcost reads {VERSION}")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _device_record(device: Device) -> DeviceRecord:
+    numbers = ("compute_units", "peak_flops", "bandwidth", "idle_power", "design_power", "launch_year")
+    known = {name: getattr(device, name) for name in numbers}
+    return DeviceRecord(
+        name=device.name,
+        platform=device.platform,
+        kind=device.kind,
+        memory=tuple(
+            LevelRecord(name=m.name, bytes_per_unit=float(m.bytes_per_unit), units=float(m.units))
+            for m in device.memory
+        ),
+        **{name: None if value is None else float(value) for name, value in known.items()},
+    )
+
+
+def _device(record: DeviceRecord) -> Device:
+    memory = tuple(MemoryLevel(m.bytes_per_unit, m.units, m.name) for m in record.memory)
+    return Device(**{**dict(record), "memory": memory})
+
+
+def _model_record(fitted: Fitted) -> ModelRecord:
+    bounds = {p.name: _finite(p.lower, p.upper) for p in parameters_of(fitted.model)}
+    parameters = [
+        ParameterRecord(**dataclasses.asdict(e), bounds=bounds[e.name]) for e in fitted.estimates
+    ]
+    layers = None if fitted.layers is None else fitted.layers.tolist()
+    return ModelRecord(
+        model=fitted.name,
+        unit=fitted.model.unit,
+        parameters=parameters,
+        intervals=dataclasses.asdict(fitted.intervals),
+        errors=_error_records(fitted.errors),
+        model_errors=_error_records(fitted.model_errors),
+        baselines={name: _error_records(errors) for name, errors in fitted.baselines.items()},
+        warnings=fitted.warnings,
+        singular_values=fitted.singular_values.tolist(),
+        covariance=fitted.covariance.tolist(),
+        correction_columns=None if layers is None else COLUMNS,
+        correction_layers=layers,
+    )
+
+
+def _fitted(record: ModelRecord) -> Fitted:
+    kind = MODELS[record.model]
+    fields = {field.name for field in dataclasses.fields(Estimate)}
+    rows = record.correction_layers
+    layers = None if rows is None else np.array(rows)
+    return Fitted(
+        name=record.model,
+        model=kind(**{p.name: p.value for p in record.parameters}),
+        intervals=Intervals(**dict(record.intervals)),
+        estimates=tuple(Estimate(**p.model_dump(include=fields)) for p in record.parameters),
+        covariance=np.array(record.covariance),
+        singular_values=np.array(record.singular_values),
+        errors=_accuracies(record.errors),
+        model_errors=_accuracies(record.model_errors),
+        baselines={name: _accuracies(errors) for name, errors in record.baselines.items()},
+        warnings=record.warnings,
+        correction=None if layers is None else fit_correction(layers[:, :-1], layers[:, -1]),
+        layers=layers,
+    )
+
+
+def _error_records(errors: dict[str, Accuracy]) -> Errors:
+    return {kind: AccuracyRecord(**dataclasses.asdict(a)) for kind, a in errors.items()}
+
+
+def _accuracies(errors: Errors) -> dict[str, Accuracy]:
+    return {kind: Accuracy(**dict(record)) for kind, record in errors.items()}
+
+
+def _finite(*values: float) -> tuple[float | None, ...]:
+    return tuple(value if np.isfinite(value) else None for value in values)
+
+
+def _indented(value: Any, depth: int = 0) -> str:
+    """JSON in which a list of numbers stands on one line, and everything else is indented."""
+    pad, inner = "  " * depth, "  " * (depth + 1)
+    if isinstance(value, dict) and value:
+        items = [f"{inner}{json.dumps(k)}: {_indented(v, depth + 1)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(items) + f"\n{pad}}}"
+    if isinstance(value, list) and any(isinstance(v, dict | list) for v in value):
+        return "[\n" + ",\n".join(inner + _indented(v, depth + 1) for v in value) + f"\n{pad}]"
+    return json.dumps(value, allow_nan=False)

@@ -1,0 +1,169 @@
+"""What a model with few parameters leaves unexplained, interpolated between measured layers."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcost.fit.folds import Folds
+from jaxcost.workload import Workload
+
+LENGTH = 1.0  # a layer informs about others within a factor e or so in each of its sizes
+_CENTRES = 192  # of the layers measured, at most so many carry the correction
+_CHUNK = 4096  # layers predicted at a time: their kernel matrix stays in the cache
+_EPSILON = 1e-6
+_MOST_ROWS = 1000  # for choosing amplitude and noise, which are, in scales of the residual, among:
+_AMPLITUDES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+_NOISES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+
+
+def features(layers: Workload) -> Float[Array, "*layers features"]:
+    """What makes two layers alike: logarithms of their sizes, and their kind; no unit.
+
+    A factor e in positions, channels or groups counts as 1, and in the kernel's side as 2, since
+    programs for different kernels are different programs; so does another kind of operation.
+    """
+    taps = layers.k_h * layers.k_w
+    return jnp.stack(
+        [
+            jnp.log(layers.batch * layers.out_h * layers.out_w),
+            jnp.log(layers.c_in),
+            jnp.log(layers.c_out),
+            jnp.log(taps),
+            jnp.log(layers.groups),
+            2.0 * (taps > 1),
+            1.0 * layers.is_dense,
+        ],
+        axis=-1,
+    )
+
+
+class Correction(eqx.Module):
+    """A Gaussian process on ln(observed / predicted) of the layers a model was fitted to.
+
+    Near a measured layer it moves the prediction to what was measured there; far from all, in
+    sizes that no sweep has seen, it fades to none and the model stands alone.
+
+        correction(x) = sum over centres of weight * kernel(|x - centre| / length)
+        kernel(d) = amplitude**2 (1 + sqrt(3) d) exp(-sqrt(3) d)             (Matérn 3/2)
+
+    Args:
+        centres: shape `(centres, features)`, of `features`.
+        weights: shape `(centres,)`.
+        explained: shape `(centres, centres)`; what the layers measured take off the variance.
+        amplitude: of ln(observed / predicted) before any layer nearby is known, > 0; scalar.
+        noise: of ln(observed / predicted) at a layer that was measured, > 0; scalar.
+    Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 4.17, 8.26
+        and 8.27 (deterministic training conditional, variance by projection).
+    """
+
+    centres: Float[Array, "centres features"]
+    weights: Float[Array, " centres"]
+    explained: Float[Array, "centres centres"]
+    amplitude: Float[Array, ""]
+    noise: Float[Array, ""]
+
+    def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
+        """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
+        return self._in_chunks(lambda x: self._kernel(x) @ self.weights, features(layers))
+
+    def novelty(self, layers: Workload) -> Float[Array, " layers"]:
+        """How far each layer is from all measured ones: 0 at one of them, 1 far from every one."""
+
+        def unexplained(x: Array) -> Array:
+            return _novelty(self._kernel(x), self.explained, self.amplitude, jnp)
+
+        return self._in_chunks(unexplained, features(layers))
+
+    def _kernel(self, x: Array) -> Array:
+        origin = jnp.mean(self.centres, axis=0)  # keeps float32 exact enough in the square below
+        return _matern(x - origin, self.centres - origin, self.amplitude, jnp)
+
+    @staticmethod
+    def _in_chunks(function, x: Array) -> Array:
+        if x.shape[0] <= _CHUNK:
+            return function(x)
+        return jax.lax.map(jax.checkpoint(lambda row: function(row[None])[0]), x, batch_size=_CHUNK)
+
+
+def cross_validate_correction(
+    x: np.ndarray, log_observed: np.ndarray, folds: Folds
+) -> tuple[np.ndarray, np.ndarray]:
+    """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
+
+    The correction is fitted anew in each fold, to the rows that the fold's model was fitted to.
+    """
+    log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
+    for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
+        fitted = fit_correction(x[~out], (log_observed - log_model)[~out])
+        centres, weights, explained, amplitude = (
+            np.asarray(leaf, np.float64)
+            for leaf in (fitted.centres, fitted.weights, fitted.explained, fitted.amplitude)
+        )
+        kernel = _matern(x[out], centres, amplitude, np)
+        log_predicted[out] = log_model[out] + kernel @ weights
+        novelty[out] = _novelty(kernel, explained, amplitude, np)
+    return log_predicted, novelty
+
+
+def fit_correction(x: np.ndarray, residual: np.ndarray) -> Correction:
+    """The correction that explains `residual` = ln(observed / predicted) at features `x`.
+
+    Amplitude and noise are those of the largest marginal likelihood on a small grid around the
+    residual's own scale; residuals beyond 3.5 times that scale are cut, as faulty timings are.
+
+    Args: x: shape `(rows, features)`; residual: shape `(rows,)`; one row or more.
+    Returns: a `Correction`, computed in float64, in JAX's default precision.
+    """
+    scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
+    residual = np.clip(residual, -3.5 * scale, 3.5 * scale)
+    x = np.asarray(x, np.float64)
+    amplitude, noise = _likeliest(x, residual, scale)
+    centres = x[_spread_out(_matern(x, x, amplitude), 0.1 * noise**2)]
+    between, across = _matern(centres, centres, amplitude), _matern(centres, x, amplitude)
+    between += 1e-10 * amplitude**2 * np.eye(len(centres))
+    evidence = between + across @ across.T / noise**2
+    weights = np.linalg.solve(evidence, across @ residual / noise**2)
+    explained = np.linalg.inv(between) - np.linalg.inv(evidence)
+    return Correction(*map(jnp.asarray, (centres, weights, explained, amplitude, noise)))
+
+
+def _likeliest(x: np.ndarray, residual: np.ndarray, scale: float) -> tuple[float, float]:
+    """Amplitude and noise; one eigendecomposition serves the whole grid."""
+    some = np.random.default_rng(0).permutation(len(x))[:_MOST_ROWS]
+    variance, basis = np.linalg.eigh(_matern(x[some], x[some], 1.0))
+    energy = (basis.T @ residual[some]) ** 2
+
+    def log_likelihood(pair: tuple[float, float]) -> float:
+        total = pair[0] ** 2 * np.maximum(variance, 0) + pair[1] ** 2
+        return -float((energy / total + np.log(total)).sum()) / 2
+
+    grid = [(scale * a, scale * b) for a in _AMPLITUDES for b in _NOISES]
+    return max(grid, key=log_likelihood)
+
+
+def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
+    """Rows that between them explain all others to a variance of `enough` (pivoted Cholesky)."""
+    left, chosen = np.diag(kernel).copy(), []
+    factor = np.zeros((min(len(kernel), _CENTRES), len(kernel)))
+    for i in range(len(factor)):
+        row = int(left.argmax())
+        if chosen and left[row] < enough:
+            break
+        factor[i] = (kernel[row] - factor[:i, row] @ factor[:i]) / np.sqrt(left[row])
+        left -= factor[i] ** 2
+        chosen.append(row)
+    return np.array(chosen)
+
+
+def _matern(a, b, amplitude, numpy=np):
+    """The Matérn 3/2 kernel between every row of `a` and of `b`, of variance amplitude²."""
+    square = numpy.sum(a**2, -1)[:, None] + numpy.sum(b**2, -1) - 2 * a @ b.T
+    distance = numpy.sqrt(3 * numpy.maximum(square, 0) + _EPSILON) / LENGTH
+    return amplitude**2 * (1 + distance) * numpy.exp(-distance)
+
+
+def _novelty(kernel, explained, amplitude, numpy=np):
+    taken = numpy.sum((kernel @ explained) * kernel, axis=-1)
+    return numpy.clip(1 - taken / amplitude**2, 0, 1)
