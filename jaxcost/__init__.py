@@ -9,9 +9,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxcost.calibration import Calibration as Calibration
+    from jaxcost.calibration import load_calibration as load_calibration
     from jaxcost.device import Device as Device
     from jaxcost.device import MemoryLevel as MemoryLevel
     from jaxcost.device import detect_device as detect_device
+    from jaxcost.fit import FitResult as FitResult
+    from jaxcost.fit import fit as fit
+    from jaxcost.models.alpha_flops import AlphaFlops as AlphaFlops
+    from jaxcost.models.alpha_roofline import AlphaRoofline as AlphaRoofline
     from jaxcost.models.base import CostModel as CostModel
     from jaxcost.models.base import LayerwiseCost as LayerwiseCost
     from jaxcost.models.base import parameter as parameter
@@ -23,6 +29,10 @@ if TYPE_CHECKING:
     from jaxcost.workload import mlp as mlp
 
 _HOMES = {
+    "calibration": ("Calibration", "load_calibration"),
+    "fit": ("FitResult", "fit"),
+    "models.alpha_flops": ("AlphaFlops",),
+    "models.alpha_roofline": ("AlphaRoofline",),
     "device": ("Device", "MemoryLevel", "detect_device"),
     "models.base": ("CostModel", "LayerwiseCost", "parameter"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),

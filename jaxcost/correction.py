@@ -1,5 +1,8 @@
 """What a model with few parameters leaves unexplained, interpolated between measured layers."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -77,11 +80,11 @@ class Correction(eqx.Module):
         return self._in_chunks(unexplained, features(layers))
 
     def _kernel(self, x: Array) -> Array:
-        origin = jnp.mean(self.centres, axis=0)  # keeps float32 exact enough in the square below
+        origin = jnp.mean(self.centres, axis=0, keepdims=True)  # keeps the square exact
         return _matern(x - origin, self.centres - origin, self.amplitude, jnp)
 
     @staticmethod
-    def _in_chunks(function, x: Array) -> Array:
+    def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
         if x.shape[0] <= _CHUNK:
             return function(x)
         return jax.lax.map(jax.checkpoint(lambda row: function(row[None])[0]), x, batch_size=_CHUNK)
@@ -145,7 +148,8 @@ def _likeliest(x: np.ndarray, residual: np.ndarray, scale: float) -> tuple[float
 
 def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
     """Rows that between them explain all others to a variance of `enough` (pivoted Cholesky)."""
-    left, chosen = np.diag(kernel).copy(), []
+    left = np.diag(kernel).copy()
+    chosen: list[int] = []
     factor = np.zeros((min(len(kernel), _CENTRES), len(kernel)))
     for i in range(len(factor)):
         row = int(left.argmax())
@@ -157,13 +161,13 @@ def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
     return np.array(chosen)
 
 
-def _matern(a, b, amplitude, numpy=np):
+def _matern(a: Any, b: Any, amplitude: Any, numpy: Any = np) -> Any:
     """The Matérn 3/2 kernel between every row of `a` and of `b`, of variance amplitude²."""
-    square = numpy.sum(a**2, -1)[:, None] + numpy.sum(b**2, -1) - 2 * a @ b.T
+    square = numpy.sum(a**2, -1)[:, None] + numpy.sum(b**2, -1)[None] - 2 * a @ b.T
     distance = numpy.sqrt(3 * numpy.maximum(square, 0) + _EPSILON) / LENGTH
     return amplitude**2 * (1 + distance) * numpy.exp(-distance)
 
 
-def _novelty(kernel, explained, amplitude, numpy=np):
+def _novelty(kernel: Any, explained: Any, amplitude: Any, numpy: Any = np) -> Any:
     taken = numpy.sum((kernel @ explained) * kernel, axis=-1)
     return numpy.clip(1 - taken / amplitude**2, 0, 1)

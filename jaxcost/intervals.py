@@ -11,7 +11,7 @@ _WIDENINGS = (0.0, *np.geomspace(0.25, 64, 25))
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    """Half the width of the 90 % interval of ln(cost): `half_width * sqrt(1 + (widening)² novelty)`.
+    """Half the 90 % interval of ln(cost): `half_width * sqrt(1 + widening**2 * novelty)`.
 
     Attributes:
         half_width: of a layer like those measured, in ln; > 0.
@@ -21,7 +21,9 @@ class Intervals:
     half_width: float
     widening: float = 0.0
 
-    def around(self, log_predicted: np.ndarray, novelty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def around(
+        self, log_predicted: np.ndarray, novelty: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends, as costs, shape `(rows,)`; `novelty` from 0 (measured) to 1."""
         reach = self.half_width * _scale(novelty, self.widening)
         return np.exp(log_predicted - reach), np.exp(log_predicted + reach)

@@ -10,7 +10,7 @@ from jaxcost.correction import cross_validate_correction, features, fit_correcti
 from jaxcost.device import Device
 from jaxcost.fit import Accuracy, FitResult, fit
 from jaxcost.intervals import calibrate_intervals
-from jaxcost.models.base import parameters_of
+from jaxcost.models.base import LayerwiseCost, parameters_of
 from jaxcost.models.registry import BASELINES, MODELS, model_class
 from jaxcost.precision import double_precision
 from jaxcost.workload import Workload, from_table
@@ -121,10 +121,12 @@ class _Data:
     def finish(self, best: _Candidate, results: dict[str, FitResult], corrected: bool) -> Fitted:
         result, observed = best.result, self.log_observed
         left_out = {k: (observed - p, novelty) for k, (p, novelty) in best.corrected.items()}
-        alone = np.log(np.asarray(result.model.layer_costs(self.layers, self.device), np.float64))
+        model = result.model
+        assert isinstance(model, LayerwiseCost)
+        alone = np.log(np.asarray(model.layer_costs(self.layers, self.device), np.float64))
         fitted = Fitted(
             name=best.name,
-            model=result.model,
+            model=model,
             intervals=calibrate_intervals(left_out["rows"], left_out.get("sweeps")),
             estimates=result.estimates,
             covariance=result.covariance,
@@ -137,8 +139,8 @@ class _Data:
             layers=np.column_stack([self.x, observed - alone]) if corrected else None,
         )
         in_sample = np.log(np.asarray(fitted.layer_costs(self.layers, self.device), np.float64))
-        errors = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
-        errors = {kind: Accuracy.of(p, observed) for kind, p in errors.items()}
+        predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
+        errors = {kind: Accuracy.of(p, observed) for kind, p in predictions.items()}
         return dataclasses.replace(fitted, errors=errors)
 
 
@@ -148,7 +150,9 @@ def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list
     usual = 1.4826 * np.median(np.abs(error))
     rows = np.flatnonzero(np.abs(error) > max(_CONTRADICTS, 6 * usual))
     worst = sorted(rows, key=lambda row: -abs(error[row]))[:5]
-    shown = ", ".join(f"{row + 1} ({np.exp(-error[row]):.2g} times what is expected)" for row in worst)
+    shown = ", ".join(
+        f"{row + 1} ({np.exp(-error[row]):.2g} times what is expected)" for row in worst
+    )
     if not worst:
         return []
     return [f"{len(rows)} rows contradict the others and were given little weight: row {shown}"]

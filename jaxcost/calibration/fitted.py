@@ -48,7 +48,7 @@ class Fitted:
     layers: np.ndarray | None = None
 
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
-        """The cost of each layer occurring once, corrected, in the target's unit; differentiable."""
+        """Each layer's cost, occurring once, corrected, in the target's unit; differentiable."""
         costs = self.model.layer_costs(workload, device)
         if self.correction is None:
             return costs

@@ -11,7 +11,7 @@ from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.messages import unknown
 from jaxcost.models.alpha_flops import AlphaFlops
-from jaxcost.models.base import parameters_of
+from jaxcost.models.base import Parameter, parameters_of
 
 # On the 439 of the authors' 721 measurements that were at hand, with the printed parameters
 # (`jaxcost reproduce alpha-flops`); on all 721 the mean is 21.6 %, the median 12.7 %. The half
@@ -44,10 +44,7 @@ def _quadro_t2000() -> Calibration:
         errors={"as_printed": _PRINTED_ACCURACY},
         model_errors={"as_printed": _PRINTED_ACCURACY},
         baselines={},
-        warnings=(
-            "the parameters are printed in the paper without intervals; the formula has no floor "
-            "and is far off below 0.2 ms",
-        ),
+        warnings=("printed in the paper without intervals; no floor: far too small below 0.2 ms",),
     )
     source = (
         "Asperti, Evangelista, Marzolla (2021), Dissecting FLOPs along input dimensions for "
@@ -56,7 +53,7 @@ def _quadro_t2000() -> Calibration:
     return Calibration(device("quadro-t2000"), {"time_s": fitted}, {"source": source})
 
 
-def _printed(model: AlphaFlops, p) -> Estimate:
+def _printed(model: AlphaFlops, p: Parameter) -> Estimate:
     value = float(getattr(model, p.name))
     return Estimate(p.name, value, value, value, p.unit, p.doc, determined=True)
 

@@ -8,19 +8,20 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from jaxcost.calibration import Calibration
+from jaxcost.calibration import UNITS, Calibration
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.correction import fit_correction
 from jaxcost.device import Device, MemoryLevel
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
-from jaxcost.messages import shown
+from jaxcost.messages import shown, unknown
 from jaxcost.models.base import parameters_of
 from jaxcost.models.registry import MODELS
 
 VERSION = 1
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Errors = dict[str, "AccuracyRecord"]
+Bounds = tuple[FiniteFloat | None, FiniteFloat | None]
 
 
 class _Record(BaseModel):
@@ -67,7 +68,7 @@ class ParameterRecord(_Record):
     value: FiniteFloat
     lower: FiniteFloat
     upper: FiniteFloat
-    bounds: tuple[FiniteFloat | None, FiniteFloat | None]
+    bounds: Bounds
     unit: str
     doc: str
     determined: bool
@@ -84,7 +85,7 @@ class ModelRecord(_Record):
     """One target: the model, its parameters, and how well it predicts."""
 
     model: Literal[tuple(MODELS)]  # type: ignore[valid-type]
-    unit: Literal["s", "J"]
+    unit: str
     parameters: tuple[ParameterRecord, ...]
     intervals: IntervalsRecord
     errors: Errors
@@ -103,7 +104,11 @@ class ModelRecord(_Record):
             raise ValueError(f"parameters must be {', '.join(names)}")
         if {len(row) for row in self.covariance} | {len(self.covariance)} - {0} > {len(names)}:
             raise ValueError(f"covariance must be {len(names)} x {len(names)}")
-        if self.correction_layers and {len(row) for row in self.correction_layers} != {len(COLUMNS)}:
+        if self.unit != MODELS[self.model].unit:
+            raise ValueError(f"unit must be {MODELS[self.model].unit}")
+        if self.correction_layers and {len(row) for row in self.correction_layers} != {
+            len(COLUMNS)
+        }:
             raise ValueError(f"each row must have {len(COLUMNS)} numbers")
         return self
 
@@ -111,10 +116,17 @@ class ModelRecord(_Record):
 class CalibrationRecord(_Record):
     """The whole file."""
 
-    schema_version: Literal[1]
+    schema_version: int
     device: DeviceRecord
-    models: Annotated[dict[Literal["time_s", "energy_j"], ModelRecord], Field(min_length=1)]
+    models: Annotated[dict[str, ModelRecord], Field(min_length=1)]
     provenance: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _targets(self) -> "CalibrationRecord":
+        for target in self.models:
+            if target not in UNITS:
+                raise ValueError(unknown("target", target, UNITS))
+        return self
 
 
 COLUMNS = (
@@ -154,7 +166,7 @@ def load(path: Path) -> Calibration:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ValueError(f"{path}: {error}; give a calibration that jaxcost wrote") from None
     models = {target: _fitted(model) for target, model in record.models.items()}
-    return Calibration(_device(record.device), dict(models), record.provenance)
+    return Calibration(_device(record.device), models, record.provenance)
 
 
 def _check_version(content: Any) -> None:
@@ -170,7 +182,14 @@ def _no_constant(name: str) -> float:
 
 
 def _device_record(device: Device) -> DeviceRecord:
-    numbers = ("compute_units", "peak_flops", "bandwidth", "idle_power", "design_power", "launch_year")
+    numbers = (
+        "compute_units",
+        "peak_flops",
+        "bandwidth",
+        "idle_power",
+        "design_power",
+        "launch_year",
+    )
     known = {name: getattr(device, name) for name in numbers}
     return DeviceRecord(
         name=device.name,
@@ -191,15 +210,15 @@ def _device(record: DeviceRecord) -> Device:
 
 def _model_record(fitted: Fitted) -> ModelRecord:
     bounds = {p.name: _finite(p.lower, p.upper) for p in parameters_of(fitted.model)}
-    parameters = [
+    parameters = tuple(
         ParameterRecord(**dataclasses.asdict(e), bounds=bounds[e.name]) for e in fitted.estimates
-    ]
+    )
     layers = None if fitted.layers is None else fitted.layers.tolist()
     return ModelRecord(
         model=fitted.name,
         unit=fitted.model.unit,
         parameters=parameters,
-        intervals=dataclasses.asdict(fitted.intervals),
+        intervals=IntervalsRecord(**dataclasses.asdict(fitted.intervals)),
         errors=_error_records(fitted.errors),
         model_errors=_error_records(fitted.model_errors),
         baselines={name: _error_records(errors) for name, errors in fitted.baselines.items()},
@@ -240,8 +259,8 @@ def _accuracies(errors: Errors) -> dict[str, Accuracy]:
     return {kind: Accuracy(**dict(record)) for kind, record in errors.items()}
 
 
-def _finite(*values: float) -> tuple[float | None, ...]:
-    return tuple(value if np.isfinite(value) else None for value in values)
+def _finite(lower: float, upper: float) -> Bounds:
+    return (lower if np.isfinite(lower) else None, upper if np.isfinite(upper) else None)
 
 
 def _indented(value: Any, depth: int = 0) -> str:

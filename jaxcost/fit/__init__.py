@@ -20,7 +20,7 @@ from jaxcost.precision import double_precision
 from jaxcost.workload import Workload
 
 ROBUST = 0.1  # ln ratio from which a row counts ever less: about the error of a good model
-FOLD_STARTS = 4  # fewer than for the fit itself: the folds' losses differ little from its loss
+FOLD_STARTS = 3  # fewer than for the fit itself: the folds' losses differ little from its loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def fit(
         problem = Problem.of(space, workloads, device, observed, robust=robust, priors=priors)
         best, losses, left_out = _solve_with_folds(problem, masks, starts, seed)
         known = identify(problem, best)
-        in_sample = np.asarray(problem.log_predicted(best))
+        in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))
     predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
         model=space.template(**space.values(best)),
@@ -130,9 +130,7 @@ def _solve_with_folds(
     return vectors[0], losses[0], folds
 
 
-def _masks(
-    rows: int, folds: int, sweeps: Sequence[str] | None, seed: int
-) -> dict[str, np.ndarray]:
+def _masks(rows: int, folds: int, sweeps: Sequence[str] | None, seed: int) -> dict[str, np.ndarray]:
     masks = {}
     if folds:
         masks["rows"] = row_folds(rows, folds=folds, seed=seed)
@@ -148,7 +146,9 @@ def _check(space: Space, workloads: Workload, observed: np.ndarray, robust: floa
     bad = ~(np.isfinite(observed) & (observed > 0))
     if bad.any():
         row = int(bad.argmax())
-        raise ValueError(refused(f"observed[{row}]", float(observed[row]), "a finite number above 0"))
+        raise ValueError(
+            refused(f"observed[{row}]", float(observed[row]), "a finite number above 0")
+        )
     if not robust > 0:
         raise ValueError(refused("robust", robust, "a number above 0, such as 0.05"))
     name, needed = space.template.__name__, len(space.parameters)

@@ -30,7 +30,7 @@ def row_folds(rows: int, *, folds: int = 5, seed: int = 0) -> np.ndarray:
 
 
 def sweep_folds(sweeps: Sequence[str]) -> np.ndarray:
-    """Masks of shape `(sweeps, rows)`: each leaves out one whole sweep; none if there is but one."""
+    """Masks of shape `(sweeps, rows)`: each leaves out one sweep; none if there is but one."""
     labels = np.asarray(sweeps, str)
     names = np.unique(labels)
     return labels == names[:, None] if len(names) > 1 else np.zeros((0, len(labels)), bool)

@@ -5,6 +5,7 @@ import math
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -45,8 +46,8 @@ class Identifiability:
     def warnings(self) -> tuple[str, ...]:
         """A line in plain words for each parameter that the data do not determine."""
         return tuple(
-            f"{e.name} is not determined by these data (90 % interval {e.lower:.3g} to {e.upper:.3g} "
-            f"{e.unit}): {e.doc}; measure layers on which it depends"
+            f"{e.name} ({e.doc}) is not determined by these data: 90 % interval {e.lower:.3g} to "
+            f"{e.upper:.3g}{'' if e.unit == '1' else ' ' + e.unit}; measure layers it depends on"
             for e in self.estimates
             if not e.determined
         )
@@ -54,7 +55,7 @@ class Identifiability:
 
 def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     """Linearises the model at its optimum `z`: Gauss-Newton with the loss's robust weights."""
-    predicted, jacobian = map(np.asarray, _linearise(problem, z))
+    predicted, jacobian = map(np.asarray, _linearise(problem, jnp.asarray(z)))
     residual = predicted - np.asarray(problem.log_observed)
     trust = np.asarray(problem.trust(residual))
     freedom = max(trust.sum() - len(z), 1.0)

@@ -14,7 +14,7 @@ def minimize(
     start: Float[Array, " parameters"],
     *args: Any,
     max_steps: int = 400,
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-9,
 ) -> tuple[Float[Array, " parameters"], Float[Array, ""]]:
     """The local minimum of `objective(z, *args)` reached from `start`, and its value.
 

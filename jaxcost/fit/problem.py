@@ -1,4 +1,4 @@
-"""What is minimised: the robust log ratio of predicted to observed, and what was believed before."""
+"""What is minimised: the robust log ratio of predicted to observed, and the parameters' priors."""
 
 import equinox as eqx
 import jax
@@ -85,7 +85,9 @@ def solve(
     points = problem.starts(max(starts), seed)
     fits = np.repeat(np.arange(len(starts)), starts)
     begin = np.concatenate([points[:number] for number in starts])
-    found, losses = map(np.asarray, _descend_all(problem, jnp.asarray(begin), jnp.asarray(weights[fits], float)))
+    found, losses = map(
+        np.asarray, _descend_all(problem, jnp.asarray(begin), jnp.asarray(weights[fits], float))
+    )
     losses = np.where(np.isfinite(losses), losses, np.inf)
     each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]
     best = [rows[losses[rows].argmin()] for rows in each]

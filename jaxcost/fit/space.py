@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +33,7 @@ class Space:
         return self.template(**values)
 
     def vector(self, values: dict[str, float]) -> np.ndarray:
-        """`z` for parameter values, shape `(parameters,)`; values on a bound are moved just inside."""
+        """`z` for parameter values, shape `(parameters,)`; values on a bound move just inside."""
         return np.array([_release(p, float(values[p.name])) for p in self.parameters])
 
     def values(self, z: np.ndarray) -> dict[str, float]:
@@ -40,7 +41,7 @@ class Space:
         return {p.name: float(_constrain(p, z[i], np)) for i, p in enumerate(self.parameters)}
 
     def prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Centre and precision of the normal prior on `z`; precision 0 where nothing is believed."""
+        """Centre and precision of the normal prior on `z`; 0 where nothing is believed."""
         centre, precision = np.zeros(len(self.parameters)), np.zeros(len(self.parameters))
         for i, p in enumerate(self.parameters):
             if p.spread is not None and p.start is not None:
@@ -48,7 +49,7 @@ class Space:
         return centre, precision
 
 
-def _constrain(p: Parameter, z, numpy=jnp):
+def _constrain(p: Parameter, z: Any, numpy: Any = jnp) -> Any:
     if math.isinf(p.lower) and math.isinf(p.upper):
         return z
     if math.isinf(p.upper):

@@ -1,7 +1,10 @@
 """Where the search begins: typical values, in the scale of the data."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from jaxcost import counts
 from jaxcost.fit.space import Space
@@ -50,6 +53,6 @@ def _natural_scales(workloads: Workload, observed: np.ndarray) -> dict[str, floa
     return {unit: float(value) for unit, value in scales.items()}
 
 
-def _per_row(count, workloads: Workload) -> np.ndarray:
+def _per_row(count: Callable[[Workload], Array], workloads: Workload) -> np.ndarray:
     amount = np.asarray(jax.jit(count)(workloads) * workloads.repeat)
     return amount if amount.ndim == 1 else amount.sum(-1)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from jaxcost import counts
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost, parameter
+from jaxcost.sizes import Scalar
 from jaxcost.workload import Workload
 
 
@@ -32,28 +33,26 @@ class AlphaFlops(LayerwiseCost):
     Example:
         >>> from jaxcost.device import device
         >>> from jaxcost.workload import dense
-        >>> seconds = AlphaFlops.quadro_t2000()(dense(c_in=12800, c_out=12800), device("quadro-t2000"))
-        >>> round(float(seconds), 6)
+        >>> layer = dense(c_in=12800, c_out=12800)
+        >>> round(float(AlphaFlops.quadro_t2000()(layer, device("quadro-t2000"))), 6)
         0.006144
     """
 
     unit: ClassVar[str] = "s"
 
-    scale: Float[Array, ""] = parameter(0, jnp.inf, unit="s/FLOP", doc="time of one undiscounted FLOP")
-    beta_1: Float[Array, ""] = parameter(
+    scale: Scalar = parameter(0, jnp.inf, unit="s/FLOP", doc="time of one undiscounted FLOP")
+    beta_1: Scalar = parameter(
         0, 1, unit="1", doc="share of work that grows with S, kernels of one element", start=0.02
     )
-    gamma_1: Float[Array, ""] = parameter(
-        0, 1, unit="1", doc="exponent, kernels of one element", start=0.9
-    )
-    beta_k: Float[Array, ""] = parameter(
+    gamma_1: Scalar = parameter(0, 1, unit="1", doc="exponent, kernels of one element", start=0.9)
+    beta_k: Scalar = parameter(
         0, 1, unit="1", doc="share of work that grows with S, larger kernels", start=0.01
     )
-    gamma_k: Float[Array, ""] = parameter(0, 1, unit="1", doc="exponent, larger kernels", start=0.6)
+    gamma_k: Scalar = parameter(0, 1, unit="1", doc="exponent, larger kernels", start=0.6)
 
     @classmethod
     def quadro_t2000(cls) -> "AlphaFlops":
-        """The parameters that the paper prints for the Quadro T2000 (scale: its plotting script)."""
+        """The parameters printed for the Quadro T2000; the scale is the plotting script's."""
         return cls(scale=1.875e-11, beta_1=0.02, gamma_1=0.99, beta_k=0.001, gamma_k=0.56)
 
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:

@@ -9,6 +9,7 @@ from jaxcost import counts
 from jaxcost.device import Device
 from jaxcost.models.alpha_flops import kernel_size_term
 from jaxcost.models.base import LayerwiseCost, parameter
+from jaxcost.sizes import Scalar
 from jaxcost.workload import Workload
 
 _INF = jnp.inf
@@ -45,45 +46,66 @@ class AlphaRoofline(LayerwiseCost):
 
     unit: ClassVar[str] = "s"
 
-    rate: Float[Array, ""] = parameter(
-        0, _INF, unit="FLOP/s", doc="arithmetic rate of large dense layers"
-    )
-    conv_ratio: Float[Array, ""] = parameter(
+    rate: Scalar = parameter(0, _INF, unit="FLOP/s", doc="arithmetic rate of large dense layers")
+    conv_ratio: Scalar = parameter(
         0, _INF, unit="1", doc="rate of 1x1 convolutions, relative to dense", start=1.0, spread=0.2
     )
-    spatial_ratio: Float[Array, ""] = parameter(
+    spatial_ratio: Scalar = parameter(
         0, _INF, unit="1", doc="rate of larger kernels, relative to dense", start=1.0, spread=0.5
     )
-    grouped_ratio: Float[Array, ""] = parameter(
-        0, _INF, unit="1", doc="rate of grouped convolutions, relative to dense", start=1.0, spread=1.5
+    grouped_ratio: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="rate of grouped convolutions, relative to dense",
+        start=1.0,
+        spread=1.5,
     )
-    bandwidth: Float[Array, ""] = parameter(
-        0, _INF, unit="B/s", doc="rate of moving inputs and outputs"
+    bandwidth: Scalar = parameter(0, _INF, unit="B/s", doc="rate of moving inputs and outputs")
+    weight_ratio: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="rate of streaming weights, relative to bandwidth",
+        start=1.0,
+        spread=0.7,
     )
-    weight_ratio: Float[Array, ""] = parameter(
-        0, _INF, unit="1", doc="rate of streaming weights, relative to bandwidth", start=1.0, spread=0.7
-    )
-    spatial_weight_ratio: Float[Array, ""] = parameter(
+    spatial_weight_ratio: Scalar = parameter(
         0, _INF, unit="1", doc="the same for larger kernels, relative to 1x1", start=0.4, spread=1.0
     )
-    kernel_exponent: Float[Array, ""] = parameter(
-        0, _INF, unit="1", doc="how streaming slows with S_K, for larger kernels", start=1.0, spread=0.5
+    kernel_exponent: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="how streaming slows with S_K, for larger kernels",
+        start=1.0,
+        spread=0.5,
     )
-    half_c_in: Float[Array, ""] = parameter(
+    half_c_in: Scalar = parameter(
         0, _INF, unit="channels", doc="input channels that halve the rate", start=10.0, spread=1.0
     )
-    half_c_out: Float[Array, ""] = parameter(
+    half_c_out: Scalar = parameter(
         0, _INF, unit="channels", doc="output channels that halve the rate", start=10.0, spread=1.0
     )
-    half_taps_grouped: Float[Array, ""] = parameter(
+    half_taps_grouped: Scalar = parameter(
         0, _INF, unit="taps", doc="taps of a group that halve the rate", start=10.0, spread=1.5
     )
-    half_c_out_grouped: Float[Array, ""] = parameter(
-        0, _INF, unit="channels", doc="outputs of a group that halve the rate", start=20.0, spread=1.5
+    half_c_out_grouped: Scalar = parameter(
+        0,
+        _INF,
+        unit="channels",
+        doc="outputs of a group that halve the rate",
+        start=20.0,
+        spread=1.5,
     )
-    floor: Float[Array, ""] = parameter(0, _INF, unit="s", doc="time of the smallest layer")
-    sharpness: Float[Array, ""] = parameter(
-        0, _INF, unit="1", doc="how completely traffic hides behind arithmetic", start=3.0, spread=0.5
+    floor: Scalar = parameter(0, _INF, unit="s", doc="time of the smallest layer")
+    sharpness: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="how completely traffic hides behind arithmetic",
+        start=3.0,
+        spread=0.5,
     )
 
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:
@@ -101,7 +123,9 @@ class AlphaRoofline(LayerwiseCost):
             1 + self.half_c_out_grouped / c_out
         )
         few = jnp.where(spatial, 1 + self.half_c_in / c_in + self.half_c_out / c_out, 1.0)
-        kind = jnp.where(spatial, self.spatial_ratio, jnp.where(layer.is_dense > 0, 1, self.conv_ratio))
+        kind = jnp.where(
+            spatial, self.spatial_ratio, jnp.where(layer.is_dense > 0, 1, self.conv_ratio)
+        )
         ratio = jnp.where(grouped, self.grouped_ratio / few_grouped, kind / few)
         return jnp.log(counts.flops(layer)) - jnp.log(self.rate) - jnp.log(ratio)
 
@@ -116,7 +140,7 @@ class AlphaRoofline(LayerwiseCost):
         return jnp.log(counts.weight_bytes(layer)) - jnp.log(rate)
 
 
-def _smooth_max(log_a: Array, log_b: Array, sharpness: Array) -> Float[Array, ""]:
+def _smooth_max(log_a: Array, log_b: Array, sharpness: Scalar) -> Float[Array, ""]:
     """ln of (a**p + b**p) ** (1/p), p = 1 + sharpness: a sum at p = 1, the maximum as p grows."""
     power = 1 + sharpness
     return jnp.logaddexp(power * log_a, power * log_b) / power

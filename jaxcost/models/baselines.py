@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from jaxcost import counts
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost, parameter
+from jaxcost.sizes import Scalar
 from jaxcost.workload import Workload
 
 
@@ -22,7 +23,7 @@ class FlopsOnly(LayerwiseCost):
 
     unit: ClassVar[str] = "s"
 
-    rate: Float[Array, ""] = parameter(0, jnp.inf, unit="FLOP/s", doc="rate of every layer")
+    rate: Scalar = parameter(0, jnp.inf, unit="FLOP/s", doc="rate of every layer")
 
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:
         """Latency of one layer, in seconds."""
@@ -45,8 +46,8 @@ class Roofline(LayerwiseCost):
 
     unit: ClassVar[str] = "s"
 
-    rate: Float[Array, ""] = parameter(0, jnp.inf, unit="FLOP/s", doc="rate when bound by arithmetic")
-    bandwidth: Float[Array, ""] = parameter(0, jnp.inf, unit="B/s", doc="rate when bound by memory")
+    rate: Scalar = parameter(0, jnp.inf, unit="FLOP/s", doc="rate when bound by arithmetic")
+    bandwidth: Scalar = parameter(0, jnp.inf, unit="B/s", doc="rate when bound by memory")
 
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:
         """Latency of one layer, in seconds."""
