@@ -1,0 +1,197 @@
+"""How fast the package is: predictions, gradients, fits, and import, each beside a yardstick.
+
+    python experiments/speed.py [--table LAYERS.csv] [--out experiments/speed.json]
+
+Every figure is the median of repetitions with its range; those that are compared are measured in
+turns in the same run. Without a table, a made-up one of 439 rows is fitted.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares
+
+import jaxcost as jc
+from jaxcost.calibration.build import fit_table
+from jaxcost.device import device
+from jaxcost.fit.problem import Problem
+from jaxcost.fit.space import Space
+from jaxcost.precision import double_precision
+from jaxcost.table import read_layer_table
+
+MILLION = 1_000_000
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Wall-clock seconds of a call, its arrays awaited."""
+    begin = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - begin
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    """Median and range, in seconds."""
+    return {
+        "median_s": statistics.median(seconds),
+        "least_s": min(seconds),
+        "most_s": max(seconds),
+        "repetitions": len(seconds),
+    }
+
+
+def in_turns(calls: dict[str, Callable[[], object]], repetitions: int) -> dict[str, dict]:
+    """Each call once untimed, then all in turns."""
+    first = {name: timed(call) for name, call in calls.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repetitions):
+        for name, call in calls.items():
+            seconds[name].append(timed(call))
+    return {name: {"first_s": first[name], **spread(seconds[name])} for name in calls}
+
+
+def made_up_table(rows: int = 439, seed: int = 0) -> pd.DataFrame:
+    """Layers of random sizes on a made-up device with 3 % noise, in the layer-table format."""
+    draw = np.random.default_rng(seed)
+    kernel = draw.choice([1, 1, 3, 5], rows)
+    spatial = draw.choice([1, 7, 14, 28, 56], rows)
+    frame = pd.DataFrame(
+        {
+            "sweep": draw.choice(["a", "b", "c"], rows),
+            "op": "conv2d",
+            "batch": draw.choice([1, 8, 32], rows),
+            "in_h": spatial,
+            "in_w": spatial,
+            "c_in": draw.integers(8, 512, rows),
+            "c_out": draw.integers(8, 512, rows),
+            "k_h": kernel,
+            "k_w": kernel,
+            "stride": 1,
+            "padding": "same",
+            "groups": 1,
+            "dtype": "float32",
+        }
+    )
+    typical = jc.AlphaRoofline(
+        rate=2e12, conv_ratio=1, spatial_ratio=1.5, grouped_ratio=1, bandwidth=1e11,
+        weight_ratio=1, spatial_weight_ratio=0.3, kernel_exponent=0.9, half_c_in=40,
+        half_c_out=20, half_taps_grouped=10, half_c_out_grouped=20, floor=1e-4, sharpness=4,
+    )  # fmt: skip
+    seconds = np.asarray(typical.layer_costs(jc.from_table(frame), device("quadro-t2000")))
+    return frame.assign(time_s=seconds * np.exp(0.03 * draw.standard_normal(rows)))
+
+
+def predictions(frame: pd.DataFrame) -> dict[str, dict]:
+    """One layer and a million, forward and with gradients by every size, from a calibration."""
+    fitted = fit_table(frame, device("quadro-t2000"), model="alpha-roofline", correction=True)
+    where = device("quadro-t2000")
+    forward = jax.jit(lambda layers: fitted.cost(layers, where))
+    gradient = jax.jit(jax.grad(lambda layers: fitted.cost(layers, where)))
+    one = jc.from_table(frame)[:1]
+    places = np.random.default_rng(1).integers(0, len(frame), MILLION)
+    many = jc.from_table(frame)[places]
+    return in_turns(
+        {
+            "one layer, forward": lambda: forward(one),
+            "one layer, gradient": lambda: gradient(one),
+            "a million layers, forward": lambda: forward(many),
+            "a million layers, gradient": lambda: gradient(many),
+        },
+        repetitions=7,
+    )
+
+
+def fits(frame: pd.DataFrame) -> dict[str, dict]:
+    """All 16 starts by optax against the same 16 by scipy, on the same loss and Jacobian."""
+    layers, where = jc.from_table(frame), device("quadro-t2000")
+    observed = frame["time_s"].to_numpy(float)
+
+    def ours() -> object:
+        return jc.fit(jc.AlphaRoofline, layers, where, observed, folds=0).covariance
+
+    def with_folds() -> object:
+        sweeps = frame["sweep"].astype(str).tolist()
+        return jc.fit(jc.AlphaRoofline, layers, where, observed, sweeps=sweeps).covariance
+
+    return in_turns(
+        {
+            "jaxcost.fit, 16 starts": ours,
+            "scipy.optimize.least_squares, 16 starts": scipy_fit(layers, where, observed),
+            "jaxcost.fit, 16 starts and cross-validation": with_folds,
+        },
+        repetitions=3,
+    )
+
+
+def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Callable[[], object]:
+    """The same problem for scipy: residuals and their Jacobian compiled by JAX."""
+    with double_precision():
+        space = Space.of(jc.AlphaRoofline)
+        problem = Problem.of(space, layers, where, observed, robust=0.1, priors=True)
+        starts = problem.starts(16, 0)
+        weight = jnp.sqrt(problem.precision)
+
+        def residual(z: jax.Array) -> jax.Array:
+            data = (problem.log_predicted(z) - problem.log_observed) / problem.robust
+            data = jnp.sqrt(jnp.log1p(data**2) + 1e-12)  # half its square is the loss of a row
+            return jnp.concatenate([data, weight * (z - problem.believed)])
+
+        value, jacobian = jax.jit(residual), jax.jit(jax.jacfwd(residual))
+
+    def solve() -> object:
+        with double_precision():
+            found = [
+                least_squares(
+                    lambda z: np.asarray(value(jnp.asarray(z))),
+                    start,
+                    jac=lambda z: np.asarray(jacobian(jnp.asarray(z))),
+                    x_scale="jac",
+                    max_nfev=400,
+                )
+                for start in starts
+            ]
+        return min(result.cost for result in found)
+
+    return solve
+
+
+def imports() -> dict[str, dict]:
+    """`import jax` and `import jax, jaxcost` in fresh interpreters."""
+
+    def run(line: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, "-c", line], check=True)
+
+    return in_turns(
+        {"import jax": run("import jax"), "import jax, jaxcost": run("import jax, jaxcost")},
+        repetitions=7,
+    )
+
+
+def main() -> None:
+    """Runs all of it, prints a table and writes it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--table", type=Path, help="layers with time_s, such as the T2000's")
+    parser.add_argument("--out", type=Path, default=Path("experiments/speed.json"))
+    options = parser.parse_args()
+    frame = read_layer_table(options.table, target="time_s") if options.table else made_up_table()
+    results = imports() | fits(frame) | predictions(frame)
+    print(f"{'':<46}{'first':>10}{'median':>10}{'least':>10}{'most':>10}   seconds")
+    for name, r in results.items():
+        figures = (r["first_s"], r["median_s"], r["least_s"], r["most_s"])
+        print(f"{name:<46}" + "".join(f"{value:>10.4f}" for value in figures))
+    settings = {"rows": len(frame), "table": options.table.name if options.table else "made up"}
+    settings |= {"jax": jax.__version__, "backend": jax.default_backend()}
+    options.out.write_text(json.dumps({"settings": settings, "results": results}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
