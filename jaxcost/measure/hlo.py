@@ -1,0 +1,93 @@
+"""Whether the heavy operation is still inside the timing loop after optimisation."""
+
+import math
+import re
+from collections.abc import Iterator
+
+_COMPUTATION = re.compile(r"^(?:ENTRY\s+)?%?([\w.\-]+)\s+\(.*->.*\{\s*$")
+_CALLED = re.compile(
+    r"\b(?:calls|to_apply|body|condition|true_computation|false_computation)=%?([\w.\-]+)"
+)
+_CALLED_LISTS = re.compile(r"\b(?:called_computations|branch_computations|calls)=\{([^}]*)\}")
+_BODY = re.compile(r"\swhile\(.*\bbody=%?([\w.\-]+)")
+_HEAVY = re.compile(r"\s(dot|convolution|ragged-dot|scaled-dot)\(")
+_CUSTOM_CALL = re.compile(r'\scustom-call.*custom_call_target="([^"]*)"')
+_LIBRARY = re.compile(
+    r"conv|gemm|matmul|dot|cudnn|cublas|cutlass|triton|onednn|mkl|eigen|xnn|ynn", re.IGNORECASE
+)
+_MULTIPLY = re.compile(r"=\s*\w+\[([\d,]*)\]\S*\s+multiply\(")
+
+
+def work_in_loop(hlo_text: str, output_elements: int) -> str | None:
+    """What does the layer's arithmetic inside the loop's body, or None when nothing does.
+
+    The compiler may keep the operation, hand it to a library, or, where one of its sizes
+    is 1, rewrite it as a multiplication as large as the result; all three are honest work.
+
+    Args:
+        hlo_text: the optimised module, as `Compiled.as_text()` prints it.
+        output_elements: elements of the layer's result, > 0.
+    Returns:
+        "dot", "convolution", "custom-call:<target>", "multiply", or None.
+    """
+    computations = _computations(hlo_text)
+    lines = list(_reachable_lines(computations, _loop_bodies(computations)))
+    for find in (_heavy, _library, lambda line: _multiply(line, output_elements)):
+        found = next(filter(None, map(find, lines)), None)
+        if found:
+            return found
+    return None
+
+
+def _computations(text: str) -> dict[str, list[str]]:
+    computations: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        start = _COMPUTATION.match(line)
+        if start:
+            current = computations.setdefault(start.group(1), [])
+        elif line.startswith("}"):
+            current = []
+        else:
+            current.append(line)
+    return computations
+
+
+def _loop_bodies(computations: dict[str, list[str]]) -> list[str]:
+    lines = (line for body in computations.values() for line in body)
+    return [match.group(1) for line in lines if (match := _BODY.search(line))]
+
+
+def _reachable_lines(computations: dict[str, list[str]], roots: list[str]) -> Iterator[str]:
+    waiting, seen = list(roots), set(roots)
+    while waiting:
+        for line in computations.get(waiting.pop(), ()):
+            yield line
+            fresh = _called(line) - seen
+            seen |= fresh
+            waiting += fresh
+
+
+def _called(line: str) -> set[str]:
+    names = set(_CALLED.findall(line))
+    for group in _CALLED_LISTS.findall(line):
+        names |= {name.strip().lstrip("%") for name in group.split(",")}
+    return names
+
+
+def _heavy(line: str) -> str | None:
+    match = _HEAVY.search(line)
+    return match.group(1) if match else None
+
+
+def _library(line: str) -> str | None:
+    match = _CUSTOM_CALL.search(line)
+    return f"custom-call:{match.group(1)}" if match and _LIBRARY.search(match.group(1)) else None
+
+
+def _multiply(line: str, output_elements: int) -> str | None:
+    match = _MULTIPLY.search(line)
+    if not match:
+        return None
+    elements = math.prod(int(size) for size in match.group(1).split(",") if size)
+    return "multiply" if elements >= output_elements else None

@@ -1,0 +1,192 @@
+"""One row of the layer table as a record, with what its shapes imply."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jaxcost.messages import refused, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPS = ("conv2d", "dense")
+PADDINGS = ("same", "valid")
+DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
+_DENSE_ONES = ("in_h", "in_w", "k_h", "k_w", "stride", "groups", "dilation")
+_SIZES = (*_DENSE_ONES, "batch", "c_in", "c_out")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerSpec:
+    """One layer to be measured: a row of the layer table without its time.
+
+    Args:
+        op: "conv2d" (NHWC input, HWIO kernel) or "dense" (a matrix product).
+        batch, in_h, in_w, c_in, c_out, k_h, k_w, stride, groups, dilation: whole numbers >= 1;
+            a dense layer has in_h = in_w = k_h = k_w = stride = groups = dilation = 1.
+        padding: "same" or "valid".
+        dtype: "float32", "float64" (needs jax_enable_x64), "bfloat16" or "float16".
+        sweep, line: labels of the sweep and of the curve in it; they change nothing measured.
+    Raises:
+        ValueError: naming the field, its value, the allowed range and the way out.
+    """
+
+    op: str
+    batch: int = 1
+    in_h: int = 1
+    in_w: int = 1
+    c_in: int
+    c_out: int
+    k_h: int = 1
+    k_w: int = 1
+    stride: int = 1
+    padding: str = "same"
+    groups: int = 1
+    dilation: int = 1
+    dtype: str = "float32"
+    sweep: str = ""
+    line: int = 0
+
+    def __post_init__(self) -> None:
+        _check_choice("op", self.op, OPS)
+        _check_choice("padding", self.padding, PADDINGS)
+        _check_choice("dtype", self.dtype, tuple(DTYPE_BYTES))
+        for name in _SIZES:
+            object.__setattr__(self, name, _whole(name, getattr(self, name)))
+        if self.op == "dense":
+            _check_dense(self)
+        _check_groups(self)
+        _check_kernel_fits(self)
+
+    @property
+    def out_h(self) -> int:
+        """Output height, in pixels."""
+        return _out_size(self.in_h, self.k_h, self)
+
+    @property
+    def out_w(self) -> int:
+        """Output width, in pixels."""
+        return _out_size(self.in_w, self.k_w, self)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the activations: (batch, c_in), or (batch, in_h, in_w, c_in)."""
+        if self.op == "dense":
+            return self.batch, self.c_in
+        return self.batch, self.in_h, self.in_w, self.c_in
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights: (c_in, c_out), or (k_h, k_w, c_in / groups, c_out)."""
+        if self.op == "dense":
+            return self.c_in, self.c_out
+        return self.k_h, self.k_w, self.c_in // self.groups, self.c_out
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the result: (batch, c_out), or (batch, out_h, out_w, c_out)."""
+        if self.op == "dense":
+            return self.batch, self.c_out
+        return self.batch, self.out_h, self.out_w, self.c_out
+
+    @property
+    def item_bytes(self) -> int:
+        """Size of one number, in bytes."""
+        return DTYPE_BYTES[self.dtype]
+
+    @property
+    def fan_in(self) -> int:
+        """Products summed into one output element, padding counted as if it were data."""
+        return self.k_h * self.k_w * self.c_in // self.groups
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one step, a multiply-add being 2."""
+        return 2 * self.batch * self.out_h * self.out_w * self.c_out * self.fan_in
+
+    @property
+    def operand_bytes(self) -> int:
+        """Bytes of both operands and the result, each counted once."""
+        shapes = (self.input_shape, self.weight_shape, self.output_shape)
+        return self.item_bytes * sum(math.prod(shape) for shape in shapes)
+
+    def row(self) -> dict[str, Any]:
+        """The layer as a row of the layer table, labels first."""
+        fields = dataclasses.asdict(self)
+        labels = {name: fields.pop(name) for name in ("sweep", "line")}
+        return labels | fields
+
+
+def layers_from_frame(frame: "pd.DataFrame") -> list[LayerSpec]:
+    """The rows of a layer table as layers, in their order.
+
+    Args:
+        frame: columns as `LayerSpec` has fields; those with a default may be missing, and
+            columns of other names are ignored.
+    Raises:
+        ValueError: naming the row (from 0), the field, the value and the way out.
+    """
+    return layers_from_rows(frame.to_dict("records"))
+
+
+def layers_from_rows(rows: Iterable[Mapping[Any, Any]]) -> list[LayerSpec]:
+    """As `layers_from_frame`, from mappings of field names to values."""
+    known = {field.name for field in dataclasses.fields(LayerSpec)}
+    required = {"op", "c_in", "c_out"}
+    layers = []
+    for number, row in enumerate(rows):
+        missing = sorted(required - set(row))
+        if missing:
+            raise ValueError(f"row {number}: column {missing[0]!r} is missing; add it to the table")
+        try:
+            layers.append(LayerSpec(**{key: row[key] for key in row if key in known}))
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from None
+    return layers
+
+
+def _out_size(size: int, kernel: int, layer: LayerSpec) -> int:
+    if layer.padding == "same":
+        return -(-size // layer.stride)
+    return (size - _reach(kernel, layer)) // layer.stride + 1
+
+
+def _reach(kernel: int, layer: LayerSpec) -> int:
+    return (kernel - 1) * layer.dilation + 1
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        whole = int(value)
+    except (TypeError, ValueError, OverflowError):
+        whole = 0
+    if whole < 1 or whole != value:
+        raise ValueError(refused(name, value, "a whole number of at least 1"))
+    return whole
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(unknown(name, value, allowed))
+
+
+def _check_dense(layer: LayerSpec) -> None:
+    for name in _DENSE_ONES:
+        if (value := getattr(layer, name)) != 1:
+            raise ValueError(refused(name, value, "1 for a dense layer, or op = 'conv2d'"))
+
+
+def _check_groups(layer: LayerSpec) -> None:
+    if layer.c_in % layer.groups or layer.c_out % layer.groups:
+        allowed = f"a number that divides both c_in = {layer.c_in} and c_out = {layer.c_out}"
+        raise ValueError(refused("groups", layer.groups, allowed))
+
+
+def _check_kernel_fits(layer: LayerSpec) -> None:
+    if layer.padding == "same":
+        return
+    for name, size in (("k_h", layer.in_h), ("k_w", layer.in_w)):
+        if _reach(getattr(layer, name), layer) > size:
+            allowed = f"a kernel within the {size} pixels of the input, or padding = 'same'"
+            raise ValueError(refused(name, getattr(layer, name), allowed))

@@ -1,0 +1,98 @@
+"""Layers measured beside those asked for: they show drift, peaks and what a call costs."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from jaxcost.measure.gates import Block
+from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.proofs import Peaks
+
+_CACHED_WIDTHS = (128, 512)
+_SQUARE = {"cpu": 1024}
+_SQUARE_ELSEWHERE = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """What the probes found.
+
+    Args:
+        peaks: the fastest rates seen.
+        dispatch_s: what an isolated call of a very small layer takes beyond its loop step, in s.
+        fresh_s_per_byte: what it takes more for each byte of a result that, unlike the loop's, the
+            system has to provide anew, in s/B.
+        loop_overhead_s: shortest loop step of a layer with one multiplication, in s.
+    """
+
+    peaks: Peaks
+    dispatch_s: float = 0.0
+    fresh_s_per_byte: float = 0.0
+    loop_overhead_s: float = 0.0
+
+    def most_overhead_s(self, fresh_bytes: float) -> float:
+        """The most that a call with so much result and scratch costs besides its layer, in s.
+
+        On a busy machine a call that wakes other threads takes several times its best.
+        """
+        return 10 * self.dispatch_s + 2 * self.fresh_s_per_byte * fresh_bytes
+
+
+def sentinel(platform: str, dtype: str = "float32") -> LayerSpec:
+    """A large matrix product, whose time over the rounds shows drift and whose rate is the peak."""
+    width = _SQUARE.get(platform, _SQUARE_ELSEWHERE)
+    return LayerSpec(op="dense", batch=width, c_in=width, c_out=width, dtype=dtype, sweep="probe")
+
+
+def empty() -> LayerSpec:
+    """One multiplication: its loop step is the loop's own cost."""
+    return LayerSpec(op="dense", batch=1, c_in=1, c_out=1, sweep="probe")
+
+
+def outer() -> LayerSpec:
+    """An outer product, nearly all of whose call goes into memory for its 34 MB of result."""
+    return LayerSpec(op="dense", batch=1024, c_in=1, c_out=8192, sweep="probe")
+
+
+def probes(layers: Sequence[LayerSpec], platform: str) -> list[LayerSpec]:
+    """The layers to measure in every round beside `layers`; the sentinel is the first."""
+    dtypes = dict.fromkeys(["float32", *(layer.dtype for layer in layers)])
+    squares = [sentinel(platform, dtype) for dtype in dtypes]
+    return [*squares, empty(), *_cached(), outer()]
+
+
+def baseline(
+    timed: Sequence[tuple[LayerSpec, Sequence[Block], Sequence[Block]]], processors: int
+) -> Baseline:
+    """What the probes' blocks say.
+
+    Args:
+        timed: each probe with its blocks of loop steps and of calls.
+        processors: a probe that stays in cache keeps one busy; the peak is that of all.
+    """
+    best = {
+        layer: (min(b.step_s for b in loops), min(b.shortest_s for b in calls))
+        for layer, loops, calls in timed
+        if loops and calls
+    }
+    small = {layer: best[layer] for layer in (empty(), *_cached()) if layer in best}
+    dispatch = max((call - step for step, call in small.values()), default=0.0)
+    rates = [layer.operand_bytes / step for layer, (step, _) in small.items()]
+    step, call = best.get(outer(), (0.0, 0.0))
+    peaks = Peaks(
+        {
+            layer.dtype: layer.flops / t
+            for layer, (t, _) in best.items()
+            if layer.c_in == layer.batch > 1
+        },
+        max(rates) * processors if rates else None,
+    )
+    fresh = max(0.0, call - step - dispatch) / math.prod(outer().output_shape) / outer().item_bytes
+    return Baseline(peaks, dispatch, fresh, best.get(empty(), (0.0, 0.0))[0])
+
+
+def _cached() -> list[LayerSpec]:
+    return [
+        LayerSpec(op="dense", batch=1, c_in=width, c_out=width, sweep="probe")
+        for width in _CACHED_WIDTHS
+    ]

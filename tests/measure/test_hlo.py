@@ -1,0 +1,60 @@
+import pytest
+
+from jaxcost.measure.hlo import work_in_loop
+
+RESULT = "ROOT %r = f32[8,8]{1,0} get-tuple-element(%while), index=1"
+FUSED = """%fused (p: f32[8,8]) -> f32[8,8] {
+  ROOT %c.1 = f32[8,8]{1,0} convolution(%p, %q), window={size=3x3}, dim_labels=b01f_01io->b01f
+}
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "work"),
+    [
+        ("%d = f32[8,8]{1,0} dot(%a, %b), lhs_contracting_dims={1}", "dot"),
+        ("ROOT %c = f32[1,8,8,1]{3,2,1,0} convolution(%a, %b), window={size=3x3}", "convolution"),
+        (
+            '%g = (f32[8,8], s8[4]) custom-call(%a), custom_call_target="__cublas$lt$matmul"',
+            "custom-call:__cublas$lt$matmul",
+        ),
+        (
+            '%g = f32[8,8] custom-call(%a), custom_call_target="__cudnn$convForward"',
+            "custom-call:__cudnn$convForward",
+        ),
+        ("%m = f32[64,2]{1,0} multiply(%a, %b)", "multiply"),
+    ],
+)
+def test_the_operation_is_found_in_the_body(hlo_loop, line, work):
+    assert work_in_loop(hlo_loop(line, RESULT), output_elements=64) == work
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%s = f32[8,8]{1,0} select(%p, %a, %b)",
+        "%m = f32[7,8]{1,0} multiply(%a, %b)",
+        '%t = f32[8,8] custom-call(%a), custom_call_target="TopK"',
+        '%d = f32[8,8]{1,0} add(%a, %b), metadata={op_name="jit(loop)/dot_general"}',
+    ],
+)
+def test_what_is_no_product_is_not_taken_for_one(hlo_loop, line):
+    assert work_in_loop(hlo_loop(line, RESULT), output_elements=64) is None
+
+
+def test_an_operation_outside_the_loop_does_not_count(hlo_loop):
+    outside = "ROOT %d = f32[8,8]{1,0} dot(%a, %b), lhs_contracting_dims={1}"
+    assert work_in_loop(hlo_loop("%s = s32[] add(%i, %j)", outside), 64) is None
+
+
+def test_a_program_without_a_loop_has_no_work_in_it():
+    assert (
+        work_in_loop("ENTRY %main (x: f32[2]) -> f32[2] {\n %d = f32[2] dot(%x, %y)\n}", 2) is None
+    )
+
+
+@pytest.mark.parametrize("calls", ["calls=%fused", "to_apply=%fused", "calls={%other, %fused}"])
+def test_fusions_and_calls_of_the_body_are_followed(hlo_loop, calls):
+    text = FUSED + hlo_loop(f"%f = f32[8,8]{{1,0}} fusion(%a), kind=kCustom, {calls}", RESULT)
+    assert work_in_loop(text, 64) == "convolution"

@@ -1,0 +1,151 @@
+import dataclasses
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcost.measure.hlo import work_in_loop
+from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.programs import _head, compile_layer, operation
+
+DEVICE = jax.devices()[0]
+CONV = LayerSpec(op="conv2d", batch=2, in_h=9, in_w=7, c_in=4, c_out=6, k_h=3, k_w=2)
+LAYERS = [
+    LayerSpec(op="dense", batch=3, c_in=300, c_out=40),
+    LayerSpec(op="dense", batch=64, c_in=8, c_out=1),
+    LayerSpec(op="dense", batch=64, c_in=1, c_out=128),
+    CONV,
+    LayerSpec(op="conv2d", in_h=12, in_w=12, c_in=32, c_out=32, k_h=3, k_w=3, groups=32),
+    LayerSpec(op="conv2d", batch=4, in_h=28, in_w=28, c_in=16, c_out=24, stride=2),
+    LayerSpec(op="conv2d", in_h=14, in_w=14, c_in=24, c_out=48, k_h=5, k_w=5, groups=8),
+    LayerSpec(op="dense", batch=16, c_in=64, c_out=64, dtype="bfloat16"),
+]
+
+
+def _convolution_by_hand(x, w, layer):
+    """Five nested loops over zero-padded input: the definition."""
+    reach = [(k - 1) * layer.dilation + 1 for k in (layer.k_h, layer.k_w)]
+    _, rows, columns, c_out = layer.output_shape
+    if layer.padding == "same":
+        total = [
+            max(0, (out - 1) * layer.stride + r - size)
+            for out, r, size in zip((rows, columns), reach, (layer.in_h, layer.in_w))
+        ]
+        x = np.pad(x, [(0, 0), *((t // 2, t - t // 2) for t in total), (0, 0)])
+    group_in, group_out = layer.c_in // layer.groups, c_out // layer.groups
+    y = np.zeros(layer.output_shape)
+    for row, column, channel in np.ndindex(rows, columns, c_out):
+        first = channel // group_out * group_in
+        for i, j in np.ndindex(layer.k_h, layer.k_w):
+            at = (
+                row * layer.stride + i * layer.dilation,
+                column * layer.stride + j * layer.dilation,
+            )
+            patch = x[:, at[0], at[1], first : first + group_in]
+            y[:, row, column, channel] += patch @ w[i, j, :, channel]
+    return y
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("stride", "dilation", "groups"), [(1, 1, 1), (2, 1, 2), (1, 2, 1)])
+def test_the_operation_is_the_convolution_by_definition(padding, stride, dilation, groups):
+    layer = dataclasses.replace(
+        CONV, padding=padding, stride=stride, dilation=dilation, groups=groups
+    )
+    rng = np.random.default_rng(0)
+    x, w = (
+        rng.standard_normal(s).astype("float32") for s in (layer.input_shape, layer.weight_shape)
+    )
+    expected = _convolution_by_hand(x, w, layer)
+    np.testing.assert_allclose(operation(layer)(x, w), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_operation_is_the_matrix_product():
+    x, w = np.random.default_rng(0).standard_normal((2, 5, 5), dtype=np.float32)
+    layer = LayerSpec(op="dense", batch=5, c_in=5, c_out=5)
+    np.testing.assert_allclose(operation(layer)(x, w), x @ w, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_every_step_of_the_loop_does_the_layer(layer):
+    programs = compile_layer(layer, DEVICE)
+    assert work_in_loop(programs.hlo_text, int(np.prod(layer.output_shape)))
+    loaded = programs.load(seed=0)
+    x, w = np.asarray(loaded._x), np.asarray(loaded._w)
+    loaded.loop(3)
+    np.testing.assert_array_equal(loaded._x, x)
+    np.testing.assert_array_equal(loaded._w, w)
+    expected = np.asarray(operation(layer)(x, w), dtype="float64")
+    tolerance = 0.02 if layer.dtype == "bfloat16" else 1e-4
+    np.testing.assert_allclose(
+        np.asarray(loaded._y, dtype="float64"), expected, rtol=tolerance, atol=tolerance
+    )
+    assert loaded.is_finite()
+    loaded.call()
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.skipif(DEVICE.platform != "cpu", reason="layouts of other devices may need copies")
+def test_no_step_copies_an_operand_or_the_result(layer):
+    text = compile_layer(layer, DEVICE).hlo_text
+    assert re.search(r"\swhile\(", text)
+    copied = re.findall(r"=\s*\w+\[([\d,]*)\]\S*\s+copy(?:-start)?\(", text)
+    items = sum(math.prod(int(size) for size in shape.split(",") if size) for shape in copied)
+    assert items <= 0.05 * layer.operand_bytes / layer.item_bytes
+
+
+def test_each_step_depends_on_the_one_before():
+    layer = LayerSpec(op="dense", batch=2, c_in=2, c_out=2)
+    programs = compile_layer(layer, DEVICE)
+    x, w = np.asarray([[2.0, 0.0], [0.0, 1.0]], "float32"), np.eye(2, dtype="float32")
+    args = (jnp.asarray(x), jnp.asarray(w), jnp.zeros((2, 2), "float32"))
+    # with the swap switched on, the first element of the result replaces both operands
+    _, _, y = programs.loop(np.int32(3), np.asarray(True), *args)
+    np.testing.assert_allclose(y, np.full((2, 2), 2 * 8.0**2))
+
+
+def test_operands_are_random_and_follow_the_seed():
+    programs = compile_layer(LAYERS[0], DEVICE)
+    first, again, other = (np.asarray(programs.load(seed)._x) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert abs(first.std() - 1) < 0.1
+
+
+def test_memory_is_at_least_that_of_the_operands():
+    layer = LayerSpec(op="dense", batch=100, c_in=100, c_out=100)
+    programs = compile_layer(layer, DEVICE)
+    assert 3 * 100 * 100 * 4 <= programs.memory_bytes < 10 * 3 * 100 * 100 * 4
+    assert programs.compile_s > 0
+
+
+def test_a_result_that_overflows_is_not_finite():
+    loaded = compile_layer(LayerSpec(op="dense", c_in=4, c_out=4), DEVICE).load(0)
+    loaded._x = jnp.full((1, 4), 1e38, "float32")
+    loaded._w = jnp.full((4, 4), 1e38, "float32")
+    loaded.loop(1)
+    assert not loaded.is_finite()
+
+
+def test_float64_needs_64_bits_enabled():
+    layer = LayerSpec(op="dense", batch=2, c_in=3, c_out=4, dtype="float64")
+    with jax.enable_x64(False), pytest.raises(ValueError, match="JAX_ENABLE_X64=1"):
+        compile_layer(layer, DEVICE)
+    with jax.enable_x64(True):
+        loaded = compile_layer(layer, DEVICE).load(0)
+        loaded.loop(2)
+        assert loaded._y.dtype == np.float64
+
+
+def test_strict_rank_promotion_is_respected():
+    with jax.numpy_rank_promotion("raise"):
+        compile_layer(CONV, DEVICE).load(0).loop(1)
+
+
+def test_the_update_of_an_operand_is_large_enough_to_be_in_place():
+    assert _head((1, 20, 20, 3), 128) == (1, 3, 20, 3)
+    assert _head((3, 3, 3, 3), 128) == (3, 3, 3, 3)
+    assert _head((4096, 4096), 128) == (1, 128)
