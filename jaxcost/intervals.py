@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 COVERAGE = 0.9
-_WIDENINGS = (0.0, *np.geomspace(0.25, 64, 25))
+_WIDENINGS = (0.0, *np.geomspace(0.25, 16, 25))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,10 +72,10 @@ def fit(
         device: what it was measured on.
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
         sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
-        folds: of cross-validation by row; 0 for none, keyword-only.
+        folds: of cross-validation by row, at most one a row; 0 for none, keyword-only.
         starts: how many points to search from, keyword-only.
         seed: of the starts and the folds, keyword-only.
-        robust: |ln ratio| from which a row counts ever less, keyword-only.
+        robust: |ln ratio| from which a row counts ever less, in (0, 10], keyword-only.
         priors: whether declared spreads of parameters count, keyword-only.
     Returns: a `FitResult`; computed in float64, the model in JAX's default precision.
     Raises: ValueError: observations that are not finite and > 0, fewer rows than parameters,
@@ -91,7 +91,8 @@ def fit(
     """
     space = Space.of(model)
     observed = np.asarray(observed, np.float64)
-    _check(space, workloads, observed, robust)
+    _check_settings(folds, starts, robust)
+    _check_rows(space, workloads, observed, sweeps)
     masks = _masks(len(observed), folds, sweeps, seed)
     with double_precision():
         problem = Problem.of(space, workloads, device, observed, robust=robust, priors=priors)
@@ -132,25 +133,39 @@ def _solve_with_folds(
 
 def _masks(rows: int, folds: int, sweeps: Sequence[str] | None, seed: int) -> dict[str, np.ndarray]:
     masks = {}
-    if folds:
-        masks["rows"] = row_folds(rows, folds=folds, seed=seed)
+    if folds and rows > 1:
+        masks["rows"] = row_folds(rows, folds=min(folds, rows), seed=seed)
         if sweeps is not None and len(set(sweeps)) > 1:
             masks["sweeps"] = sweep_folds(sweeps)
     return masks
 
 
-def _check(space: Space, workloads: Workload, observed: np.ndarray, robust: float) -> None:
-    rows = workloads.batch.shape[0]
+def _check_settings(folds: int, starts: int, robust: float) -> None:
+    if folds != 0 and not (folds >= 2 and folds % 1 == 0):
+        raise ValueError(refused("folds", folds, "a whole number of at least 2, or 0 for none"))
+    if not (starts >= 1 and starts % 1 == 0):
+        raise ValueError(refused("starts", starts, "a whole number of at least 1"))
+    if not 0 < robust <= 10:
+        raise ValueError(refused("robust", robust, "a number above 0 and up to 10, such as 0.05"))
+
+
+def _check_rows(
+    space: Space, workloads: Workload, observed: np.ndarray, sweeps: Sequence[str] | None
+) -> None:
+    shape = workloads.batch.shape
+    if len(shape) not in (1, 2):
+        raise ValueError(f"workloads has leaves of shape {shape}; give (rows,) or (rows, layers)")
+    rows = shape[0]
     if observed.shape != (rows,):
         raise ValueError(f"observed has shape {observed.shape}; give one number a row: ({rows},)")
+    if sweeps is not None and len(sweeps) != rows:
+        raise ValueError(f"sweeps has {len(sweeps)} labels; give one a row: {rows}")
     bad = ~(np.isfinite(observed) & (observed > 0))
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(
             refused(f"observed[{row}]", float(observed[row]), "a finite number above 0")
         )
-    if not robust > 0:
-        raise ValueError(refused("robust", robust, "a number above 0, such as 0.05"))
     name, needed = space.template.__name__, len(space.parameters)
     if rows < needed:
         raise ValueError(

@@ -15,6 +15,7 @@ from jaxcost.models.base import Parameter
 _Z90 = 1.6449
 _VAGUE = 10.0  # standard deviation of z where nothing is believed and nothing was learnt
 _FACTOR_TWO = math.log(2)
+_STEPS = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,11 @@ class Identifiability:
 
 
 def identify(problem: Problem, z: np.ndarray) -> Identifiability:
-    """Linearises the model at its optimum `z`: Gauss-Newton with the loss's robust weights."""
+    """Linearises the model at its optimum `z`: Gauss-Newton with the loss's robust weights.
+
+    Each end of an interval is then held against the loss itself, and moved outward as far as
+    that hardly rises: beside the kink of a maximum the linear model sees what is not there.
+    """
     predicted, jacobian = map(np.asarray, _linearise(problem, jnp.asarray(z)))
     residual = predicted - np.asarray(problem.log_observed)
     trust = np.asarray(problem.trust(residual))
@@ -65,13 +70,36 @@ def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     before = np.where(precision > 0, precision, _VAGUE**-2)
     covariance = np.linalg.inv(seen.T @ seen + np.diag(before))
     spread = np.sqrt(np.diag(covariance))
-    lower, upper = (problem.space.values(z + sign * _Z90 * spread) for sign in (-1, 1))
-    middle = problem.space.values(z)
+    along = covariance / spread  # column i: how all parameters move with the i-th
+    reach = {s: _reach(problem, z, s * along, spread, sigma) for s in (-1, 1)}
+    lower, upper = (problem.space.values(z + s * reach[s] * spread) for s in (-1, 1))
+    middle, wide = problem.space.values(z), (reach[-1] + reach[1]) / (2 * _Z90)
     estimates = tuple(
-        _estimate(p, middle[p.name], lower[p.name], upper[p.name], spread[i])
+        _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] * spread[i])
         for i, p in enumerate(problem.space.parameters)
     )
     return Identifiability(estimates, covariance, np.linalg.svd(seen, compute_uv=False))
+
+
+def _reach(
+    problem: Problem, z: np.ndarray, along: np.ndarray, spread: np.ndarray, sigma: float
+) -> np.ndarray:
+    """How many standard deviations to the end of each 90 % interval, shape `(parameters,)`."""
+    furthest = np.maximum(_Z90 * _VAGUE / spread, _Z90)
+    steps = np.geomspace(_Z90, furthest, _STEPS)
+    points = z + steps[:, :, None] * along.T
+    rises = np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), jnp.asarray(sigma)))
+    # Half of what a quadratic would have risen by at the nearest step; a NaN is a rise.
+    enough = ~(rises < _Z90**2 / 4)
+    first = np.where(enough.any(axis=0), enough.argmax(axis=0), _STEPS - 1)
+    return steps[first, np.arange(len(z))]
+
+
+@eqx.filter_jit
+def _rises(problem: Problem, z: Array, points: Array, sigma: Array) -> Array:
+    """How far the loss, in units of the residual's own variance, is above that at `z`."""
+    weights = jnp.full(problem.log_observed.shape, (problem.robust / sigma) ** 2)
+    return jax.vmap(jax.vmap(lambda x: problem.loss(x, weights)))(points) - problem.loss(z, weights)
 
 
 @eqx.filter_jit
@@ -80,11 +108,11 @@ def _linearise(problem: Problem, z: Array) -> tuple[Array, Array]:
 
 
 def _estimate(p: Parameter, value: float, a: float, b: float, spread: float) -> Estimate:
-    """Determined: its interval is under half its range, or it is known to a factor of two and
-    clearly better than was believed beforehand."""
+    """Determined: its interval is under half its range, or its standard deviation in ln is under
+    a factor of two and clearly under what was believed beforehand."""
     lower, upper = min(a, b), max(a, b)
     if math.isfinite(p.lower) and math.isfinite(p.upper):
         determined = upper - lower < (p.upper - p.lower) / 2
     else:
-        determined = spread < (0.7 * p.spread if p.spread else _FACTOR_TWO)
+        determined = spread < min(_FACTOR_TWO, 0.7 * (p.spread or math.inf))
     return Estimate(p.name, value, lower, upper, p.unit, p.doc, bool(determined))

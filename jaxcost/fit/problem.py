@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from jaxcost.device import Device
 from jaxcost.fit.optimize import minimize
 from jaxcost.fit.space import Space
-from jaxcost.fit.starts import starting_points
+from jaxcost.fit.starts import starting_points, work_of
 from jaxcost.precision import as_double
 from jaxcost.workload import Workload
 
@@ -66,10 +66,12 @@ class Problem(eqx.Module):
         """How much each row still counts, in (0, 1], given its residual `r`."""
         return 1 / (1 + (residual / self.robust) ** 2)
 
-    def starts(self, number: int, seed: int) -> np.ndarray:
-        """Where to search from, shape `(number, parameters)`."""
-        observed = np.exp(np.asarray(self.log_observed))
-        return starting_points(self.space, self.workloads, observed, number=number, seed=seed)
+    def starts(self, number: int, seed: int, seen: np.ndarray | None = None) -> np.ndarray:
+        """Where to search from, told by the rows `seen` alone, shape `(number, parameters)`."""
+        work, observed = work_of(self.workloads), np.exp(np.asarray(self.log_observed))
+        if seen is not None:
+            work, observed = {k: v[seen] for k, v in work.items()}, observed[seen]
+        return starting_points(self.space, work, observed, number=number, seed=seed)
 
 
 def solve(
@@ -82,12 +84,10 @@ def solve(
         starts: how many points each fit searches from. All fits run side by side in one program.
     Returns: shape `(fits, parameters)`, and for each fit an array of shape `(starts,)`.
     """
-    points = problem.starts(max(starts), seed)
+    points = [problem.starts(n, seed, w > 0) for n, w in zip(starts, weights, strict=True)]
     fits = np.repeat(np.arange(len(starts)), starts)
-    begin = np.concatenate([points[:number] for number in starts])
-    found, losses = map(
-        np.asarray, _descend_all(problem, jnp.asarray(begin), jnp.asarray(weights[fits], float))
-    )
+    begin, counted = jnp.concatenate(points), jnp.asarray(weights[fits], float)
+    found, losses = map(np.asarray, _descend_all(problem, begin, counted))
     losses = np.where(np.isfinite(losses), losses, np.inf)
     each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]
     best = [rows[losses[rows].argmin()] for rows in each]

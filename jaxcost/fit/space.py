@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 
 from jaxcost.models.base import CostModel, Parameter, parameters_of
 
+_LARGEST = 85.0  # exp of more is beyond float32, in which the fitted model may have to stand
+
 
 @dataclasses.dataclass(frozen=True)
 class Space:
@@ -53,10 +55,11 @@ def _constrain(p: Parameter, z: Any, numpy: Any = jnp) -> Any:
     if math.isinf(p.lower) and math.isinf(p.upper):
         return z
     if math.isinf(p.upper):
-        return p.lower + numpy.exp(z)
+        return p.lower + numpy.exp(numpy.clip(z, -_LARGEST, _LARGEST))
     if math.isinf(p.lower):
-        return p.upper - numpy.exp(z)
-    return p.lower + (p.upper - p.lower) / (1 + numpy.exp(-z))
+        return p.upper - numpy.exp(numpy.clip(z, -_LARGEST, _LARGEST))
+    share = numpy.exp(-numpy.logaddexp(0, -z))  # 1 / (1 + exp(-z)), which overflows
+    return p.lower + (p.upper - p.lower) * share
 
 
 def _release(p: Parameter, value: float) -> float:

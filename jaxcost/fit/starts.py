@@ -11,18 +11,32 @@ from jaxcost.fit.space import Space
 from jaxcost.models.base import Parameter
 from jaxcost.workload import Workload
 
+# The quantile that stands for the smallest: a few faulty rows must not set a scale, because the
+# loss is flat where a floor is far too low or a rate far too high.
+_SMALL = 0.1
 _SCATTER = 1.0  # standard deviation of ln(start), where the parameter declares no spread
 
 
+def work_of(workloads: Workload) -> dict[str, np.ndarray]:
+    """FLOPs and bytes moved of each row, by unit (`FLOP`, `B`), each of shape `(rows,)`."""
+    return {
+        "FLOP": _per_row(counts.flops, workloads),
+        "B": _per_row(counts.bytes_moved, workloads),
+    }
+
+
 def starting_points(
-    space: Space, workloads: Workload, observed: np.ndarray, *, number: int, seed: int
+    space: Space, work: dict[str, np.ndarray], observed: np.ndarray, *, number: int, seed: int
 ) -> np.ndarray:
     """Vectors `z` to start from, shape `(number, parameters)`: a typical one, then scattered ones.
 
     A parameter without a declared start gets one from its unit and the data: a rate (FLOP/s, B/s)
-    the fastest seen, a cost by itself (s, J) the smallest seen, a cost per FLOP or byte the median.
+    about the fastest seen, a cost by itself (s, J) about the smallest seen, a cost per FLOP or
+    byte the median.
+
+    Args: work: of the rows, as from `work_of`; observed: what they cost, shape `(rows,)`.
     """
-    natural = _natural_scales(workloads, observed)
+    natural = _natural_scales(work, observed)
     typical = space.vector({p.name: _start(p, natural) for p in space.parameters})
     spread = np.array([p.spread or _SCATTER for p in space.parameters])
     noise = np.random.default_rng(seed).standard_normal((number, len(typical)))
@@ -40,15 +54,14 @@ def _start(p: Parameter, natural: dict[str, float]) -> float:
     return 1.0 + p.lower if np.isfinite(p.lower) else 0.0
 
 
-def _natural_scales(workloads: Workload, observed: np.ndarray) -> dict[str, float]:
-    flops, moved = (_per_row(f, workloads) for f in (counts.flops, counts.bytes_moved))
-    scales = {"s": observed.min(), "J": observed.min()}
-    for unit, amount in (("FLOP", flops), ("B", moved)):
+def _natural_scales(work: dict[str, np.ndarray], observed: np.ndarray) -> dict[str, float]:
+    smallest = np.quantile(observed, _SMALL)
+    scales = {"s": smallest, "J": smallest}
+    for unit, amount in work.items():
         some = amount > 0
         if some.any():
             pace = observed[some] / amount[some]
-            # The second fastest per cent: a faulty row must not set the scale.
-            scales[f"{unit}/s"] = 1 / np.quantile(pace, 0.02)
+            scales[f"{unit}/s"] = 1 / np.quantile(pace, _SMALL)
             scales |= {f"s/{unit}": np.median(pace), f"J/{unit}": np.median(pace)}
     return {unit: float(value) for unit, value in scales.items()}
 

@@ -13,6 +13,7 @@ from jaxcost.sizes import Scalar
 from jaxcost.workload import Workload
 
 _INF = jnp.inf
+_LEAST = 1e-6  # far below one channel, one FLOP, one byte
 
 
 class AlphaRoofline(LayerwiseCost):
@@ -118,7 +119,7 @@ class AlphaRoofline(LayerwiseCost):
     def _log_work(self, layer: Workload) -> Float[Array, ""]:
         taps = layer.k_h * layer.k_w
         grouped, spatial = layer.groups > 1, taps > 1
-        c_in, c_out = layer.c_in / layer.groups, layer.c_out / layer.groups
+        c_in, c_out = (jnp.maximum(c / layer.groups, _LEAST) for c in (layer.c_in, layer.c_out))
         few_grouped = (1 + self.half_taps_grouped / (c_in * taps)) * (
             1 + self.half_c_out_grouped / c_out
         )
@@ -127,17 +128,23 @@ class AlphaRoofline(LayerwiseCost):
             spatial, self.spatial_ratio, jnp.where(layer.is_dense > 0, 1, self.conv_ratio)
         )
         ratio = jnp.where(grouped, self.grouped_ratio / few_grouped, kind / few)
-        return jnp.log(counts.flops(layer)) - jnp.log(self.rate) - jnp.log(ratio)
+        return _log(counts.flops(layer)) - jnp.log(self.rate) - jnp.log(ratio)
 
     def _log_traffic(self, layer: Workload) -> Float[Array, ""]:
         moved = counts.input_bytes(layer) + counts.output_bytes(layer) + layer.other_bytes
-        return jnp.log(moved) - jnp.log(self.bandwidth)
+        return _log(moved) - jnp.log(self.bandwidth)
 
     def _log_stream(self, layer: Workload) -> Float[Array, ""]:
-        slowing = self.spatial_weight_ratio * kernel_size_term(layer) ** -self.kernel_exponent
-        rate = self.bandwidth * self.weight_ratio
-        rate = rate * jnp.where(layer.k_h * layer.k_w > 1, slowing, 1)
-        return jnp.log(counts.weight_bytes(layer)) - jnp.log(rate)
+        slowing = jnp.log(self.spatial_weight_ratio)
+        slowing = slowing - self.kernel_exponent * jnp.log(kernel_size_term(layer))
+        log_rate = jnp.log(self.bandwidth) + jnp.log(self.weight_ratio)
+        log_rate = log_rate + jnp.where(layer.k_h * layer.k_w > 1, slowing, 0)
+        return _log(counts.weight_bytes(layer)) - log_rate
+
+
+def _log(amount: Array) -> Float[Array, ""]:
+    """ln, finite also where a row, being no product, has none of it."""
+    return jnp.log(jnp.maximum(amount, _LEAST))
 
 
 def _smooth_max(log_a: Array, log_b: Array, sharpness: Scalar) -> Float[Array, ""]:

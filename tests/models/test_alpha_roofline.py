@@ -1,0 +1,154 @@
+"""The latency model against its formula written out anew, and in its limits."""
+
+import dataclasses
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcost.device import device
+from jaxcost.models.alpha_roofline import AlphaRoofline
+from jaxcost.workload import conv2d, dense, rows
+
+T2000 = device("quadro-t2000")
+VALUES = {
+    "rate": 2e12,
+    "conv_ratio": 1.2,
+    "spatial_ratio": 1.7,
+    "grouped_ratio": 0.5,
+    "bandwidth": 1.2e11,
+    "weight_ratio": 0.6,
+    "spatial_weight_ratio": 0.3,
+    "kernel_exponent": 0.8,
+    "half_c_in": 30.0,
+    "half_c_out": 15.0,
+    "half_taps_grouped": 20.0,
+    "half_c_out_grouped": 12.0,
+    "floor": 2e-4,
+    "sharpness": 3.0,
+}
+
+
+def model(**changed):
+    return AlphaRoofline(**VALUES | changed)
+
+
+def formula(v, *, batch, h, w, c_in, c_out, k, groups, is_dense, item=4):
+    """The docstring's equations in the order in which they are printed, without logarithms."""
+    flops = 2 * batch * h * w * k * k * c_in / groups * c_out
+    traffic = item * batch * h * w * (c_in + c_out) / v["bandwidth"]
+    rate, bandwidth = v["rate"], v["bandwidth"] * v["weight_ratio"]
+    if groups > 1:
+        taps, outputs = k * k * c_in / groups, c_out / groups
+        rate *= v["grouped_ratio"]
+        rate /= 1 + v["half_taps_grouped"] / taps
+        rate /= 1 + v["half_c_out_grouped"] / outputs
+    elif k > 1:
+        rate *= v["spatial_ratio"] / (1 + v["half_c_in"] / c_in + v["half_c_out"] / c_out)
+    elif not is_dense:
+        rate *= v["conv_ratio"]
+    if k > 1:
+        slowing = (1 + np.log(k * k)) ** v["kernel_exponent"]
+        bandwidth *= v["spatial_weight_ratio"] / slowing
+    stream = item * k * k * c_in / groups * c_out / bandwidth
+    p = 1 + v["sharpness"]
+    busy = ((flops / rate) ** p + traffic**p) ** (1 / p)
+    return (v["floor"] ** p + (busy + stream) ** p) ** (1 / p)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("kind", ["dense", "pointwise", "spatial", "grouped", "depthwise"])
+def test_every_term_is_that_of_the_formula(kind):
+    draw = np.random.default_rng(len(kind))
+    for _ in range(20):
+        batch, h, w, c_in, c_out = (float(2**n) for n in draw.integers(0, 10, 5))
+        k = 1.0 if kind in ("dense", "pointwise") else float(draw.choice([2, 3, 7]))
+        groups = {"grouped": 8.0, "depthwise": c_in * 16}.get(kind, 1.0)
+        if groups > 1:
+            c_in, c_out = c_in * 16, c_in * 16
+        item = float(draw.choice([1, 2, 4, 8]))
+        if kind == "dense":
+            h = w = 1.0
+            layer = dense(c_in=c_in, c_out=c_out, batch=batch, item_bytes=item)
+        else:
+            sizes = {"in_h": h, "in_w": w, "c_in": c_in, "c_out": c_out, "groups": groups}
+            layer = conv2d(**sizes, k_h=k, k_w=k, batch=batch, item_bytes=item)
+        shape = {"batch": batch, "h": h, "w": w, "c_in": c_in, "c_out": c_out, "k": k}
+        expected = formula(VALUES, **shape, groups=groups, is_dense=kind == "dense", item=item)
+        assert model()(layer, T2000) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_smallest_layers_take_the_floor():
+    assert model()(dense(c_in=8, c_out=8), T2000) == pytest.approx(2e-4, rel=1e-5)
+
+
+def test_arithmetic_binds_where_much_is_computed_on_few_bytes():
+    layer = dense(c_in=8192, c_out=8192, batch=8192)
+    assert model()(layer, T2000) == pytest.approx(2 * 8192**3 / 2e12, rel=1e-2)
+
+
+def test_traffic_binds_where_little_is_computed_on_many_bytes():
+    layer = conv2d(in_h=4000, in_w=4000, c_in=2, c_out=2, k_h=1, k_w=1)
+    assert model()(layer, T2000) == pytest.approx(4 * 4000**2 * 4 / 1.2e11, rel=1e-3)
+
+
+def test_weights_are_streamed_beside_all_else():
+    """The cost is a straight line in the time to stream, whatever the sharpness."""
+    layer = dense(c_in=4096, c_out=4096, batch=64)
+    ratios = np.array([0.25, 0.5, 1.0])
+    costs = [float(model(weight_ratio=r, floor=1e-9)(layer, T2000)) for r in ratios]
+    streams = 4 * 4096**2 / (1.2e11 * ratios)
+    np.testing.assert_allclose(np.diff(costs), np.diff(streams), rtol=1e-4)
+
+
+def test_few_channels_lose_efficiency_in_large_kernels_alone():
+    huge = {"bandwidth": 1e20, "floor": 1e-12}
+    for k, lost in ((3, 1 + 30 / 30 + 15 / 45), (1, 1.0)):
+        layer = conv2d(in_h=64, in_w=64, c_in=30, c_out=45, k_h=k, k_w=k)
+        ratio = VALUES["spatial_ratio"] if k > 1 else VALUES["conv_ratio"]
+        expected = 2 * k * k * 64 * 64 * 30 * 45 / (2e12 * ratio) * lost
+        assert model(**huge)(layer, T2000) == pytest.approx(expected, rel=1e-4)
+
+
+def test_groups_lose_by_the_channels_of_one_group():
+    huge = {"bandwidth": 1e20, "floor": 1e-12}
+    of_groups = []
+    for groups in (2, 4):
+        sizes = {"c_in": 64.0 * groups, "c_out": 32.0 * groups, "groups": groups}
+        layer = conv2d(in_h=64, in_w=64, k_h=3, k_w=3, **sizes)
+        of_groups.append(float(model(**huge)(layer, T2000)))
+    assert of_groups[1] == pytest.approx(2 * of_groups[0], rel=1e-4)
+
+
+@hypothesis.given(work=st.floats(-6, 2), sharpness=st.floats(0.1, 30))
+def test_a_smooth_maximum_lies_between_the_maximum_and_the_sum(work, sharpness):
+    """Of a floor of 1 s and of 10 ** work seconds of arithmetic, the rest being negligible."""
+    layer = rows(is_dense=1, c_in=1e-3, c_out=1e-3, in_h=1e-3, out_h=1e-3, other_flops=1e9)
+    free = {"bandwidth": 1e30, "weight_ratio": 1.0}
+    seconds = 10.0**work
+    cost = model(rate=1e9 / seconds, floor=1.0, sharpness=sharpness, **free)(layer, T2000)
+    hard, least = max(1.0, seconds), 1 - 1e-5
+    assert hard * least <= cost <= hard * 2 ** (1 / (1 + sharpness)) / least
+
+
+def test_a_row_that_is_no_product_costs_its_own_work_and_has_gradients():
+    softmax = rows(c_in=0, c_out=0, is_dense=1, other_flops=4e12, other_bytes=1.2e9)
+    busy = (2.0**4 + 0.01**4) ** 0.25
+    assert model()(softmax, T2000) == pytest.approx(busy, rel=1e-5)
+    idle = rows(c_in=0, c_out=0)
+    for row in (softmax, idle):
+        gradients = jax.grad(lambda pair: pair[0](pair[1], T2000))((model(), row))
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
+    assert model()(idle, T2000) == pytest.approx(2e-4, rel=1e-5)
+
+
+def test_ratios_are_believed_beforehand_and_scales_are_not():
+    spreads = {f.name: f.metadata["jaxcost"].spread for f in dataclasses.fields(AlphaRoofline)}
+    assert {name for name, spread in spreads.items() if spread is None} == {
+        "rate",
+        "bandwidth",
+        "floor",
+    }
