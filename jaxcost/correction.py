@@ -17,7 +17,7 @@ _CENTRES = 192  # of the layers measured, at most so many carry the correction
 _CHUNK = 4096  # layers predicted at a time: their kernel matrix stays in the cache
 _EPSILON = 1e-6
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
-_MOST_ROWS = 1000  # for choosing amplitude and noise, which are, in scales of the residual, among:
+_MOST_ROWS = 300  # for choosing amplitude and noise, which are, in scales of the residual, among:
 _AMPLITUDES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 _NOISES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 

@@ -1,6 +1,7 @@
 """From a table of measured layers to what a calibration knows of one target."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +67,10 @@ def fit_table(
     corrected = model is None if correction is None else correction
     data = _Data.of(frame, device, target)
     names = _names_to_fit(model, len(frame))
-    results = {name: data.fit(name, starts, seed) for name in names}
+    # Half of a fit is compiling, which leaves Python to the other fits.
+    with ThreadPoolExecutor() as pool:
+        fitted = pool.map(lambda name: data.fit(name, starts, seed), names)
+        results = dict(zip(names, fitted))
     chosen = [model] if model else list(results)
     candidates = [data.candidate(name, results[name], corrected) for name in chosen]
     best = min(candidates, key=lambda c: c.error(data.log_observed))

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -12,7 +11,7 @@ from jaxcost.device import Device
 from jaxcost.fit.accuracy import Accuracy
 from jaxcost.fit.folds import Folds, row_folds, sweep_folds
 from jaxcost.fit.identify import Estimate, identify
-from jaxcost.fit.problem import Problem, solve
+from jaxcost.fit.problem import Problem, predict_all, solve
 from jaxcost.fit.space import Space
 from jaxcost.messages import refused
 from jaxcost.models.base import CostModel
@@ -32,7 +31,8 @@ class FitResult:
         estimates: each parameter with unit, 90 % interval, and whether the data determine it.
         covariance: of the searched parameters (logarithms, or logits between bounds), shape
             `(parameters, parameters)`.
-        singular_values: of the weighted Jacobian, shape `(parameters,)`, largest first.
+        singular_values: of the Jacobian over the residual's standard deviation, shape
+            `(parameters,)`, largest first.
         errors: `in_sample`; with folds also `rows` (cross-validated by row) and, where there are
             several sweeps, `sweeps` (each predicted from the others).
         losses: the loss reached from every start, shape `(starts,)`.
@@ -122,7 +122,7 @@ def _solve_with_folds(
     if not np.isfinite(losses[0]).any():
         name = problem.space.template.__name__
         raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
-    predicted = np.asarray(jax.vmap(problem.log_predicted)(jnp.asarray(vectors)))
+    predicted = np.asarray(predict_all(problem, jnp.asarray(vectors)))
     ends = np.cumsum([1] + [len(mask) for mask in masks.values()])
     folds = {
         kind: Folds(mask, predicted[begin : begin + len(mask)])

@@ -35,8 +35,8 @@ class Estimate:
 class Identifiability:
     """Estimates, their covariance in the searched space `z`, and the data's singular values.
 
-    `singular_values`, shape `(parameters,)`: of the weighted Jacobian of ln(predicted) by `z`,
-    over the residual's standard deviation. One near 0 is a direction the data do not see.
+    `singular_values`, shape `(parameters,)`: of the Jacobian of ln(predicted) by `z` over the
+    residual's standard deviation. One near 0 is a direction the data do not see.
     """
 
     estimates: tuple[Estimate, ...]
@@ -55,23 +55,24 @@ class Identifiability:
 
 
 def identify(problem: Problem, z: np.ndarray) -> Identifiability:
-    """Linearises the model at its optimum `z`: Gauss-Newton with the loss's robust weights.
+    """Linearises the model at its optimum `z`, for the loss's robust weights.
 
     Each end of an interval is then held against the loss itself, and moved outward as far as
     that hardly rises: beside the kink of a maximum the linear model sees what is not there.
+
+    Source: Huber, Ronchetti (2009), Robust statistics, section 7.6 (covariance of M-estimates).
     """
     predicted, jacobian = map(np.asarray, _linearise(problem, jnp.asarray(z)))
     residual = predicted - np.asarray(problem.log_observed)
-    trust = np.asarray(problem.trust(residual))
-    freedom = max(trust.sum() - len(z), 1.0)
-    sigma = max(np.sqrt((trust * residual**2).sum() / freedom), 1e-6)
-    seen = np.sqrt(trust)[:, None] * jacobian / sigma
+    sigma, slope = _noise(residual, np.asarray(problem.trust(residual)), len(z))
+    seen = jacobian / sigma
     precision = np.asarray(problem.precision)
     before = np.where(precision > 0, precision, _VAGUE**-2)
     covariance = np.linalg.inv(seen.T @ seen + np.diag(before))
     spread = np.sqrt(np.diag(covariance))
     along = covariance / spread  # column i: how all parameters move with the i-th
-    reach = {s: _reach(problem, z, s * along, spread, sigma) for s in (-1, 1)}
+    sharp = problem.robust**2 / (slope * sigma**2)  # makes the loss rise as its quadratic does
+    reach = {s: _reach(problem, z, s * along, spread, sharp) for s in (-1, 1)}
     lower, upper = (problem.space.values(z + s * reach[s] * spread) for s in (-1, 1))
     middle, wide = problem.space.values(z), (reach[-1] + reach[1]) / (2 * _Z90)
     estimates = tuple(
@@ -81,14 +82,23 @@ def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     return Identifiability(estimates, covariance, np.linalg.svd(seen, compute_uv=False))
 
 
+def _noise(residual: np.ndarray, trust: np.ndarray, parameters: int) -> tuple[float, float]:
+    """Standard deviation of what a residual does to the fit, `trust * residual` over its mean
+    slope, and that slope."""
+    influence = trust * residual
+    slope = max(float(np.mean(trust * (2 * trust - 1))), 0.01)
+    freedom = max(len(residual) - parameters, 1)
+    return max(math.sqrt((influence**2).sum() / freedom) / slope, 1e-6), slope
+
+
 def _reach(
-    problem: Problem, z: np.ndarray, along: np.ndarray, spread: np.ndarray, sigma: float
+    problem: Problem, z: np.ndarray, along: np.ndarray, spread: np.ndarray, sharp: Array
 ) -> np.ndarray:
     """How many standard deviations to the end of each 90 % interval, shape `(parameters,)`."""
     furthest = np.maximum(_Z90 * _VAGUE / spread, _Z90)
     steps = np.geomspace(_Z90, furthest, _STEPS)
     points = z + steps[:, :, None] * along.T
-    rises = np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), jnp.asarray(sigma)))
+    rises = np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), sharp))
     # Half of what a quadratic would have risen by at the nearest step; a NaN is a rise.
     enough = ~(rises < _Z90**2 / 4)
     first = np.where(enough.any(axis=0), enough.argmax(axis=0), _STEPS - 1)
@@ -96,9 +106,9 @@ def _reach(
 
 
 @eqx.filter_jit
-def _rises(problem: Problem, z: Array, points: Array, sigma: Array) -> Array:
-    """How far the loss, in units of the residual's own variance, is above that at `z`."""
-    weights = jnp.full(problem.log_observed.shape, (problem.robust / sigma) ** 2)
+def _rises(problem: Problem, z: Array, points: Array, sharp: Array) -> Array:
+    """How far the loss, `sharp` times as sharp in the data, is above that at `z`."""
+    weights = jnp.full(problem.log_observed.shape, sharp)
     return jax.vmap(jax.vmap(lambda x: problem.loss(x, weights)))(points) - problem.loss(z, weights)
 
 

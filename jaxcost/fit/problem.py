@@ -97,3 +97,9 @@ def solve(
 @eqx.filter_jit
 def _descend_all(problem: Problem, begin: Array, weights: Array) -> tuple[Array, Array]:
     return jax.vmap(lambda z, w: minimize(problem.loss, z, w))(begin, weights)
+
+
+@eqx.filter_jit
+def predict_all(problem: Problem, vectors: Float[Array, "fits parameters"]) -> Array:
+    """ln of what each of several fits predicts for all rows, shape `(fits, rows)`."""
+    return jax.vmap(problem.log_predicted)(vectors)

@@ -12,8 +12,9 @@ from jaxcost.measure.timing import TimingRules
 from jaxcost.messages import unknown
 
 # Sizes that networks have; the space-filling design is moved to the nearest of them.
-_SMALL_SIDES = (5, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48)
+_SMALL_SIDES = (7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48)
 _SIDES = (*_SMALL_SIDES, 56, 64, 75, 80, 96, 100, 112, 128, 150, 160, 192, 200, 224)
+_BATCHES = tuple(sorted({m * 2**e for e in range(13) for m in (1, 1.5)} - {1.5}))
 _POINTS = 1 << 13
 _ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
 
@@ -128,14 +129,14 @@ def _sobol(dimensions: int, seed: int) -> np.ndarray:
 
 def _conv(point: Draw, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7)) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride = point
-    k, pixels = _pick(kernel, kernels), _used_side(_log(side, 5, 224))
+    k, pixels = _pick(kernel, kernels), _used_side(_log(side, 7, 224))
     return LayerSpec(
         op="conv2d",
-        batch=round(_log(batch, 1, 32)),
+        batch=_used_batch(_log(batch, 1, 32)),
         in_h=pixels,
         in_w=pixels,
-        c_in=3 if c_in < 0.06 else _channels(_log(c_in, 6, 1024), number),
-        c_out=_channels(_log(c_out, 6, 1024), number + 1),
+        c_in=3 if c_in < 0.06 else _channels(_log(c_in, 8, 1024)),
+        c_out=_channels(_log(c_out, 8, 1024)),
         k_h=k,
         k_w=k,
         stride=_pick(stride, (1, 1, 1, 2)),
@@ -152,7 +153,7 @@ def _conv1x1(point: Draw, number: int) -> LayerSpec:
 def _depthwise(point: Draw, number: int) -> LayerSpec:
     batch, side, channels, kernel, stride = point
     layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(3, 3, 5, 7))
-    c = _channels(_log(channels, 8, 1024), number)
+    c = _channels(_log(channels, 8, 1024))
     return dataclasses.replace(layer, c_in=c, c_out=c, groups=c, padding="same")
 
 
@@ -160,7 +161,7 @@ def _grouped(point: Draw, number: int) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride, groups = point
     layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(1, 3, 3, 5))
     g = _pick(groups, (2, 3, 4, 8, 16, 32))
-    each_in, each_out = (max(2, round(_log(c, 2, 128))) for c in (c_in, c_out))
+    each_in, each_out = (_channels(_log(c, 4, 128), step=4) for c in (c_in, c_out))
     return dataclasses.replace(
         layer, c_in=g * each_in, c_out=g * each_out, groups=g, padding="same"
     )
@@ -170,9 +171,9 @@ def _dense(point: Draw, number: int) -> LayerSpec:
     batch, c_in, c_out = point
     return LayerSpec(
         op="dense",
-        batch=1 if batch < 0.15 else round(_log(batch, 1, 4096)),
-        c_in=_channels(_log(c_in, 16, 8192), number),
-        c_out=10 if c_out < 0.06 else _channels(_log(c_out, 10, 8192), number + 1),
+        batch=1 if batch < 0.15 else _used_batch(_log(batch, 1, 4096)),
+        c_in=_channels(_log(c_in, 16, 8192)),
+        c_out=10 if c_out < 0.06 else _channels(_log(c_out, 16, 8192)),
     )
 
 
@@ -199,12 +200,12 @@ def _used_side(side: float) -> int:
     return min(_SIDES, key=lambda used: abs(math.log(used / side)))
 
 
-def _channels(value: float, number: int) -> int:
-    """Two layers in three get a multiple of 8, the third a round decimal number."""
-    if number % 3 and value >= 12:
-        return 8 * round(value / 8)
-    digits = 10 ** max(0, math.floor(math.log10(value)) - 1)
-    return max(1, round(value / digits) * digits)
+def _used_batch(batch: float) -> int:
+    return int(min(_BATCHES, key=lambda used: abs(math.log(used / batch))))
+
+
+def _channels(value: float, step: int = 8) -> int:
+    return max(step, step * round(value / step))
 
 
 def _thinned(layers: Sequence[LayerSpec], points: int) -> list[LayerSpec]:
