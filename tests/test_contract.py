@@ -1,4 +1,4 @@
-"""What every public cost model keeps: each one, found by walking the package, is put to the same."""
+"""What every public cost model keeps: each, found by walking the package, is put to the same."""
 
 import importlib
 import inspect
@@ -287,7 +287,9 @@ def test_what_the_data_leave_open_is_said_in_words(case):
         return
     observed = case.planted.layer_costs(case.open_table, DEVICE)
     noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(len(observed)))
-    result = fit(type(case.planted), case.open_table, DEVICE, observed * noise, folds=0, priors=False)
+    result = fit(
+        type(case.planted), case.open_table, DEVICE, observed * noise, folds=0, priors=False
+    )
     assert {e.name for e in result.estimates if not e.determined} == case.undetermined
     for name in case.undetermined:
         lines = [line for line in result.warnings if line.startswith(f"{name} ")]
@@ -298,7 +300,7 @@ def test_what_the_data_leave_open_is_said_in_words(case):
 
 def layers_to_grow() -> st.SearchStrategy[dict]:
     powers = st.integers(0, 8).map(lambda n: 2.0**n)
-    sizes = {name: powers for name in ("batch", "in_h", "in_w", "c_in", "c_out")}
+    sizes = dict.fromkeys(("batch", "in_h", "in_w", "c_in", "c_out"), powers)
     kinds = {"k": st.sampled_from([1, 3, 7]), "groups": st.sampled_from([1, 2, 32])}
     return st.fixed_dictionaries(sizes | kinds | {"is_dense": st.sampled_from([0.0, 1.0])})
 

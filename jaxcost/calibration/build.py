@@ -14,6 +14,7 @@ from jaxcost.intervals import calibrate_intervals
 from jaxcost.models.base import LayerwiseCost, parameters_of
 from jaxcost.models.registry import BASELINES, MODELS, model_class
 from jaxcost.precision import double_precision
+from jaxcost.table import validate_layers
 from jaxcost.workload import Workload, from_table
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def fit_table(
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
         starts, seed: as in `jaxcost.fit`, keyword-only.
-    Raises: ValueError: fewer than ten rows, or whatever `jaxcost.fit` refuses.
+    Raises: ValueError: fewer than ten rows, rows that are no layers or have no cost, or whatever
+        `jaxcost.fit` refuses.
     """
     if len(frame) < LEAST_ROWS:
         raise ValueError(
@@ -97,6 +99,7 @@ class _Data:
 
     @classmethod
     def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "_Data":
+        frame = validate_layers(frame, target=target)
         layers = from_table(frame)
         with double_precision():
             x = np.asarray(features(layers), np.float64)

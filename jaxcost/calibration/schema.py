@@ -95,21 +95,24 @@ class ModelRecord(_Record):
     singular_values: tuple[FiniteFloat, ...]
     covariance: tuple[tuple[FiniteFloat, ...], ...]
     correction_columns: tuple[str, ...] | None
-    correction_layers: tuple[tuple[FiniteFloat, ...], ...] | None
+    correction_layers: Annotated[tuple[tuple[FiniteFloat, ...], ...], Field(min_length=1)] | None
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
         names = [p.name for p in parameters_of(MODELS[self.model])]
         if [p.name for p in self.parameters] != names:
             raise ValueError(f"parameters must be {', '.join(names)}")
-        if {len(row) for row in self.covariance} | {len(self.covariance)} - {0} > {len(names)}:
+        sides = {len(self.covariance), *map(len, self.covariance)}
+        if sides not in ({0}, {len(names)}):
             raise ValueError(f"covariance must be {len(names)} x {len(names)}")
         if self.unit != MODELS[self.model].unit:
             raise ValueError(f"unit must be {MODELS[self.model].unit}")
-        if self.correction_layers and {len(row) for row in self.correction_layers} != {
-            len(COLUMNS)
-        }:
-            raise ValueError(f"each row must have {len(COLUMNS)} numbers")
+        if (self.correction_columns is None) != (self.correction_layers is None):
+            raise ValueError("correction_columns and correction_layers must come together")
+        if self.correction_columns not in (None, COLUMNS):
+            raise ValueError(f"correction_columns must be {', '.join(COLUMNS)}")
+        if {len(row) for row in self.correction_layers or ()} - {len(COLUMNS)}:
+            raise ValueError(f"each row of correction_layers must have {len(COLUMNS)} numbers")
         return self
 
 
@@ -155,18 +158,19 @@ def load(path: Path) -> Calibration:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
         _check_version(content)
         record = CalibrationRecord.model_validate(content)
+        models = {target: _fitted(model) for target, model in record.models.items()}
+        return Calibration(_device(record.device), models, record.provenance)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"{path}, {place}: not JSON ({error.msg}); calibrate again") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        value = shown(first["input"])
-        raise ValueError(f"{path}: {place} = {value}: {first['msg']}; calibrate again") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        value = "" if isinstance(first["input"], dict | list) else f" = {shown(first['input'])}"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{path}: {place}{value}: {reason}; calibrate again") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}; give a calibration that jaxcost wrote") from None
-    models = {target: _fitted(model) for target, model in record.models.items()}
-    return Calibration(_device(record.device), models, record.provenance)
 
 
 def _check_version(content: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-_USED = 0.1  # a thread below this share of the wall time only waited for the others
+_USED = 0.1  # a thread below this share of all threads' CPU time only waited for the others
 _LEAST_OF_TYPICAL = 0.95  # the kernel's counts lag by a tick, so no closer
 _BENIGN_THROTTLE = 0x1 | 0x2  # idle, and clocks set by the user: no slowdown
 
@@ -104,7 +104,8 @@ class CpuMeter:
             tuple(now - before for now, before in zip(counts, started[1].get(thread, (0.0, 0.0))))
             for thread, counts in threads.items()
         ]
-        working = [counts for counts in spent if counts[0] >= _USED * duration_s]
+        total = sum(counts[0] for counts in spent)
+        working = [counts for counts in spent if counts[0] > _USED * total]
         return Usage(
             cpu_s=cpu - started[0],
             waiting_s=sum(counts[1] for counts in working) if working else None,

@@ -95,13 +95,13 @@ def conv_fixed_progressive(
 
 
 _SWEEPS: dict[str, tuple[Callable[..., list[LayerSpec]], dict[str, Any]]] = {
-    "conv_K_vs_C": (conv_k_vs_c, {"products": (1500,)}),
-    "conv_K_vs_S": (conv_k_vs_s, {"side": 150, "channels": (70,)}),
-    "increasing_W": (increasing_w, {"side": 50, "channels": (50,)}),
-    "increasing_Cout": (increasing_c_out, {"side": 50, "channels": (50,)}),
-    "increasing_Cout_with_K1": (increasing_c_out_k1, {"height": 150, "widths": (100,)}),
+    "conv_K_vs_C": (conv_k_vs_c, {"products": (1000, 1500)}),
+    "conv_K_vs_S": (conv_k_vs_s, {"side": 150, "channels": (50, 70)}),
+    "increasing_W": (increasing_w, {"side": 50, "channels": (50, 100)}),
+    "increasing_Cout": (increasing_c_out, {"side": 50, "channels": (50, 100)}),
+    "increasing_Cout_with_K1": (increasing_c_out_k1, {"height": 150, "widths": (50, 100)}),
     "increasing_Cin_100-1000": (increasing_c_in, {"c_out": 500}),
-    "increasing_batch": (increasing_batch, {"widths": (1600,)}),
+    "increasing_batch": (increasing_batch, {"widths": (1100, 1600)}),
     "conv_fixed_progressive": (conv_fixed_progressive, {"widths": (400, 800, 1600, 3200)}),
 }
 PAPER_SWEEPS = tuple(_SWEEPS)

@@ -4,13 +4,15 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from jaxcost.measure.gates import Block
+from jaxcost.measure.gates import Block, rejections
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.proofs import Peaks
 
 _CACHED_WIDTHS = (128, 512)
 _SQUARE = {"cpu": 1024}
 _SQUARE_ELSEWHERE = 4096
+
+Timed = tuple[LayerSpec, Sequence[Block], Sequence[Block]]  # with blocks of the loop and of calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,34 +63,38 @@ def probes(layers: Sequence[LayerSpec], platform: str) -> list[LayerSpec]:
     return [*squares, empty(), *_cached(), outer()]
 
 
-def baseline(
-    timed: Sequence[tuple[LayerSpec, Sequence[Block], Sequence[Block]]], processors: int
-) -> Baseline:
+def baseline(timed: Sequence[Timed], processors: int) -> Baseline:
     """What the probes' blocks say.
 
     Args:
         timed: each probe with its blocks of loop steps and of calls.
         processors: a probe that stays in cache keeps one busy; the peak is that of all.
     """
+    timed = [probe for probe in timed if probe[1] and probe[2]]
     best = {
         layer: (min(b.step_s for b in loops), min(b.shortest_s for b in calls))
         for layer, loops, calls in timed
-        if loops and calls
     }
-    small = {layer: best[layer] for layer in (empty(), *_cached()) if layer in best}
-    dispatch = max((call - step for step, call in small.values()), default=0.0)
-    rates = [layer.operand_bytes / step for layer, (step, _) in small.items()]
+    small = [best[layer] for layer in (empty(), *_cached()) if layer in best]
+    dispatch = max((call - step for step, call in small), default=0.0)
     step, call = best.get(outer(), (0.0, 0.0))
-    peaks = Peaks(
-        {
-            layer.dtype: layer.flops / t
-            for layer, (t, _) in best.items()
-            if layer.c_in == layer.batch > 1
-        },
-        max(rates) * processors if rates else None,
-    )
     fresh = max(0.0, call - step - dispatch) / math.prod(outer().output_shape) / outer().item_bytes
-    return Baseline(peaks, dispatch, fresh, best.get(empty(), (0.0, 0.0))[0])
+    overhead = best.get(empty(), (0.0, 0.0))[0]
+    return Baseline(_peaks(timed, processors), dispatch, fresh, overhead)
+
+
+def _peaks(timed: Sequence[Timed], processors: int) -> Peaks:
+    """From blocks that pass the noise gates alone: on a busy machine no peak is known."""
+    flops: dict[str, float] = {}
+    rates = []
+    for layer, loops, _ in timed:
+        reasons = rejections(loops, processors=processors)
+        steps = [block.step_s for block, reason in zip(loops, reasons) if not reason]
+        if steps and layer.c_in == layer.batch > 1:
+            flops[layer.dtype] = layer.flops / min(steps)
+        elif steps and layer in _cached():
+            rates.append(layer.operand_bytes / min(steps) * processors)
+    return Peaks(flops, max(rates, default=None))
 
 
 def _cached() -> list[LayerSpec]:

@@ -10,7 +10,7 @@ LEAST_OF_CALL = 0.1
 DOUBLING = (1.9, 2.1)
 ENOUGH_PAIRS = 3
 AGREEMENT = 0.2
-HARDLY_LONGER = 1.5  # above it, held-up blocks explain as much as an operation moved out
+HARDLY_LONGER = 1.25  # above it, held-up blocks explain as much as an operation moved out
 MARGIN = 2.0
 
 

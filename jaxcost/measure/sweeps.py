@@ -11,10 +11,12 @@ from jaxcost.measure.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.timing import TimingRules
 from jaxcost.messages import unknown
 
-# Sizes that networks have; the space-filling design is moved to the nearest of them.
-_SMALL_SIDES = (7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48)
-_SIDES = (*_SMALL_SIDES, 56, 64, 75, 80, 96, 100, 112, 128, 150, 160, 192, 200, 224)
-_BATCHES = tuple(sorted({m * 2**e for e in range(13) for m in (1, 1.5)} - {1.5}))
+# Sizes that networks have; the space-filling design is moved to the nearest of them, so that
+# most layers share some size with others and differ from them in the rest.
+_SIDES = (7, 8, 14, 16, 28, 32, 56, 64, 112, 224)
+_CHANNELS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_FEATURES = (*_CHANNELS, 1536, 2048, 3072, 4096, 8192)
+_POWERS = tuple(2**e for e in range(13))
 _POINTS = 1 << 13
 _ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
 
@@ -40,10 +42,12 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True)
 class _Size:
-    """How large a preset is: layers of each kind, points of each paper sweep, limits of a layer."""
+    """How large a preset is: layers of each kind, lines of each paper sweep and points of a line,
+    limits of a layer."""
 
     counts: dict[str, int]
     sweeps: tuple[str, ...]
+    lines: int
     points: int
     most_flops: float
     most_bytes: float
@@ -54,19 +58,21 @@ class _Size:
 _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_batch")
 _SIZES = {
     "quick": _Size(
-        counts={"conv": 17, "conv1x1": 9, "depthwise": 7, "grouped": 5, "dense": 14},
+        counts={"conv": 14, "conv1x1": 8, "depthwise": 6, "grouped": 4, "dense": 12},
         sweeps=_QUICK_SWEEPS,
-        points=4,
+        lines=1,
+        points=6,
         most_flops=1.5e9,
         most_bytes=32e6,
         budget_s=100,
         longest_step_s=0.2,
     ),
     "standard": _Size(
-        counts={"conv": 66, "conv1x1": 34, "depthwise": 25, "grouped": 20, "dense": 50},
+        counts={"conv": 46, "conv1x1": 22, "depthwise": 16, "grouped": 12, "dense": 30},
         sweeps=PAPER_SWEEPS,
-        points=6,
-        most_flops=5e9,
+        lines=3,
+        points=9,
+        most_flops=2e9,
         most_bytes=128e6,
         budget_s=660,
         longest_step_s=0.5,
@@ -100,7 +106,7 @@ def preset(name: str, platform: str = "cpu") -> Preset:
         layers += [layer for sweep in PAPER_SWEEPS for layer in paper_sweep(sweep)]
         return Preset(name, layers, 4 * 3600, TimingRules(longest_step_s=2.0))
     for sweep in size.sweeps:
-        layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.points)
+        layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.lines, size.points)
     return Preset(name, layers, size.budget_s, TimingRules(longest_step_s=size.longest_step_s))
 
 
@@ -129,14 +135,14 @@ def _sobol(dimensions: int, seed: int) -> np.ndarray:
 
 def _conv(point: Draw, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7)) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride = point
-    k, pixels = _pick(kernel, kernels), _used_side(_log(side, 7, 224))
+    k, pixels = _pick(kernel, kernels), _nearest(_log(side, 7, 224), _SIDES)
     return LayerSpec(
         op="conv2d",
-        batch=_used_batch(_log(batch, 1, 32)),
+        batch=_nearest(_log(batch, 1, 32), _POWERS),
         in_h=pixels,
         in_w=pixels,
-        c_in=3 if c_in < 0.06 else _channels(_log(c_in, 8, 1024)),
-        c_out=_channels(_log(c_out, 8, 1024)),
+        c_in=3 if c_in < 0.06 else _nearest(_log(c_in, 8, 1024), _CHANNELS),
+        c_out=_nearest(_log(c_out, 8, 1024), _CHANNELS),
         k_h=k,
         k_w=k,
         stride=_pick(stride, (1, 1, 1, 2)),
@@ -153,15 +159,15 @@ def _conv1x1(point: Draw, number: int) -> LayerSpec:
 def _depthwise(point: Draw, number: int) -> LayerSpec:
     batch, side, channels, kernel, stride = point
     layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(3, 3, 5, 7))
-    c = _channels(_log(channels, 8, 1024))
+    c = _nearest(_log(channels, 8, 1024), _CHANNELS)
     return dataclasses.replace(layer, c_in=c, c_out=c, groups=c, padding="same")
 
 
 def _grouped(point: Draw, number: int) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride, groups = point
     layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(1, 3, 3, 5))
-    g = _pick(groups, (2, 3, 4, 8, 16, 32))
-    each_in, each_out = (_channels(_log(c, 4, 128), step=4) for c in (c_in, c_out))
+    g = _pick(groups, (2, 4, 8, 16, 32))
+    each_in, each_out = (_nearest(_log(c, 4, 128), _POWERS) for c in (c_in, c_out))
     return dataclasses.replace(
         layer, c_in=g * each_in, c_out=g * each_out, groups=g, padding="same"
     )
@@ -171,9 +177,9 @@ def _dense(point: Draw, number: int) -> LayerSpec:
     batch, c_in, c_out = point
     return LayerSpec(
         op="dense",
-        batch=1 if batch < 0.15 else _used_batch(_log(batch, 1, 4096)),
-        c_in=_channels(_log(c_in, 16, 8192)),
-        c_out=10 if c_out < 0.06 else _channels(_log(c_out, 16, 8192)),
+        batch=1 if batch < 0.15 else _nearest(_log(batch, 1, 4096), _POWERS),
+        c_in=_nearest(_log(c_in, 16, 8192), _FEATURES),
+        c_out=10 if c_out < 0.06 else _nearest(_log(c_out, 16, 8192), _FEATURES),
     )
 
 
@@ -196,20 +202,15 @@ def _pick(position: float, choices: Sequence[int]) -> int:
     return choices[int(position * len(choices))]
 
 
-def _used_side(side: float) -> int:
-    return min(_SIDES, key=lambda used: abs(math.log(used / side)))
+def _nearest(size: float, used: Sequence[int]) -> int:
+    return min(used, key=lambda one: abs(math.log(one / size)))
 
 
-def _used_batch(batch: float) -> int:
-    return int(min(_BATCHES, key=lambda used: abs(math.log(used / batch))))
-
-
-def _channels(value: float, step: int = 8) -> int:
-    return max(step, step * round(value / step))
-
-
-def _thinned(layers: Sequence[LayerSpec], points: int) -> list[LayerSpec]:
-    """At most `points` layers, evenly spaced along the sweep's first line."""
-    line = [layer for layer in layers if layer.line == layers[0].line]
-    positions = np.linspace(0, len(line) - 1, min(points, len(line)))
-    return [line[round(position)] for position in positions]
+def _thinned(layers: Sequence[LayerSpec], lines: int, points: int) -> list[LayerSpec]:
+    """At most `points` layers, evenly spaced, of each of the sweep's first lines."""
+    chosen = []
+    for name in list(dict.fromkeys(layer.line for layer in layers))[:lines]:
+        line = [layer for layer in layers if layer.line == name]
+        positions = np.linspace(0, len(line) - 1, min(points, len(line)))
+        chosen += [line[round(position)] for position in positions]
+    return chosen

@@ -1,4 +1,4 @@
-"""Two small models whose fits have answers in closed form, and layers to fit them to."""
+"""Small models whose fits have answers in closed form, and layers to fit them to."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +36,17 @@ class Floored(LayerwiseCost):
         return self.floor + counts.flops(layer) * saved / self.rate * self.believed**layer.bias
 
 
+class Kinked(LayerwiseCost):
+    """cost = max(flops / rate, floor)."""
+
+    unit = "s"
+    rate: Scalar = parameter(0, jnp.inf, unit="FLOP/s", doc="rate of large layers")
+    floor: Scalar = parameter(0, jnp.inf, unit="s", doc="time of small layers")
+
+    def layer_cost(self, layer, device):
+        return jnp.maximum(counts.flops(layer) / self.rate, self.floor)
+
+
 @pytest.fixture(scope="session")
 def t2000() -> Device:
     return device("quadro-t2000")
@@ -49,6 +60,11 @@ def power() -> type[LayerwiseCost]:
 @pytest.fixture(scope="session")
 def floored() -> type[LayerwiseCost]:
     return Floored
+
+
+@pytest.fixture(scope="session")
+def kinked() -> type[LayerwiseCost]:
+    return Kinked
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,14 @@ def test_cpu_meter_reads_the_kernels_counts(tmp_path):
     assert usage.stolen_s > 0
 
 
+def test_cpu_meter_sees_threads_that_were_nearly_starved(tmp_path):
+    meter = CpuMeter(proc=tmp_path, cpu_time=iter([0.0, 0.1]).__next__)
+    _proc(tmp_path, {"1": (0, 0), "2": (0, 0)}, stolen_ticks=0)
+    started = meter.start()
+    _proc(tmp_path, {"1": (50, 900), "2": (50, 800)}, stolen_ticks=0)
+    assert meter.stop(started, duration_s=1.0).waiting_s == pytest.approx(1.7)
+
+
 def test_cpu_meter_elsewhere_knows_the_cpu_time_alone(tmp_path):
     cpu = iter([1.0, 1.25])
     meter = CpuMeter(proc=tmp_path / "none", cpu_time=lambda: next(cpu))

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from jaxcost.measure.gates import Block
+from jaxcost.measure.gates import Block, Usage
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.probes import baseline, empty, outer, probes, sentinel
 
@@ -49,3 +49,9 @@ def test_probes_that_failed_give_no_peaks():
     assert found.peaks.flops_per_s == {}
     assert found.peaks.bytes_per_s is None
     assert found.most_overhead_s(1e9) == 0
+
+
+def test_blocks_that_a_neighbour_held_up_give_no_peak():
+    held_up = Block(10, 1.0, Usage(cpu_s=0.5, waiting_s=0.5))
+    found = baseline([(sentinel("cpu"), [held_up], [_block(0.03, 0.02)])], processors=1)
+    assert found.peaks.flops_per_s == {}

@@ -51,7 +51,7 @@ def test_small_sweeps_are_smaller():
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("quick", 60, 70), ("standard", 200, 250), ("full", 721, 1000)]
+    ("name", "least", "most"), [("quick", 60, 70), ("standard", 200, 280), ("full", 721, 1000)]
 )
 def test_presets_have_the_layers_they_promise(name, least, most):
     layers = preset(name).layers
@@ -64,7 +64,7 @@ def test_presets_have_the_layers_they_promise(name, least, most):
 def test_presets_span_what_networks_use(platform):
     layers = preset("standard", platform).layers
     kinds = Counter(layer.sweep for layer in layers)
-    assert min(kinds[kind] for kind in ("conv", "conv1x1", "depthwise", "grouped", "dense")) >= 20
+    assert min(kinds[kind] for kind in ("conv", "conv1x1", "depthwise", "grouped", "dense")) >= 12
     convolutions = [layer for layer in layers if layer.op == "conv2d"]
     assert {layer.k_h for layer in convolutions} >= {1, 3, 5, 7}
     assert {layer.stride for layer in convolutions} == {1, 2}

@@ -75,7 +75,9 @@ def test_the_batch_takes_the_part_of_size():
     assert model(batched, T2000) == model(placed, T2000) == model(split, T2000)
 
 
-@pytest.mark.parametrize(("k_h", "k_w", "is_pointwise"), [(1, 1, True), (1, 3, False), (2, 2, False)])
+@pytest.mark.parametrize(
+    ("k_h", "k_w", "is_pointwise"), [(1, 1, True), (1, 3, False), (2, 2, False)]
+)
 def test_kernels_of_one_element_have_their_own_parameters(k_h, k_w, is_pointwise):
     layer = conv2d(in_h=32, in_w=32, c_in=8, c_out=8, k_h=k_h, k_w=k_w)
     gradient = jax.grad(lambda m: m(layer, T2000))(AlphaFlops.quadro_t2000())

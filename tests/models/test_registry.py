@@ -15,9 +15,9 @@ from jaxcost.models.registry import BASELINES, MODELS, model_class
 def layerwise_models():
     for module in pkgutil.iter_modules(jaxcost.models.__path__, "jaxcost.models."):
         for name, value in vars(importlib.import_module(module.name)).items():
-            if inspect.isclass(value) and issubclass(value, LayerwiseCost):
-                if not (name.startswith("_") or inspect.isabstract(value)):
-                    yield value
+            is_model = inspect.isclass(value) and issubclass(value, LayerwiseCost)
+            if is_model and not (name.startswith("_") or inspect.isabstract(value)):
+                yield value
 
 
 def test_every_model_of_layers_has_a_name():

@@ -1,0 +1,44 @@
+"""The presets say where they come from, and how far off they are."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxcost.calibration.presets import PRESETS, preset
+from jaxcost.device import presets as devices
+from jaxcost.fit import Accuracy
+from jaxcost.workload import from_table
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_names_its_device_and_source(name):
+    calibration = preset(name)
+    assert calibration.device.name in devices()
+    assert calibration.provenance["source"]
+    for fitted in calibration.models.values():
+        assert fitted.warnings
+        assert fitted.intervals.half_width > 0
+
+
+def test_the_quadro_has_the_printed_parameters():
+    estimates = {e.name: e.value for e in preset("quadro-t2000").models["time_s"].estimates}
+    printed = {"beta_1": 0.02, "gamma_1": 0.99, "beta_k": 0.001, "gamma_k": 0.56}
+    assert estimates == pytest.approx(printed | {"scale": 1.875e-11}, rel=1e-6)
+
+
+def test_the_quadros_errors_are_those_on_the_authors_measurements(shared):
+    frame = pd.read_csv(shared / "datasets" / "alpha_flops_t2000.csv")
+    calibration = preset("quadro-t2000")
+    fitted = calibration.models["time_s"]
+    log_predicted = np.log(fitted.model.layer_costs(from_table(frame), calibration.device))
+    found, said = Accuracy.of(log_predicted, np.log(frame["time_s"])), fitted.errors["as_printed"]
+    assert found.rows == said.rows
+    for name in ("mean_absolute", "median_absolute", "within_10_percent", "bias"):
+        assert getattr(found, name) == pytest.approx(getattr(said, name), abs=0.0006), name
+    error = np.abs(np.log(frame["time_s"]) - log_predicted)
+    assert (error <= fitted.intervals.half_width).mean() == pytest.approx(0.9, abs=0.005)
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="calibration preset 'eagle' is not known; choose one of"):
+        preset("eagle")

@@ -1,0 +1,164 @@
+"""The file: readable, stable, and refused whole where it is damaged."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from jaxcost.calibration import load_calibration
+from jaxcost.calibration.presets import PRESETS
+from jaxcost.correction import features
+from jaxcost.workload import from_table
+
+MODEL = ("models", "time_s")
+
+
+@pytest.fixture(scope="module")
+def content(calibration, tmp_path_factory):
+    path = tmp_path_factory.mktemp("calibration") / "calibration.json"
+    calibration.save(path)
+    return json.loads(path.read_text())
+
+
+def edited(content, place, value):
+    changed = copy.deepcopy(content)
+    part = changed
+    for key in place[:-1]:
+        part = part[key]
+    if value is DELETED:
+        del part[place[-1]]
+    else:
+        part[place[-1]] = value
+    return json.dumps(changed)
+
+
+DELETED = object()
+
+
+def refusal(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError) as caught:
+        load_calibration(path)
+    line = str(caught.value)
+    assert line.startswith(str(path))
+    assert "\n" not in line
+    assert path.read_bytes() == (text if isinstance(text, bytes) else text.encode())
+    return line.removeprefix(str(path))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("schema_version",), 2, "schema_version = 2, but this jaxcost reads 1"),
+        (("schema_version",), DELETED, "has no schema_version, so it is no calibration"),
+        (("device", "memory", 0, "units"), -1, "device.memory.0.units = -1: Input should be gr"),
+        (("device", "name"), DELETED, "device.name: Field required"),
+        (("models",), {}, "models: Dictionary should have at least 1 item"),
+        (("remark",), "mine", "remark = 'mine': Extra inputs are not permitted"),
+        ((*MODEL, "model"), "alpha", "models.time_s.model = 'alpha': Input should be 'alpha-roof"),
+        ((*MODEL, "unit"), "J", "models.time_s: unit must be s"),
+        ((*MODEL, "parameters", 0, "value"), -1.0, "AlphaRoofline.rate = -1 is not allowed"),
+        ((*MODEL, "parameters", 0, "value"), "x", "parameters.0.value = 'x': Input should be a"),
+        ((*MODEL, "parameters", 0, "value"), 10**400, "parameters.0.value"),
+        ((*MODEL, "parameters", 0), DELETED, "models.time_s: parameters must be rate, conv_ratio"),
+        ((*MODEL, "covariance", 0), DELETED, "models.time_s: covariance must be 14 x 14"),
+        ((*MODEL, "covariance"), [[1.0]], "models.time_s: covariance must be 14 x 14"),
+        ((*MODEL, "covariance", 3, 2), DELETED, "models.time_s: covariance must be 14 x 14"),
+        ((*MODEL, "intervals", "half_width"), 0, "intervals.half_width = 0: Input should be grea"),
+        ((*MODEL, "errors", "rows", "within_10_percent"), 1.5, "within_10_percent = 1.5"),
+        ((*MODEL, "correction_layers"), [], "correction_layers: Tuple should have at least 1 item"),
+        ((*MODEL, "correction_layers", 4, 2), DELETED, "row of correction_layers must have 8"),
+        ((*MODEL, "correction_layers"), None, "correction_layers must come together"),
+        ((*MODEL, "correction_columns", 0), "area", "correction_columns must be ln_positions, ln"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_the_place(content, tmp_path, place, value, words):
+    assert words in refusal(tmp_path / "c.json", edited(content, place, value))
+
+
+def test_an_unknown_target_is_refused(content, tmp_path):
+    renamed = copy.deepcopy(content)
+    renamed["models"]["time_ms"] = renamed["models"].pop("time_s")
+    line = refusal(tmp_path / "c.json", json.dumps(renamed))
+    assert "target 'time_ms' is not known; did you mean 'time_s'?" in line
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_is_none_is_refused(content, tmp_path, number):
+    text = edited(content, (*MODEL, "intervals", "half_width"), 0.1234567)
+    refusal(tmp_path / "c.json", text.replace("0.1234567", number))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_refused_with_the_line(calibration, content, tmp_path, share):
+    calibration.save(tmp_path / "whole.json")
+    text = (tmp_path / "whole.json").read_text().rstrip()
+    cut = text[: int(share * len(text))]
+    line = refusal(tmp_path / "c.json", cut)
+    assert line.startswith(f", line {max(1, cut.count(chr(10)) + 1)}, column ")
+    assert "not JSON" in line
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x00", b"[" * 100_000, b"[]", b"null", b'{"a": 1}'])
+def test_a_foreign_file_is_refused(tmp_path, text):
+    assert "give a calibration that jaxcost wrote" in refusal(tmp_path / "c.json", text)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="give a calibration that jaxcost wrote"):
+        load_calibration(tmp_path)
+
+
+def test_the_file_holds_what_the_contract_promises(content):
+    assert list(content) == ["schema_version", "device", "models", "provenance"]
+    model = content["models"]["time_s"]
+    assert {"parameters", "covariance", "errors", "singular_values", "intervals"} <= set(model)
+    assert list(model["errors"]) == ["in_sample", "rows", "sweeps"]
+    rate = model["parameters"][0]
+    assert (rate["name"], rate["unit"], rate["bounds"]) == ("rate", "FLOP/s", [0.0, None])
+    assert rate["lower"] < rate["value"] < rate["upper"]
+    assert np.shape(model["covariance"]) == (14, 14)
+
+
+def test_a_person_can_read_it(calibration, tmp_path):
+    calibration.save(tmp_path / "c.json")
+    lines = (tmp_path / "c.json").read_text().splitlines()
+    assert lines[:2] == ["{", '  "schema_version": 1,']
+    assert sum(line.count("[") for line in lines if line.strip().startswith("[")) >= 90
+    assert max(map(len, lines)) < 2000
+
+
+def test_the_columns_of_the_correction_are_its_features(content, table):
+    """Every column as its name says, worked out from the table."""
+    model = content["models"]["time_s"]
+    found = dict(zip(model["correction_columns"], np.array(model["correction_layers"]).T))
+    np.testing.assert_allclose(
+        found["ln_positions"], np.log(table["batch"] * table["in_h"] * table["in_w"])
+    )
+    np.testing.assert_allclose(found["ln_c_in"], np.log(table["c_in"]))
+    np.testing.assert_allclose(found["ln_c_out"], np.log(table["c_out"]))
+    np.testing.assert_allclose(found["ln_taps"], np.log(table["k_h"] * table["k_w"]))
+    np.testing.assert_array_equal(found["ln_groups"], 0)
+    np.testing.assert_array_equal(found["twice_spatial"], 2 * (table["k_h"] > 1))
+    np.testing.assert_array_equal(found["is_dense"], table["op"] == "dense")
+    assert len(found) - 1 == features(from_table(table)).shape[1]
+
+
+def test_saving_over_a_file_that_cannot_be_dumped_leaves_it(calibration, tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text("before")
+    broken = type(calibration)(calibration.device, {}, {})
+    with pytest.raises(ValueError):
+        broken.save(path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_saved_and_loaded(name, tmp_path, unseen):
+    preset = load_calibration(name)
+    preset.save(tmp_path / "c.json")
+    loaded = load_calibration(tmp_path / "c.json")
+    assert loaded.predict(unseen).equals(preset.predict(unseen))
+    assert loaded.device == preset.device
