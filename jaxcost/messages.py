@@ -29,9 +29,13 @@ def nearest(name: str, options: Iterable[str], least: float = 0.5) -> str | None
 
 def shown(value: Any, limit: int = 40) -> str:
     """`value` for a message: numbers without noise, text quoted, long text cut."""
-    if isinstance(value, Real):
+    if isinstance(value, Real) and not _huge(value):
         number = float(value)
         # Seven digits hide the noise of float32; a whole number is shown in full.
         return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.7g}"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _huge(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > 1000  # no float holds it

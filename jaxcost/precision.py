@@ -11,9 +11,19 @@ import numpy as np
 
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
-    """Within it, new JAX arrays are float64 and live on the CPU; afterwards all is as it was."""
-    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+    """Within it, new JAX arrays are float64 and live on the CPU; afterwards all is as it was.
+
+    Where JAX_PLATFORMS leaves the CPU out, they live on the device that it names.
+    """
+    with jax.enable_x64(True), jax.default_device(_cpu()):
         yield
+
+
+def _cpu() -> jax.Device | None:
+    try:
+        return jax.devices("cpu")[0]
+    except RuntimeError:
+        return None
 
 
 def as_double(tree: Any) -> Any:

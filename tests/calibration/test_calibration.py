@@ -1,5 +1,7 @@
 """What a user does with a calibration: predict, differentiate, save, load."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,8 +79,6 @@ def conv():
 
 
 def fitted_without_correction(fitted):
-    import dataclasses
-
     return dataclasses.replace(fitted, correction=None)
 
 

@@ -122,7 +122,8 @@ def test_what_is_not_finite_loses_against_what_is(problem, layers):
         def starts(self, number, seed, seen=None):
             return np.array([z, z - [10, 0, 0, 0]])[:number]
 
-    _, losses = solve(Half(**vars(problem)), np.ones((1, len(layers))), [2], seed=0)
+    found, losses = solve(Half(**vars(problem)), np.ones((1, len(layers))), [2], seed=0)
+    assert found[0, 0] < np.log(1e-6)
     assert losses[0][0] == np.inf
     assert np.isfinite(losses[0][1])
 

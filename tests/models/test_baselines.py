@@ -55,3 +55,4 @@ def test_operations_that_are_no_product_count_too():
     softmax = rows(c_in=0, c_out=0, other_flops=3e6, other_bytes=8e6)
     assert FlopsOnly(rate=1e9)(softmax, T2000) == pytest.approx(3e-3)
     assert Roofline(rate=1e9, bandwidth=1e9)(softmax, T2000) == pytest.approx(8e-3)
+    assert Roofline(rate=1e8, bandwidth=1e9)(softmax, T2000) == pytest.approx(30e-3)

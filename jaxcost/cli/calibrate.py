@@ -1,0 +1,166 @@
+"""`jaxcost calibrate`: measure this device, fit, check on layers held out, report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jaxcost.cli.options import Minutes, Seed, check_outputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from jaxcost.calibration.fitted import Fitted
+    from jaxcost.device import Device
+    from jaxcost.measure import Measurements, Preset
+    from jaxcost.report import Study
+
+_SHOWN = 12  # held-out layers on the terminal; the report has all
+_TABLE = "measurements.csv"  # what --table writes, under whatever name
+
+
+def calibrate(
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="quick|standard|full",
+            help="How much to measure: 3 minutes, 15 minutes, or hours for the paper's sweeps.",
+        ),
+    ] = "quick",
+    out: Annotated[
+        Path, typer.Option(metavar="CALIBRATION.json", help="Where the calibration goes.")
+    ] = Path("calibration.json"),
+    report: Annotated[
+        Path, typer.Option(metavar="FILE.html", help="Where the report with plots goes.")
+    ] = Path("report.html"),
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write the measurements as a table, too."),
+    ] = None,
+    budget: Minutes = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure layers on this device, fit a cost model, and check it on layers it has never seen.
+
+    The device is the one that JAX uses; choose another with JAX_PLATFORMS. A fifth of the layers,
+    drawn at random, is held out: the fit does not see them, and the calibration that is written is
+    the one whose error on them is shown.
+
+    \b
+    Example:
+      jaxcost calibrate
+      jaxcost calibrate --preset standard --out laptop.json --report laptop.html
+    """
+    check_outputs({"--out": out, "--report": report, "--table": table})
+    from jaxcost.calibration import Calibration
+    from jaxcost.cli import show
+    from jaxcost.cli.measured import disturbances, facts, in_words, rows_to_fit
+    from jaxcost.cli.provenance import provenance
+    from jaxcost.files import write_text
+    from jaxcost.report import Study, write_report
+
+    device, plan = _plan(preset, budget, seed)
+    console = show.console()
+    _announce(console, device, plan)
+    measured = _measure(console, plan)
+    rows, others = rows_to_fit(measured, plan, seed=seed)
+    text = rows.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    if table is not None:
+        write_text(table, text)
+    fitted = _fit(console, device, rows, disturbances(measured, rows), seed=seed)
+    held = rows["held_out"].to_numpy()
+    counts = {"rows": int((~held).sum()), "held_out": int(held.sum())}
+    source = provenance(_TABLE, text.encode(), **counts, preset=plan.name, seed=seed)
+    calibration = Calibration(device, {"time_s": fitted}, source)
+    calibration.save(out)
+    study = Study.of(
+        calibration, "time_s", rows,
+        held_out=held, unmeasured=in_words(others), facts=facts(measured, plan, len(rows)),
+    )  # fmt: skip
+    _print(console, study)
+    write_report(report, study)
+    show.written(console, [path for path in (out, report, table) if path])
+
+
+def _plan(name: str, budget: float | None, seed: int) -> tuple["Device", "Preset"]:
+    import dataclasses
+
+    import jax
+
+    from jaxcost.device import detect_device
+    from jaxcost.measure import preset
+
+    plan = preset(name, jax.devices()[0].platform)
+    rules = dataclasses.replace(plan.rules, seed=seed)
+    seconds = plan.budget_s if budget is None else 60 * budget
+    return detect_device(), dataclasses.replace(plan, rules=rules, budget_s=seconds)
+
+
+def _announce(console: "Console", device: "Device", plan: "Preset") -> None:
+    from jaxcost.cli import show
+    from jaxcost.report.text import count, duration
+
+    units = "core" if device.platform == "cpu" else "multiprocessor"
+    number = device.compute_units
+    size = "" if number is None else f", {count(int(number), units)}"
+    show.line(console, f"{device.kind or device.name} ({device.platform}{size})", style="bold")
+    layers = count(len(plan.layers), "layer")
+    show.line(console, f"preset {plan.name}: {layers}, at most {duration(plan.budget_s)}")
+
+
+def _measure(console: "Console", plan: "Preset") -> "Measurements":
+    from jaxcost.cli.progress import measuring
+    from jaxcost.measure import measure_layers
+
+    with measuring(console) as progress:
+        return measure_layers(
+            plan.layers, rules=plan.rules, budget_s=plan.budget_s, progress=progress
+        )
+
+
+def _fit(
+    console: "Console", device: "Device", rows: "pd.DataFrame", warnings: list[str], *, seed: int
+) -> "Fitted":
+    """Fitted to the rows that are not held out, with its errors on those that are."""
+    import dataclasses
+
+    from jaxcost.calibration.build import fit_table
+    from jaxcost.cli.held_out import evaluate
+    from jaxcost.cli.progress import working
+    from jaxcost.report.text import count
+
+    seen, unseen = (rows[rows["held_out"] == held].reset_index(drop=True) for held in (False, True))
+    with working(console, f"fitting and cross-validating on {count(len(seen), 'layer')}"):
+        fitted = fit_table(seen, device, seed=seed)
+        fitted = evaluate(fitted, seen, unseen, device, seed=seed)
+    return dataclasses.replace(fitted, warnings=(*warnings, *fitted.warnings))
+
+
+def _print(console: "Console", study: "Study") -> None:
+    from jaxcost.cli import show
+    from jaxcost.report import tables
+    from jaxcost.report.text import error, share
+
+    facts, fitted = study.facts, study.fitted
+    show.line(console, f"{facts['layers']} ({facts['timings']}) after {facts['time taken']}")
+    missing = tables.unmeasured(study)
+    if missing.rows:
+        show.title(console, "Not fitted, and why")
+        show.table(console, missing)
+    content = tables.held_out(study, _SHOWN)
+    show.title(console, f"Held out: {len(content.rows)} of {len(study.held_out)} layers never seen")
+    show.table(console, content)
+    show.title(console, "Beside other models, fitted to the same rows")
+    show.table(console, tables.models(fitted))
+    show.title(console, f"Parameters of {fitted.name}")
+    show.table(console, tables.parameters(fitted))
+    show.warnings(console, fitted.warnings)
+    found = fitted.errors["held_out"]
+    show.title(
+        console,
+        f"Median error on held-out layers {error(found.median_absolute)}; "
+        f"{share(found.within_10_percent)} within ±10 %, "
+        f"{share(study.coverage)} inside their 90 % interval",
+    )
+    show.line(console, "The calibration written is the one checked here: it never saw them.", "dim")

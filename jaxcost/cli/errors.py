@@ -1,0 +1,95 @@
+"""Running a command so that whatever goes wrong ends in one line and the right exit status."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from jaxcost.cli.interrupts import Interrupts
+
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+_BAD_PATHS = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR),
+    *(errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+}
+
+
+class RunError(Exception):
+    """A failure at run time that is nobody's bad input; its text is the line that is shown."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command, and return its exit status; a failure is one line on standard error."""
+    try:
+        with Interrupts():
+            status = _command().main(list(arguments), prog_name="jaxcost", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return FAILED
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        return _report(error)
+    if status == INTERRUPTED:  # typer's answer to Ctrl-C
+        return _report(KeyboardInterrupt())
+    return status if isinstance(status, int) else 0
+
+
+def _command() -> Any:
+    """The commands, past typer's own entry point, which would format errors in its own way."""
+    import typer
+
+    from jaxcost.cli.app import app
+
+    return typer.main.get_command(app)
+
+
+def _report(error: BaseException) -> int:
+    if os.environ.get("JAXCOST_TRACEBACK"):
+        traceback.print_exception(error)
+    status, line = explain(error)
+    print(f"jaxcost: {' '.join(line.split())}", file=sys.stderr)
+    return status
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit status for an exception, and what to say of it."""
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        return INTERRUPTED, "interrupted; no file was left half-written"
+    if hasattr(error, "format_message"):
+        return REFUSED, _usage(error)
+    if isinstance(error, ValueError):
+        return REFUSED, str(error)
+    if isinstance(error, RunError | ConnectionError):
+        return FAILED, str(error)
+    if isinstance(error, OSError):
+        return REFUSED if error.errno in _BAD_PATHS else FAILED, _system(error)
+    if isinstance(error, MemoryError):
+        return FAILED, "out of memory; use a smaller table or preset"
+    return FAILED, _unforeseen(error)
+
+
+def _usage(error: BaseException) -> str:
+    """typer's words for a wrong option, and where to look them up."""
+    message = str(error.format_message()).strip().rstrip(".")  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "jaxcost"
+    return f"{message} (see {path} --help)"
+
+
+def _system(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _unforeseen(error: BaseException) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first} (JAXCOST_TRACEBACK=1 shows where)"
+
+
+def _discard_output() -> None:
+    """Whoever read our output has gone: what is left of it goes nowhere, without complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

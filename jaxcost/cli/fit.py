@@ -1,0 +1,135 @@
+"""`jaxcost fit`: a calibration from a table of measurements."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jaxcost.cli.options import Seed, check_outputs
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jaxcost.device import Device
+    from jaxcost.report import Study
+
+
+def fit(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE.csv", help="Layers, one a row, with what was measured.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="CALIBRATION.json", help="Where the calibration goes.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="One of `jaxcost models`; without it, cross-validation chooses."
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(metavar="time_s|energy_j", help="The measured column.")
+    ] = "time_s",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What was measured, one of `jaxcost devices`; else it is unknown."
+        ),
+    ] = None,
+    correction: Annotated[
+        bool | None,
+        typer.Option(
+            "--correction/--no-correction",
+            help="Correct the model near measured layers; without either: unless --model is given.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = 0,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a report with plots, too.")
+    ] = None,
+) -> None:
+    """Fit a calibration to a table of measured layers.
+
+    Prints in-sample and cross-validated errors, those of simpler models beside them, and the
+    parameters with 90 % intervals.
+
+    \b
+    Example:
+      jaxcost fit measurements.csv --out calibration.json --report report.html
+    """
+    from jaxcost.cli import show
+    from jaxcost.models.registry import model_class
+    from jaxcost.table import read_layer_table
+
+    check_outputs({"--out": out, "--report": report}, [table])
+    measured_on = _device(device)
+    if model is not None:
+        model_class(model)  # a wrong name is found before a wrong table
+    layers = read_layer_table(table, target=target)
+    console = show.console()
+    settings = {"model": model, "correction": correction, "seed": seed}
+    study = _fitted(console, table, layers, measured_on, target, settings, report is not None)
+    study.calibration.save(out)
+    _print(console, study, table.name)
+    if report is not None:
+        from jaxcost.report import write_report
+
+        write_report(report, study)
+    show.written(console, [path for path in (out, report) if path])
+
+
+def _device(name: str | None) -> "Device":
+    from jaxcost.device import Device, device
+
+    return Device("unknown") if name is None else device(name)
+
+
+def _fitted(
+    console: "Console",
+    path: Path,
+    layers: Any,
+    device: "Device",
+    target: str,
+    settings: dict[str, Any],
+    with_report: bool,
+) -> "Study":
+    from jaxcost.calibration import Calibration
+    from jaxcost.calibration.build import fit_table
+    from jaxcost.cli.held_out import predict_each_unseen
+    from jaxcost.cli.progress import working
+    from jaxcost.cli.provenance import provenance
+    from jaxcost.report import Study
+    from jaxcost.report.text import count
+    from jaxcost.report.units import in_units_of
+
+    content = path.read_bytes()
+    with working(console, f"fitting and cross-validating on {count(len(layers), 'layer')}"):
+        try:
+            fitted = fit_table(layers, device, target=target, **settings)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        fitted, unseen = in_units_of(target, fitted), None
+        if with_report:
+            unseen = predict_each_unseen(fitted, layers, device, target, seed=settings["seed"])
+    source = provenance(path.name, content, rows=len(layers), **settings)
+    calibration = Calibration(device, {target: fitted}, source)
+    return Study.of(calibration, target, layers, unseen=unseen)
+
+
+def _print(console: "Console", study: "Study", source: str) -> None:
+    from jaxcost.cli import show
+    from jaxcost.report import tables
+
+    fitted = study.fitted
+    corrected = ", corrected between measured layers" if fitted.correction else ""
+    show.title(console, f"{fitted.name}{corrected}")
+    words = f"fitted to {study.target} of {len(study.table)} layers in {source}"
+    show.line(console, f"{words}; device {study.calibration.device.name}", style="dim")
+    console.print()
+    show.table(console, tables.accuracy(fitted))
+    show.title(console, "Beside other models, fitted to the same rows")
+    show.table(console, tables.models(fitted))
+    show.title(console, f"Parameters of {fitted.name}")
+    show.table(console, tables.parameters(fitted))
+    show.warnings(console, fitted.warnings)

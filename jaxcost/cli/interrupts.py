@@ -1,0 +1,67 @@
+"""Ctrl-C that ends a command soon, whatever Python is doing when it comes."""
+
+import _thread
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SWALLOWED, _HELD_UP = 0.05, 1.0  # seconds until it comes again
+
+
+class Interrupts:
+    """Within it, a Ctrl-C comes again until it has ended the block.
+
+    Python swallows one that comes during garbage collection, and one that comes while threads
+    compile is held up until they are done.
+    """
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+        self._handler: Any = None
+
+    def __enter__(self) -> Self:
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._on_unraisable
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        sys.unraisablehook = self._unraisable
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._again_after(_HELD_UP)
+        raise KeyboardInterrupt
+
+    def _on_unraisable(self, lost: Any) -> None:
+        if lost.exc_type is KeyboardInterrupt:
+            self._again_after(_SWALLOWED)
+        else:
+            self._unraisable(lost)
+
+    def _again_after(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(seconds, _interrupt)
+        self._timer.daemon = True
+        self._timer.start()
+
+
+def _interrupt() -> None:
+    """Interrupts the main thread, also where it waits for a lock."""
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

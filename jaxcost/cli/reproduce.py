@@ -1,0 +1,87 @@
+"""`jaxcost reproduce`: a paper's tables and figures, computed again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jaxcost.cli.options import check_folder
+
+if TYPE_CHECKING:
+    from jaxcost.report.tables import Table
+    from jaxcost.reproduce import Reproduction
+
+
+def reproduce(
+    paper: Annotated[str, typer.Argument(metavar="alpha-flops", help="Which paper.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder for tables, figures, summary.json.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The authors' measurements: a folder or the file itself."),
+    ] = None,
+    download: Annotated[
+        bool,
+        typer.Option("--download", help="Download the measurements from their public repository."),
+    ] = False,
+) -> None:
+    """Recompute a paper's tables and figures: summary.json, CSV and PNG files.
+
+    Without --data or --download, only what needs no measurements.
+
+    \b
+    Example:
+      jaxcost reproduce alpha-flops --data datasets --out alpha-flops
+    """
+    from jaxcost.cli import show
+    from jaxcost.cli.progress import working
+    from jaxcost.messages import unknown
+    from jaxcost.reproduce import PAPERS
+
+    if paper not in PAPERS:
+        raise ValueError(unknown("paper", paper, PAPERS))
+    check_folder("--out", out, out.absolute())
+    if data is not None and not data.exists():
+        raise ValueError(
+            f"--data = {str(data)!r} does not exist; give the folder or file with the authors' "
+            "measurements, or --download to fetch them"
+        )
+    console = show.console()
+    with working(console, f"computing {paper}"):
+        found = PAPERS[paper](data, out, download=download)
+    show.title(console, "Published beside reproduced")
+    show.table(console, _published(found))
+    if found.missing:
+        show.warnings(console, found.missing)
+    figures = sum(path.suffix == ".png" for path in found.files)
+    rows, tables = len(found.rows), sum(path.suffix == ".csv" for path in found.files)
+    console.print()
+    show.line(
+        console,
+        f"Wrote {out / 'summary.json'} ({rows} rows), {tables} tables and {figures} figures beside",
+    )
+
+
+def _published(found: "Reproduction") -> "Table":
+    """The rows that have both a published and a reproduced number; notes are in the summary."""
+    from jaxcost.report import text
+    from jaxcost.report.tables import Table
+
+    both = [row for row in found.rows if row.relative_error is not None]
+    return Table(
+        ("source", "quantity", "published", "reproduced", "difference"),
+        tuple(
+            (
+                row.source, row.quantity, _number(row.published), _number(row.reproduced),
+                text.signed(row.relative_error or 0.0),
+            )
+            for row in both
+        ),
+        (False, False, True, True, True),
+        note="Why numbers differ stands in the notes of summary.json.",
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,34 @@
+import pytest
+
+COMMANDS = ("calibrate", "fit", "predict", "reproduce", "devices", "models")
+
+
+def test_the_commands_are_listed(jaxcost):
+    outcome = jaxcost("--help")
+    assert outcome.status == 0
+    assert all(f"\n  {command} " in outcome.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(jaxcost, command):
+    outcome = jaxcost(command, "--help")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert f"Example:\n    jaxcost {command}" in outcome.out
+    assert "\b" not in outcome.out
+
+
+def test_options_are_those_that_scripts_call(jaxcost):
+    expected = {
+        "calibrate": ("--preset", "--out", "--report", "--table", "--budget", "--seed"),
+        "fit": ("--out", "--model", "--target", "--device", "--correction", "--no-correction"),
+        "predict": ("--out",),
+        "reproduce": ("--data", "--out", "--download"),
+    }
+    for command, options in expected.items():
+        text = jaxcost(command, "--help").out
+        assert all(option in text for option in options), command
+
+
+def test_the_version_is_that_of_the_package(jaxcost, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2.3 of {name}")
+    assert jaxcost("--version") == (0, "jaxcost 1.2.3 of jaxcost\n", "")

@@ -1,0 +1,82 @@
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import types
+
+import pytest
+
+from jaxcost.cli.interrupts import Interrupts
+
+
+def _wait():
+    for _ in range(1000):
+        time.sleep(0.01)
+
+
+def _run(work):
+    with Interrupts():
+        work()
+
+
+def _interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    _wait()
+
+
+class _Swallows:
+    """As a callback of the garbage collector does: what it raises, Python prints and forgets."""
+
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def _swallow():
+    lost = _Swallows()
+    del lost
+    gc.collect()
+    _wait()
+
+
+def _hold_up():
+    try:
+        _interrupt()
+    finally:
+        threading.Event().wait(60)  # as a pool waits for its threads
+        pytest.fail("the wait was not interrupted")
+
+
+@pytest.mark.parametrize("work", [_interrupt, _swallow, _hold_up])
+def test_an_interrupt_ends_the_block_whatever_it_meets(work):
+    with pytest.raises(KeyboardInterrupt):
+        _run(work)
+
+
+def test_afterwards_all_is_as_before():
+    hook, handler = sys.unraisablehook, signal.getsignal(signal.SIGINT)
+    with Interrupts():
+        assert signal.getsignal(signal.SIGINT) != handler
+    assert (sys.unraisablehook, signal.getsignal(signal.SIGINT)) == (hook, handler)
+
+
+def test_other_failures_that_python_swallows_are_shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    with Interrupts():
+        sys.unraisablehook(types.SimpleNamespace(exc_type=ValueError))
+    assert [lost.exc_type for lost in shown] == [ValueError]
+
+
+def test_another_thread_than_the_main_one_may_run_commands():
+    done = []
+
+    def work():
+        with Interrupts():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
