@@ -31,8 +31,11 @@ class _Candidate:
     corrected: dict[str, tuple[np.ndarray, np.ndarray]]  # by kind of fold: ln predicted, novelty
 
     def error(self, log_observed: np.ndarray) -> float:
-        """Mean over the kinds of fold of the mean absolute relative error."""
-        kinds = [Accuracy.of(p, log_observed).mean_absolute for p, _ in self.corrected.values()]
+        """Mean over the kinds of fold of the mean |ln(predicted / observed)|.
+
+        Not of the relative error, which forgives a prediction of almost nothing.
+        """
+        kinds = [np.abs(p - log_observed).mean() for p, _ in self.corrected.values()]
         return float(np.mean(kinds))
 
 
@@ -157,9 +160,18 @@ def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list
     usual = 1.4826 * np.median(np.abs(error))
     rows = np.flatnonzero(np.abs(error) > max(_CONTRADICTS, 6 * usual))
     worst = sorted(rows, key=lambda row: -abs(error[row]))[:5]
-    shown = ", ".join(
-        f"{row + 1} ({np.exp(-error[row]):.2g} times what is expected)" for row in worst
-    )
+    shown = ", ".join(f"{row + 1} ({_times(-error[row])} what is expected)" for row in worst)
     if not worst:
         return []
     return [f"{len(rows)} rows contradict the others and were given little weight: row {shown}"]
+
+
+def _times(log_ratio: float) -> str:
+    """A ratio in words that need no exponent: "3.2 times" or "1/140 of"."""
+    if log_ratio >= 0:
+        return f"{_short(np.exp(log_ratio))} times"
+    return f"1/{_short(np.exp(-log_ratio))} of"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"

@@ -43,7 +43,7 @@ class Preset:
 @dataclasses.dataclass(frozen=True)
 class _Size:
     """How large a preset is: layers of each kind, lines of each paper sweep and points of a line,
-    limits of a layer."""
+    limits of a layer, and how to measure."""
 
     counts: dict[str, int]
     sweeps: tuple[str, ...]
@@ -52,7 +52,7 @@ class _Size:
     most_flops: float
     most_bytes: float
     budget_s: float
-    longest_step_s: float
+    rules: TimingRules
 
 
 _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_batch")
@@ -65,17 +65,17 @@ _SIZES = {
         most_flops=1.5e9,
         most_bytes=32e6,
         budget_s=100,
-        longest_step_s=0.2,
+        rules=TimingRules(longest_step_s=0.2),
     ),
     "standard": _Size(
-        counts={"conv": 46, "conv1x1": 22, "depthwise": 16, "grouped": 12, "dense": 30},
+        counts={"conv": 60, "conv1x1": 28, "depthwise": 16, "grouped": 16, "dense": 36},
         sweeps=PAPER_SWEEPS,
         lines=3,
-        points=9,
+        points=12,
         most_flops=2e9,
         most_bytes=128e6,
         budget_s=660,
-        longest_step_s=0.5,
+        rules=TimingRules(longest_step_s=0.5, converged=0.02, most_rounds=8),
     ),
 }
 PRESETS = (*_SIZES, "full")
@@ -107,7 +107,7 @@ def preset(name: str, platform: str = "cpu") -> Preset:
         return Preset(name, layers, 4 * 3600, TimingRules(longest_step_s=2.0))
     for sweep in size.sweeps:
         layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.lines, size.points)
-    return Preset(name, layers, size.budget_s, TimingRules(longest_step_s=size.longest_step_s))
+    return Preset(name, layers, size.budget_s, size.rules)
 
 
 def _design(kind: str, size: _Size, scale: float) -> Iterator[LayerSpec]:

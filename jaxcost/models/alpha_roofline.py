@@ -13,6 +13,7 @@ from jaxcost.sizes import Scalar
 from jaxcost.workload import Workload
 
 _INF = jnp.inf
+_VECTOR_BYTES = 16  # what processors and tensor cores load at once
 _LEAST = 1e-6  # far below one channel, one FLOP, one byte
 
 
@@ -32,6 +33,8 @@ class AlphaRoofline(LayerwiseCost):
 
     Convolutions with kernels above one element lose efficiency where channels are few:
         1 / efficiency = 1 + half_c_in / c_in + half_c_out / c_out
+    where half_c_out, the price of gathering patches that each output then shares, is higher by
+    `misaligned` where the input channels do not fill vectors of 16 bytes;
     and grouped ones, by channels of a group, c_in weighed with the kernel:
         1 / efficiency = (1 + half_taps_grouped * groups / (c_in k_h k_w))
                        * (1 + half_c_out_grouped * groups / c_out)
@@ -88,6 +91,14 @@ class AlphaRoofline(LayerwiseCost):
     half_c_out: Scalar = parameter(
         0, _INF, unit="channels", doc="output channels that halve the rate", start=10.0, spread=1.0
     )
+    misaligned: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="factor on the latter where inputs do not fill 16 bytes",
+        start=1.5,
+        spread=0.7,
+    )
     half_taps_grouped: Scalar = parameter(
         0, _INF, unit="taps", doc="taps of a group that halve the rate", start=10.0, spread=1.5
     )
@@ -123,7 +134,8 @@ class AlphaRoofline(LayerwiseCost):
         few_grouped = (1 + self.half_taps_grouped / (c_in * taps)) * (
             1 + self.half_c_out_grouped / c_out
         )
-        few = jnp.where(spatial, 1 + self.half_c_in / c_in + self.half_c_out / c_out, 1.0)
+        half_c_out = self.half_c_out * jnp.where(_fills_vectors(layer), 1, self.misaligned)
+        few = jnp.where(spatial, 1 + self.half_c_in / c_in + half_c_out / c_out, 1.0)
         kind = jnp.where(
             spatial, self.spatial_ratio, jnp.where(layer.is_dense > 0, 1, self.conv_ratio)
         )
@@ -140,6 +152,11 @@ class AlphaRoofline(LayerwiseCost):
         log_rate = jnp.log(self.bandwidth) + jnp.log(self.weight_ratio)
         log_rate = log_rate + jnp.where(layer.k_h * layer.k_w > 1, slowing, 0)
         return _log(counts.weight_bytes(layer)) - log_rate
+
+
+def _fills_vectors(layer: Workload) -> Array:
+    """Whether a pixel's channels fill whole vectors; for a width between integers, the nearest."""
+    return jnp.mod(jnp.round(layer.c_in) * layer.bytes_per_item, _VECTOR_BYTES) == 0
 
 
 def _log(amount: Array) -> Float[Array, ""]:
