@@ -68,10 +68,10 @@ _SIZES = {
         rules=TimingRules(longest_step_s=0.2),
     ),
     "standard": _Size(
-        counts={"conv": 60, "conv1x1": 28, "depthwise": 16, "grouped": 16, "dense": 36},
+        counts={"conv": 80, "conv1x1": 36, "depthwise": 20, "grouped": 20, "dense": 50},
         sweeps=PAPER_SWEEPS,
         lines=3,
-        points=12,
+        points=14,
         most_flops=2e9,
         most_bytes=128e6,
         budget_s=660,

@@ -156,7 +156,7 @@ class AlphaRoofline(LayerwiseCost):
 
 def _fills_vectors(layer: Workload) -> Array:
     """Whether a pixel's channels fill whole vectors; for a width between integers, the nearest."""
-    return jnp.mod(jnp.round(layer.c_in) * layer.bytes_per_item, _VECTOR_BYTES) == 0
+    return jnp.mod(jnp.round(layer.c_in) * layer.item_bytes, _VECTOR_BYTES) == 0
 
 
 def _log(amount: Array) -> Float[Array, ""]:

@@ -25,6 +25,7 @@ VALUES = {
     "kernel_exponent": 0.8,
     "half_c_in": 30.0,
     "half_c_out": 15.0,
+    "misaligned": 2.5,
     "half_taps_grouped": 20.0,
     "half_c_out_grouped": 12.0,
     "floor": 2e-4,
@@ -47,7 +48,8 @@ def formula(v, *, batch, h, w, c_in, c_out, k, groups, is_dense, item=4):
         rate /= 1 + v["half_taps_grouped"] / taps
         rate /= 1 + v["half_c_out_grouped"] / outputs
     elif k > 1:
-        rate *= v["spatial_ratio"] / (1 + v["half_c_in"] / c_in + v["half_c_out"] / c_out)
+        gather = v["half_c_out"] * (1 if c_in * item % 16 == 0 else v["misaligned"])
+        rate *= v["spatial_ratio"] / (1 + v["half_c_in"] / c_in + gather / c_out)
     elif not is_dense:
         rate *= v["conv_ratio"]
     if k > 1:
@@ -81,6 +83,22 @@ def test_every_term_is_that_of_the_formula(kind):
         assert model()(layer, T2000) == pytest.approx(expected, rel=1e-12)
 
 
+def test_inputs_that_fill_no_vectors_cost_more():
+    def latency(c_in, item_bytes=4.0):
+        sizes = {"in_h": 64, "in_w": 64, "c_out": 8, "k_h": 3, "k_w": 3, "batch": 8}
+        return model()(conv2d(c_in=c_in, item_bytes=item_bytes, **sizes), T2000)
+
+    assert latency(62.0) > 1.5 * latency(64.0)
+    assert latency(68.0) < 1.1 * latency(64.0)
+    assert latency(68.0, item_bytes=2) > 1.5 * latency(64.0, item_bytes=2)
+
+
+def test_a_width_near_an_integer_is_aligned_as_that_one():
+    sizes = {"in_h": 64, "in_w": 64, "c_out": 8, "k_h": 3, "k_w": 3, "batch": 8}
+    near = [model()(conv2d(c_in=c, **sizes), T2000) for c in (63.9, 64.0, 64.1)]
+    assert near[0] < near[1] < near[2] < 1.01 * near[0]
+
+
 def test_the_smallest_layers_take_the_floor():
     assert model()(dense(c_in=8, c_out=8), T2000) == pytest.approx(2e-4, rel=1e-5)
 
@@ -106,10 +124,10 @@ def test_weights_are_streamed_beside_all_else():
 
 def test_few_channels_lose_efficiency_in_large_kernels_alone():
     huge = {"bandwidth": 1e20, "floor": 1e-12}
-    for k, lost in ((3, 1 + 30 / 30 + 15 / 45), (1, 1.0)):
-        layer = conv2d(in_h=64, in_w=64, c_in=30, c_out=45, k_h=k, k_w=k)
+    for k, lost in ((3, 1 + 30 / 20 + 15 / 45), (1, 1.0)):
+        layer = conv2d(in_h=64, in_w=64, c_in=20, c_out=45, k_h=k, k_w=k)
         ratio = VALUES["spatial_ratio"] if k > 1 else VALUES["conv_ratio"]
-        expected = 2 * k * k * 64 * 64 * 30 * 45 / (2e12 * ratio) * lost
+        expected = 2 * k * k * 64 * 64 * 20 * 45 / (2e12 * ratio) * lost
         assert model(**huge)(layer, T2000) == pytest.approx(expected, rel=1e-4)
 
 
