@@ -62,7 +62,7 @@ CANDIDATES: dict[str, type[LayerwiseCost]] = {
     "  stream not slowed by S_K": with_fixed("WithoutKernel", kernel_exponent=NONE),
     "  without traffic": with_fixed("WithoutTraffic", ("weight_ratio",), bandwidth=1e15),
     "  without channel efficiency": with_fixed(
-        "WithoutChannels", half_c_in=NONE, half_c_out=NONE, misaligned=1.0
+        "WithoutChannels", half_run=NONE, half_c_out=NONE, misaligned=1.0
     ),
     "  vectors always filled": with_fixed("Aligned", misaligned=1.0),
     "  one rate for all kernels": with_fixed("OneRate", conv_ratio=1.0, spatial_ratio=1.0),

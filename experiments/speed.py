@@ -83,7 +83,7 @@ def made_up_table(rows: int = 439, seed: int = 0) -> pd.DataFrame:
     )
     typical = jc.AlphaRoofline(
         rate=2e12, conv_ratio=1, spatial_ratio=1.5, grouped_ratio=1, bandwidth=1e11,
-        weight_ratio=1, spatial_weight_ratio=0.3, kernel_exponent=0.9, half_c_in=40,
+        weight_ratio=1, spatial_weight_ratio=0.3, kernel_exponent=0.9, half_run=40,
         half_c_out=20, misaligned=1.5, half_taps_grouped=10, half_c_out_grouped=20, floor=1e-4,
         sharpness=4,
     )  # fmt: skip

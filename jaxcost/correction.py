@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from jaxcost.fit.folds import Folds
 from jaxcost.workload import Workload
 
-LENGTH = 1.0  # a layer informs about others within a factor e or so in each of its sizes
-_CENTRES = 192  # of the layers measured, at most so many carry the correction
+LENGTH = 0.5  # a layer informs about others within a factor of two or so in each of its sizes
+_CENTRES = 256  # of the layers measured, at most so many carry the correction
 _CHUNK = 4096  # layers predicted at a time: their kernel matrix stays in the cache
 _EPSILON = 1e-6
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured

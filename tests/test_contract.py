@@ -45,7 +45,7 @@ def conv_table(**fixed: object) -> Workload:
         "batch": 2.0 ** draw.integers(0, 6, n),
         "in_h": 2.0 ** draw.integers(1, 8, n),
         "in_w": 2.0 ** draw.integers(1, 8, n),
-        "c_in": 2.0 ** draw.integers(2, 9, n) + draw.choice([0, 3], n),  # filling vectors or not
+        "c_in": 2.0 ** draw.integers(2, 9, n) + 3 * (np.arange(n) % 2),  # filling vectors or not
         "c_out": 2.0 ** draw.integers(2, 9, n),
         "k_h": draw.choice([1, 1, 2, 3, 5, 7], n),
     }
@@ -98,7 +98,7 @@ def alpha_roofline() -> Case:
             weight_ratio=0.6,
             spatial_weight_ratio=0.3,
             kernel_exponent=0.8,
-            half_c_in=30.0,
+            half_run=30.0,
             half_c_out=15.0,
             misaligned=2.0,
             half_taps_grouped=20.0,

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost.correction import Correction, cross_validate_correction, features, fit_correction
+from jaxcost.correction import (
+    LENGTH,
+    Correction,
+    cross_validate_correction,
+    features,
+    fit_correction,
+)
 from jaxcost.fit.folds import Folds, row_folds, sweep_folds
 from jaxcost.workload import Workload, conv2d, dense, rows
 
@@ -16,7 +22,7 @@ def layers():
     return Workload.concatenate(
         [
             conv2d(in_h=32, in_w=32, c_in=np.geomspace(8, 256, 30), c_out=64, k_h=3, k_w=3),
-            dense(c_in=512, c_out=512, batch=np.geomspace(1, 4096, 30)),
+            dense(c_in=512, c_out=512, batch=np.geomspace(1, 64, 30)),
         ]
     )
 
@@ -45,7 +51,7 @@ def matern(distance):
 def exact(x, residual, at, amplitude, noise):
     """Gaussian-process regression on all rows, Rasmussen and Williams, algorithm 2.1."""
     between, across = (
-        amplitude**2 * matern(np.linalg.norm(a[:, None] - x, axis=-1)) for a in (x, at)
+        amplitude**2 * matern(np.linalg.norm(a[:, None] - x, axis=-1) / LENGTH) for a in (x, at)
     )
     noisy = between + noise**2 * np.eye(len(x))
     mean = across @ np.linalg.solve(noisy, residual)
@@ -59,7 +65,7 @@ def between_and_beyond():
         [
             conv2d(in_h=32, in_w=32, c_in=[10.5, 77, 200], c_out=64, k_h=3, k_w=3),
             conv2d(in_h=24, in_w=24, c_in=100, c_out=128, k_h=3, k_w=3),
-            dense(c_in=512, c_out=700, batch=[3, 900]),
+            dense(c_in=512, c_out=700, batch=[3, 40]),
             dense(c_in=60000, c_out=1, batch=10**6),
         ]
     )

@@ -68,7 +68,7 @@ _SIZES = {
         rules=TimingRules(longest_step_s=0.2),
     ),
     "standard": _Size(
-        counts={"conv": 80, "conv1x1": 36, "depthwise": 20, "grouped": 20, "dense": 50},
+        counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
         sweeps=PAPER_SWEEPS,
         lines=3,
         points=14,

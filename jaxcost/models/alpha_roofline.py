@@ -32,9 +32,10 @@ class AlphaRoofline(LayerwiseCost):
     is `stream`, with a bandwidth of its own, and what it lacked are the floor and the traffic.
 
     Convolutions with kernels above one element lose efficiency where channels are few:
-        1 / efficiency = 1 + half_c_in / c_in + half_c_out / c_out
-    where half_c_out, the price of gathering patches that each output then shares, is higher by
-    `misaligned` where the input channels do not fill vectors of 16 bytes;
+        1 / efficiency = 1 + half_run / (c_in k_w) + half_c_out / c_out
+    c_in k_w being the values that lie side by side in memory; half_c_out, the price of gathering
+    patches that all outputs then share, is higher by `misaligned` where the channels of a pixel do
+    not fill vectors of 16 bytes;
     and grouped ones, by channels of a group, c_in weighed with the kernel:
         1 / efficiency = (1 + half_taps_grouped * groups / (c_in k_h k_w))
                        * (1 + half_c_out_grouped * groups / c_out)
@@ -85,8 +86,13 @@ class AlphaRoofline(LayerwiseCost):
         start=1.0,
         spread=0.5,
     )
-    half_c_in: Scalar = parameter(
-        0, _INF, unit="channels", doc="input channels that halve the rate", start=10.0, spread=1.0
+    half_run: Scalar = parameter(
+        0,
+        _INF,
+        unit="values",
+        doc="inputs side by side, c_in k_w, that halve the rate",
+        start=30.0,
+        spread=1.0,
     )
     half_c_out: Scalar = parameter(
         0, _INF, unit="channels", doc="output channels that halve the rate", start=10.0, spread=1.0
@@ -135,7 +141,8 @@ class AlphaRoofline(LayerwiseCost):
             1 + self.half_c_out_grouped / c_out
         )
         half_c_out = self.half_c_out * jnp.where(_fills_vectors(layer), 1, self.misaligned)
-        few = jnp.where(spatial, 1 + self.half_c_in / c_in + half_c_out / c_out, 1.0)
+        run = c_in * layer.k_w
+        few = jnp.where(spatial, 1 + self.half_run / run + half_c_out / c_out, 1.0)
         kind = jnp.where(
             spatial, self.spatial_ratio, jnp.where(layer.is_dense > 0, 1, self.conv_ratio)
         )

@@ -49,7 +49,7 @@ def test_rows_that_contradict_the_others_are_named(fitted):
     (line,) = [line for line in fitted.warnings if "contradict" in line]
     assert line.startswith("2 rows contradict the others and were given little weight: row ")
     assert "8 (2" in line or "8 (1" in line
-    assert "45 (0.0" in line
+    assert "45 (1/" in line
 
 
 def test_what_the_table_leaves_open_is_said(fitted):
@@ -81,7 +81,7 @@ def test_a_model_asked_for_by_name_stands_alone(table, unseen):
     )
     with_ = fit_table(table, T2000, model="flops-only", correction=True, starts=2)
     assert with_.correction is not None
-    assert with_.errors["rows"].median_absolute < 0.8 * alone.errors["rows"].median_absolute
+    assert with_.errors["rows"].median_absolute < 0.85 * alone.errors["rows"].median_absolute
 
 
 def test_a_table_without_sweeps_is_cross_validated_by_row(clean):
@@ -91,7 +91,7 @@ def test_a_table_without_sweeps_is_cross_validated_by_row(clean):
     assert found.intervals.widening == 0
 
 
-@pytest.mark.parametrize(("rows", "left_out"), [(14, set()), (13, {"alpha-roofline"})])
+@pytest.mark.parametrize(("rows", "left_out"), [(15, set()), (14, {"alpha-roofline"})])
 def test_a_model_with_more_parameters_than_rows_is_not_tried(rows, left_out):
     assert set(_names_to_fit(None, rows)) == set(MODELS) - left_out
 

@@ -51,7 +51,7 @@ def test_small_sweeps_are_smaller():
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("quick", 60, 70), ("standard", 380, 450), ("full", 800, 1000)]
+    ("name", "least", "most"), [("quick", 60, 70), ("standard", 320, 360), ("full", 800, 1000)]
 )
 def test_presets_have_the_layers_they_promise(name, least, most):
     layers = preset(name).layers

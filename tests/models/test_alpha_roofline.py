@@ -23,7 +23,7 @@ VALUES = {
     "weight_ratio": 0.6,
     "spatial_weight_ratio": 0.3,
     "kernel_exponent": 0.8,
-    "half_c_in": 30.0,
+    "half_run": 30.0,
     "half_c_out": 15.0,
     "misaligned": 2.5,
     "half_taps_grouped": 20.0,
@@ -49,7 +49,7 @@ def formula(v, *, batch, h, w, c_in, c_out, k, groups, is_dense, item=4):
         rate /= 1 + v["half_c_out_grouped"] / outputs
     elif k > 1:
         gather = v["half_c_out"] * (1 if c_in * item % 16 == 0 else v["misaligned"])
-        rate *= v["spatial_ratio"] / (1 + v["half_c_in"] / c_in + gather / c_out)
+        rate *= v["spatial_ratio"] / (1 + v["half_run"] / (c_in * k) + gather / c_out)
     elif not is_dense:
         rate *= v["conv_ratio"]
     if k > 1:
@@ -124,7 +124,7 @@ def test_weights_are_streamed_beside_all_else():
 
 def test_few_channels_lose_efficiency_in_large_kernels_alone():
     huge = {"bandwidth": 1e20, "floor": 1e-12}
-    for k, lost in ((3, 1 + 30 / 20 + 15 / 45), (1, 1.0)):
+    for k, lost in ((3, 1 + 30 / 60 + 15 / 45), (1, 1.0)):
         layer = conv2d(in_h=64, in_w=64, c_in=20, c_out=45, k_h=k, k_w=k)
         ratio = VALUES["spatial_ratio"] if k > 1 else VALUES["conv_ratio"]
         expected = 2 * k * k * 64 * 64 * 20 * 45 / (2e12 * ratio) * lost

@@ -1,0 +1,323 @@
+"""Measurements on disk: one SQLite file, a row an attempt, written as it is made."""
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jaxcost.measure import schema, wire
+from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.wire import Visit
+
+IN_MEMORY = ":memory:"
+
+
+class StoreError(ValueError):
+    """A store that cannot be used: the line says why and the way out."""
+
+
+class StoreFullError(Exception):
+    """The disk would not take another row; those written before are intact."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One visit as it was stored.
+
+    Args:
+        layer, slot: what was visited, in which of the sweep's processes.
+        process: the operating system's process, by the store's own number.
+        visit: what came of it.
+    """
+
+    layer: LayerSpec
+    slot: int
+    process: int
+    visit: Visit
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """What was measured on one device with one set of versions.
+
+    Args:
+        number: in the store.
+        fingerprint: what must be equal for two timings to belong together, by name.
+        device: the device as its worker described it.
+    """
+
+    number: int
+    fingerprint: Mapping[str, Any]
+    device: Mapping[str, Any]
+
+
+class Store:
+    """An open store; a context manager that closes it.
+
+    Every write is one transaction, on disk when the call returns. Open one with `create` or
+    `existing`, and hold `lock` while a sweep is written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    @classmethod
+    def create(cls, path: str | Path) -> "Store":
+        """The store at `path`, made if there is none.
+
+        Raises:
+            StoreError: a file that is no store, or is damaged, or may not be written.
+        """
+        return _opened(cls, path)
+
+    @classmethod
+    def existing(cls, path: str | Path) -> "Store":
+        """The store at `path`.
+
+        Raises:
+            StoreError: as `create`; and if there is none.
+        """
+        if not Path(path).is_file():
+            raise StoreError(f"store {str(path)!r} does not exist; make one with jaxcost measure")
+        return _opened(cls, path)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; its journal is merged into it."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Within it, no other process writes a sweep to this store.
+
+        Raises:
+            StoreError: another process holds it.
+        """
+        if str(self.path) == IN_MEMORY:
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        guard = FileLock(f"{self.path}.lock")
+        try:
+            guard.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"store {str(self.path)!r} is being written by another process; "
+                "wait for it, or give another --store"
+            ) from None
+        try:
+            yield
+        finally:
+            guard.release()
+
+    def partition(self, fingerprint: Mapping[str, Any], device: Mapping[str, Any]) -> Partition:
+        """The partition of that fingerprint, begun if it is new."""
+        text = _text(fingerprint)
+        with self._writing():
+            self._db.execute(
+                "INSERT OR IGNORE INTO partitions (fingerprint, device, created_utc)"
+                " VALUES (?, ?, ?)",
+                (text, _text(device), utc_now()),
+            )
+        return next(p for p in self.partitions() if _text(p.fingerprint) == text)
+
+    def partitions(self) -> list[Partition]:
+        """All partitions, oldest first."""
+        rows = self._db.execute("SELECT id, fingerprint, device FROM partitions ORDER BY id")
+        return [Partition(n, json.loads(f), json.loads(d)) for n, f, d in rows]
+
+    def add_layers(self, partition: Partition, layers: Sequence[LayerSpec]) -> None:
+        """Note which layers are to be measured, in their order; those known keep their place."""
+        with self._writing():
+            (taken,) = self._db.execute(
+                "SELECT COALESCE(MAX(position), -1) FROM layers WHERE partition_id = ?",
+                (partition.number,),
+            ).fetchone()
+            self._db.executemany(
+                "INSERT OR IGNORE INTO layers (partition_id, position, spec) VALUES (?, ?, ?)",
+                [
+                    (partition.number, taken + 1 + i, layer_text(layer))
+                    for i, layer in enumerate(layers)
+                ],
+            )
+
+    def layers(self, partition: Partition) -> list[LayerSpec]:
+        """The layers of a partition, in their order."""
+        rows = self._db.execute(
+            "SELECT spec FROM layers WHERE partition_id = ? ORDER BY position", (partition.number,)
+        )
+        return [wire.layer_from_json(json.loads(spec)) for (spec,) in rows]
+
+    def begin_process(
+        self, partition: Partition, slot: int, seed: int, facts: Mapping[str, Any]
+    ) -> int:
+        """Note that a process has begun to measure; its number in the store.
+
+        Args:
+            slot: which of the sweep's processes it stands for, from 0.
+            facts: `pid`, `host`, `boot_id`, `started_monotonic_s` and any further provenance.
+        """
+        own = ("pid", "host", "boot_id", "started_monotonic_s")
+        rest = {k: v for k, v in facts.items() if k not in own}
+        with self._writing():
+            cursor = self._db.execute(
+                "INSERT INTO processes (partition_id, slot, pid, host, boot_id, started_utc,"
+                " started_monotonic_s, seed, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    partition.number,
+                    slot,
+                    facts["pid"],
+                    facts["host"],
+                    facts["boot_id"],
+                    facts.get("started_utc") or utc_now(),
+                    facts["started_monotonic_s"],
+                    seed,
+                    _text(rest),
+                ),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def add_attempt(self, process: int, layer: LayerSpec, visit: Visit, at_s: float) -> None:
+        """Store one visit; `at_s` is the monotonic time of its end, in s."""
+        fields = wire.visit_to_json(visit)
+        columns = {
+            "process_id": process,
+            "at_utc": utc_now(),
+            "at_monotonic_s": at_s,
+            "settled": int(visit.settled),
+            **{name: wire.dump({"": fields[name]})[4:-1] for name in _JSON_COLUMNS},
+            **{name: fields[name] for name in _PLAIN_COLUMNS},
+        }
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        with self._writing():
+            self._db.execute(
+                f"INSERT INTO attempts (layer_id, {names})"
+                f" SELECT l.id, {marks} FROM layers l, processes p"
+                " WHERE p.id = ? AND l.partition_id = p.partition_id AND l.spec = ?",
+                (*map(_column, columns.values()), process, layer_text(layer)),
+            )
+
+    def attempts(self, partition: Partition) -> Iterator[Attempt]:
+        """Every attempt of a partition, oldest first."""
+        names = ", ".join(f"a.{name}" for name in (*_PLAIN_COLUMNS, *_JSON_COLUMNS))
+        rows = self._db.execute(
+            f"SELECT l.spec, p.slot, p.id, a.settled, {names} FROM attempts a"
+            " JOIN layers l ON l.id = a.layer_id JOIN processes p ON p.id = a.process_id"
+            " WHERE p.partition_id = ? ORDER BY a.id",
+            (partition.number,),
+        )
+        for spec, slot, process, settled, *values in rows:
+            plain = dict(zip(_PLAIN_COLUMNS, values))
+            parsed = map(json.loads, values[len(_PLAIN_COLUMNS) :])
+            fields = plain | dict(zip(_JSON_COLUMNS, parsed)) | {"settled": bool(settled)}
+            layer = wire.layer_from_json(json.loads(spec))
+            yield Attempt(layer, slot, process, wire.visit_from_json(fields))
+
+    def processes(self, partition: Partition) -> list[dict[str, Any]]:
+        """The processes of a partition with their provenance, oldest first."""
+        cursor = self._db.execute(
+            "SELECT id, slot, pid, host, boot_id, started_utc, started_monotonic_s, seed,"
+            " provenance FROM processes WHERE partition_id = ? ORDER BY id",
+            (partition.number,),
+        )
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row)) for row in cursor]
+        return [row | {"provenance": json.loads(row["provenance"])} for row in rows]
+
+    def is_intact(self) -> bool:
+        """Whether SQLite's own check of the whole file finds nothing wrong."""
+        return self._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                text = f"the disk is full: store {str(self.path)!r} keeps what it has; free space"
+                raise StoreFullError(f"{text} and go on with --resume") from None
+            raise
+
+
+_JSON_COLUMNS = ("loops", "calls", "doubling", "energy", "state")
+_PLAIN_COLUMNS = (
+    "status",
+    "error",
+    "wall_s",
+    "compile_s",
+    "memory_bytes",
+    "steps",
+    "work",
+    "hlo_hash",
+)
+
+
+def layer_text(layer: LayerSpec) -> str:
+    """A layer as the text that names it in a store."""
+    return _text(wire.layer_to_json(layer))
+
+
+def utc_now() -> str:
+    """The date and time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _opened(kind: type[Store], path: str | Path) -> Store:
+    """A store whose file was found to be one, at the newest version of the tables."""
+    store = None
+    try:
+        store = kind(path)
+        _check_kind(store)
+        store._db.execute("PRAGMA journal_mode = WAL")
+        store._db.execute("PRAGMA synchronous = FULL")
+        schema.migrate(store._db)
+    except (sqlite3.Error, ValueError) as error:
+        if store is not None:
+            store.close()
+        raise StoreError(_why(path, error)) from None
+    return store
+
+
+def _check_kind(store: Store) -> None:
+    (tables,) = store._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    (kind,) = store._db.execute("PRAGMA application_id").fetchone()
+    if tables and kind != schema.APPLICATION_ID:
+        raise ValueError("it is a database of another program; give another file")
+    if store._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise ValueError("it is damaged; restore a copy, or give another file")
+
+
+def _why(path: str | Path, error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, sqlite3.DatabaseError):
+        if "not a database" in text or "malformed" in text:
+            text = "it is damaged or no store at all; restore a copy, or give another file"
+        elif "readonly" in text or "unable to open" in text:
+            text = "it cannot be written here; give another file"
+        else:
+            text = f"{text}; give another file"
+    return f"store {str(path)!r}: {text}"
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _column(value: Any) -> Any:
+    return None if isinstance(value, float) and value != value else value
