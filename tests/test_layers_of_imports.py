@@ -15,7 +15,7 @@ ORDER = [
     {"sizes"},
     {"table"},
     {"workload", "device", "datasets"},
-    {"counts"},
+    {"counts", "device_facts"},
     {"models", "measure"},
     {"fit"},
     {"correction", "intervals"},

@@ -163,7 +163,9 @@ def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list
     shown = ", ".join(f"{row + 1} ({_times(-error[row])} what is expected)" for row in worst)
     if not worst:
         return []
-    return [f"{len(rows)} rows contradict the others and were given little weight: row {shown}"]
+    what = "1 row contradicts" if len(rows) == 1 else f"{len(rows)} rows contradict"
+    given = "was" if len(rows) == 1 else "were"
+    return [f"{what} the others and {given} given little weight: row {shown}"]
 
 
 def _times(log_ratio: float) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from jaxcost.calibration import UNITS, Calibration
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.correction import fit_correction
-from jaxcost.device import Device, MemoryLevel
+from jaxcost.device_facts import from_facts, to_facts
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.messages import shown, unknown
@@ -142,7 +142,7 @@ def dump(calibration: Calibration) -> str:
     """The calibration as JSON text, keys in a fixed order, one measured layer a line."""
     record = CalibrationRecord(
         schema_version=VERSION,
-        device=_device_record(calibration.device),
+        device=DeviceRecord.model_validate(to_facts(calibration.device)),
         models={target: _model_record(f) for target, f in calibration.models.items()},
         provenance=calibration.provenance,
     )
@@ -159,7 +159,7 @@ def load(path: Path) -> Calibration:
         _check_version(content)
         record = CalibrationRecord.model_validate(content)
         models = {target: _fitted(model) for target, model in record.models.items()}
-        return Calibration(_device(record.device), models, record.provenance)
+        return Calibration(from_facts(record.device.model_dump()), models, record.provenance)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"{path}, {place}: not JSON ({error.msg}); calibrate again") from None
@@ -183,33 +183,6 @@ def _check_version(content: Any) -> None:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _device_record(device: Device) -> DeviceRecord:
-    numbers = (
-        "compute_units",
-        "peak_flops",
-        "bandwidth",
-        "idle_power",
-        "design_power",
-        "launch_year",
-    )
-    known = {name: getattr(device, name) for name in numbers}
-    return DeviceRecord(
-        name=device.name,
-        platform=device.platform,
-        kind=device.kind,
-        memory=tuple(
-            LevelRecord(name=m.name, bytes_per_unit=float(m.bytes_per_unit), units=float(m.units))
-            for m in device.memory
-        ),
-        **{name: None if value is None else float(value) for name, value in known.items()},
-    )
-
-
-def _device(record: DeviceRecord) -> Device:
-    memory = tuple(MemoryLevel(m.bytes_per_unit, m.units, m.name) for m in record.memory)
-    return Device(**{**dict(record), "memory": memory})
 
 
 def _model_record(fitted: Fitted) -> ModelRecord:

@@ -8,6 +8,7 @@ from jaxcost.cli.calibrate import calibrate
 from jaxcost.cli.fit import fit
 from jaxcost.cli.predict import predict
 from jaxcost.cli.reproduce import reproduce
+from jaxcost.cli.stores import export, merge
 from jaxcost.cli.tables import devices, models
 
 app = typer.Typer(
@@ -17,6 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(short_help="Measure this device, fit a cost model, check it.")(calibrate)
+app.command(short_help="Write a store as a table of layers.")(export)
+app.command(short_help="Merge several stores into one.")(merge)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
 app.command(short_help="Recompute a paper's tables and figures.")(reproduce)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxcost.cli.options import Minutes, Seed, check_outputs
+from jaxcost.cli.sweeping import announce, look, store_path, sweep_into
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,15 @@ def calibrate(
         Path | None,
         typer.Option(metavar="FILE.csv", help="Write the measurements as a table, too."),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.db", help="Keep every timing in this store; with it a run can go on."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the store has.")
+    ] = False,
     budget: Minutes = None,
     seed: Seed = 0,
 ) -> None:
@@ -51,19 +61,62 @@ def calibrate(
     Example:
       jaxcost calibrate
       jaxcost calibrate --preset standard --out laptop.json --report laptop.html
+      jaxcost calibrate --preset full --store full.db --resume
     """
-    check_outputs({"--out": out, "--report": report, "--table": table})
-    from jaxcost.calibration import Calibration
+    check_outputs({"--out": out, "--report": report, "--table": table, "--store": store})
+    if resume and store is None:
+        raise ValueError("--resume needs --store FILE.db; give the store of the earlier run")
     from jaxcost.cli import show
+
+    console = show.console()
+    device, plan = _plan(preset, budget, seed)
+    announce(console, device, f"preset {plan.name}", len(plan.layers), plan.plan)
+    with store_path(store, out) as path:
+        measured = sweep_into(console, path, plan.layers, plan.plan, resume)
+        study = _study(console, device, plan, measured, table, seed)
+        study.calibration.save(out)
+    _print(console, study)
+    _write_report(report, study)
+    show.written(console, [path for path in (out, report, table, store) if path])
+
+
+def _write_report(path: Path, study: "Study") -> None:
+    from jaxcost.report import write_report
+
+    write_report(path, study)
+
+
+def _plan(name: str, budget: float | None, seed: int) -> tuple["Device", "Preset"]:
+    import dataclasses
+
+    from jaxcost.measure import PRESETS, preset
+    from jaxcost.messages import unknown
+
+    if name not in PRESETS:
+        raise ValueError(unknown("preset", name, PRESETS))
+    device, platform = look()
+    found = preset(name, platform)
+    rules = dataclasses.replace(found.plan.rules, seed=seed)
+    seconds = found.plan.budget_s if budget is None else 60 * budget
+    plan = dataclasses.replace(found.plan, rules=rules, budget_s=seconds)
+    return device, dataclasses.replace(found, plan=plan)
+
+
+def _study(
+    console: "Console",
+    device: "Device",
+    plan: "Preset",
+    measured: "Measurements",
+    table: Path | None,
+    seed: int,
+) -> "Study":
+    """The calibration fitted to four fifths of what was measured, with all that is shown of it."""
+    from jaxcost.calibration import Calibration
     from jaxcost.cli.measured import disturbances, facts, in_words, rows_to_fit
     from jaxcost.cli.provenance import provenance
     from jaxcost.files import write_text
-    from jaxcost.report import Study, write_report
+    from jaxcost.report import Study
 
-    device, plan = _plan(preset, budget, seed)
-    console = show.console()
-    _announce(console, device, plan)
-    measured = _measure(console, plan)
     rows, others = rows_to_fit(measured, plan, seed=seed)
     text = rows.to_csv(index=False, float_format="%.9g", lineterminator="\n")
     if table is not None:
@@ -72,51 +125,10 @@ def calibrate(
     held = rows["held_out"].to_numpy()
     counts = {"rows": int((~held).sum()), "held_out": int(held.sum())}
     source = provenance(_TABLE, text.encode(), **counts, preset=plan.name, seed=seed)
-    calibration = Calibration(device, {"time_s": fitted}, source)
-    calibration.save(out)
-    study = Study.of(
-        calibration, "time_s", rows,
+    return Study.of(
+        Calibration(device, {"time_s": fitted}, source), "time_s", rows,
         held_out=held, unmeasured=in_words(others), facts=facts(measured, plan, len(rows)),
     )  # fmt: skip
-    _print(console, study)
-    write_report(report, study)
-    show.written(console, [path for path in (out, report, table) if path])
-
-
-def _plan(name: str, budget: float | None, seed: int) -> tuple["Device", "Preset"]:
-    import dataclasses
-
-    import jax
-
-    from jaxcost.device import detect_device
-    from jaxcost.measure import preset
-
-    plan = preset(name, jax.devices()[0].platform)
-    rules = dataclasses.replace(plan.rules, seed=seed)
-    seconds = plan.budget_s if budget is None else 60 * budget
-    return detect_device(), dataclasses.replace(plan, rules=rules, budget_s=seconds)
-
-
-def _announce(console: "Console", device: "Device", plan: "Preset") -> None:
-    from jaxcost.cli import show
-    from jaxcost.report.text import count, duration
-
-    units = "core" if device.platform == "cpu" else "multiprocessor"
-    number = device.compute_units
-    size = "" if number is None else f", {count(int(number), units)}"
-    show.line(console, f"{device.kind or device.name} ({device.platform}{size})", style="bold")
-    layers = count(len(plan.layers), "layer")
-    show.line(console, f"preset {plan.name}: {layers}, at most {duration(plan.budget_s)}")
-
-
-def _measure(console: "Console", plan: "Preset") -> "Measurements":
-    from jaxcost.cli.progress import measuring
-    from jaxcost.measure import measure_layers
-
-    with measuring(console) as progress:
-        return measure_layers(
-            plan.layers, rules=plan.rules, budget_s=plan.budget_s, progress=progress
-        )
 
 
 def _fit(

@@ -20,6 +20,10 @@ class RunError(Exception):
     """A failure at run time that is nobody's bad input; its text is the line that is shown."""
 
 
+class InterruptedRunError(Exception):
+    """An interrupt of which more is to be said than that it came."""
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command, and return its exit status; a failure is one line on standard error."""
     try:
@@ -51,6 +55,7 @@ def _report(error: BaseException) -> int:
     if os.environ.get("JAXCOST_TRACEBACK"):
         traceback.print_exception(error)
     status, line = explain(error)
+    line = "; ".join([line, *getattr(error, "__notes__", ())])
     print(f"jaxcost: {' '.join(line.split())}", file=sys.stderr)
     return status
 
@@ -59,6 +64,8 @@ def explain(error: BaseException) -> tuple[int, str]:
     """The exit status for an exception, and what to say of it."""
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         return INTERRUPTED, "interrupted; no file was left half-written"
+    if isinstance(error, InterruptedRunError):
+        return INTERRUPTED, str(error)
     if hasattr(error, "format_message"):
         return REFUSED, _usage(error)
     if isinstance(error, ValueError):

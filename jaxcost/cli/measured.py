@@ -30,7 +30,8 @@ def rows_to_fit(
     if len(rows) < _LEAST_LAYERS:
         raise RunError(
             f"only {len(rows)} of {len(frame)} layers have a time ({_statuses(frame)}), and a "
-            f"calibration needs {_LEAST_LAYERS}; give more than --budget {plan.budget_s / 60:.3g}"
+            f"calibration needs {_LEAST_LAYERS}; "
+            f"give more than --budget {plan.plan.budget_s / 60:.3g}"
         )
     labels = [c for c in plan.layers[0].row() if c not in ("sweep", "line")]
     rows = rows.assign(held_out=draw(rows, labels, seed=seed))
@@ -75,15 +76,20 @@ def disturbances(measured: "Measurements", rows: "pd.DataFrame") -> list[str]:
 
 def facts(measured: "Measurements", plan: "Preset", rows: int) -> dict[str, str]:
     """What the report says of the measurement."""
+    from jaxcost.report.sweep import repeatability, shares
     from jaxcost.report.text import count, duration
 
-    return {
+    frame = measured.to_frame()
+    found = {
         "preset": plan.name,
         "layers": f"{rows} of {len(plan.layers)} have a time to trust",
-        "timings": _statuses(measured.to_frame()),
+        "timings": _statuses(frame),
         "time taken": duration(measured.elapsed_s),
         "rounds": count(len(measured.sentinel_s), "round"),
+        "of the time": shares(measured),
+        "processes": repeatability(frame),
     }
+    return {name: words for name, words in found.items() if words}
 
 
 def _statuses(frame: "pd.DataFrame") -> str:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from jaxcost.measure import Progress
 
-_WORDS = {"compile": "compiling", "measure": "measuring"}
 _EVERY = 0.1  # of the work, between two plain lines
 
 
@@ -28,13 +27,10 @@ def measuring(out: "Console") -> Iterator[Callable[["Progress"], None]]:
     columns = (words, BarColumn(bar_width=40), TaskProgressColumn(), left)
     # Drawn between timings only: a thread that redraws would be a busy neighbour to them.
     with Bar(*columns, console=out, auto_refresh=False, transient=True) as bar:
-        task = bar.add_task("compiling", left="")
+        task = bar.add_task("measuring", left="")
 
         def show(now: "Progress") -> None:
-            words = _WORDS[now.phase].ljust(9)
-            bar.update(
-                task, total=now.total, completed=now.done, description=words, left=_left(now)
-            )
+            bar.update(task, total=now.total, completed=now.done, left=_left(now))
             bar.refresh()
 
         yield show
@@ -61,7 +57,7 @@ class _Lines:
         done = now.done / now.total
         if done >= self.next:
             self.next = done + _EVERY
-            line(self.out, f"{_WORDS[now.phase]}: {100 * done:.0f} %, {_left(now)}")
+            line(self.out, f"measuring: {100 * done:.0f} %, {_left(now)}")
 
 
 def _left(now: "Progress") -> str:

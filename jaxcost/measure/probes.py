@@ -8,6 +8,7 @@ from jaxcost.measure.gates import Block, rejections
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.proofs import Peaks
 
+PROBE = "probe"  # the sweep that they are in
 _CACHED_WIDTHS = (128, 512)
 _SQUARE = {"cpu": 1024}
 _SQUARE_ELSEWHERE = 4096
@@ -43,17 +44,17 @@ class Baseline:
 def sentinel(platform: str, dtype: str = "float32") -> LayerSpec:
     """A large matrix product, whose time over the rounds shows drift and whose rate is the peak."""
     width = _SQUARE.get(platform, _SQUARE_ELSEWHERE)
-    return LayerSpec(op="dense", batch=width, c_in=width, c_out=width, dtype=dtype, sweep="probe")
+    return LayerSpec(op="dense", batch=width, c_in=width, c_out=width, dtype=dtype, sweep=PROBE)
 
 
 def empty() -> LayerSpec:
     """One multiplication: its loop step is the loop's own cost."""
-    return LayerSpec(op="dense", batch=1, c_in=1, c_out=1, sweep="probe")
+    return LayerSpec(op="dense", batch=1, c_in=1, c_out=1, sweep=PROBE)
 
 
 def outer() -> LayerSpec:
     """An outer product, nearly all of whose call goes into memory for its 34 MB of result."""
-    return LayerSpec(op="dense", batch=1024, c_in=1, c_out=8192, sweep="probe")
+    return LayerSpec(op="dense", batch=1024, c_in=1, c_out=8192, sweep=PROBE)
 
 
 def probes(layers: Sequence[LayerSpec], platform: str) -> list[LayerSpec]:
@@ -99,6 +100,6 @@ def _peaks(timed: Sequence[Timed], processors: int) -> Peaks:
 
 def _cached() -> list[LayerSpec]:
     return [
-        LayerSpec(op="dense", batch=1, c_in=width, c_out=width, sweep="probe")
+        LayerSpec(op="dense", batch=1, c_in=width, c_out=width, sweep=PROBE)
         for width in _CACHED_WIDTHS
     ]

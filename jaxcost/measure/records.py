@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from jaxcost.measure.track import Track
 if TYPE_CHECKING:
     import pandas as pd
 
-STATUSES = ("ok", "noisy", "eliminated", "invalid", "oom", "error", "skipped")
+STATUSES = ("ok", "noisy", "eliminated", "invalid", "oom", "error", "timeout", "skipped")
 _TIMED = ("ok", "noisy")
 
 
@@ -35,6 +36,7 @@ class Record:
         status: one of `STATUSES`; only `ok` is fit to be fitted without a second look.
         error: why it is not `ok`, in one line.
         loop, call: summaries of the accepted blocks, or of all where none was accepted.
+        process_times: the loop's time in each process, in s; `time_s` is their median.
         loops, calls: every block; `rejected` says why a loop block does not count, or "".
         shortest_call_s: the shortest isolated call; calls_accepted: blocks of them that count.
         doubling_ratio: time of twice the steps over time of the steps.
@@ -46,6 +48,7 @@ class Record:
     error: str = ""
     loop: Summary | None = None
     call: Summary | None = None
+    process_times: Sequence[float] = ()
     loops: Sequence[Block] = ()
     calls: Sequence[Block] = ()
     rejected: Sequence[str] = ()
@@ -60,7 +63,18 @@ class Record:
     @property
     def time_s(self) -> float:
         """Time of the layer inside a running program, in s; NaN unless `ok` or `noisy`."""
-        return self.loop.value if self.loop and self.status in _TIMED else math.nan
+        return self.loop_time_s if self.status in _TIMED else math.nan
+
+    @property
+    def loop_time_s(self) -> float:
+        """Time of a step of the loop, whatever its status, in s; NaN where there is none."""
+        return statistics.median(self.process_times) if self.process_times else math.nan
+
+    @property
+    def process_cv(self) -> float:
+        """Standard deviation over mean of the processes' times; NaN for fewer than two."""
+        times = self.process_times
+        return statistics.stdev(times) / statistics.mean(times) if len(times) > 1 else math.nan
 
     @property
     def call_time_s(self) -> float:
@@ -84,7 +98,7 @@ class Record:
         measured = {
             "time_s": self.time_s,
             "call_time_s": self.call_time_s,
-            "loop_time_s": self.loop.value if self.loop else math.nan,
+            "loop_time_s": self.loop_time_s,
             "dispatch_s": self.call_time_s - self.time_s,
             "status": self.status,
             "error": self.error,
@@ -100,6 +114,8 @@ class Record:
             "loop_mad_s": loop.mad,
             "loop_lo_s": loop.lower,
             "loop_hi_s": loop.upper,
+            "processes": len(self.process_times),
+            "process_cv": self.process_cv,
             "call_min_s": self.shortest_call_s,
             "samples": len(self.loops),
             "accepted_samples": sum(not reason for reason in self.rejected),
@@ -113,31 +129,68 @@ class Record:
         }
 
 
-def conclude(track: Track, baseline: Baseline, rules: TimingRules, processors: int) -> Record:
-    """The record of a layer from everything gathered of it."""
-    rejected = rejections(track.loops, processors=processors)
-    rejected_calls = rejections(track.calls, processors=processors)
+def conclude(
+    tracks: Sequence[Track], baseline: Baseline, rules: TimingRules, processors: int
+) -> Record:
+    """The record of a layer from what each process gathered of it, one or more."""
+    rejected = [rejections(track.loops, processors=processors) for track in tracks]
+    rejected_calls = [rejections(track.calls, processors=processors) for track in tracks]
+    loops, calls = ([b for t in tracks for b in getattr(t, name)] for name in ("loops", "calls"))
+    why, why_calls = (
+        [reason for part in parts for reason in part] for parts in (rejected, rejected_calls)
+    )
+    stopped = next((track for track in tracks if track.status), tracks[0])
+    doubling = _all_pairs(tracks)
     record = Record(
-        layer=track.layer,
-        status=track.status,
-        error=track.error,
-        loop=_summary(track.loops, rejected, rules),
-        call=_summary(track.calls, rejected_calls, rules),
-        loops=tuple(track.loops),
-        calls=tuple(track.calls),
-        rejected=tuple(rejected),
-        shortest_call_s=min((block.shortest_s for block in track.calls), default=math.nan),
-        calls_accepted=sum(not reason for reason in rejected_calls),
-        doubling_ratio=track.doubling.ratio,
-        floor_s=roofline_floor_s(track.layer, baseline.peaks),
-        work=track.work,
-        compile_s=track.compile_s,
-        memory_bytes=track.memory_bytes,
+        layer=stopped.layer,
+        status=stopped.status,
+        error=stopped.error,
+        loop=_summary(loops, why, rules),
+        call=_summary(calls, why_calls, rules),
+        process_times=_process_times(tracks, rejected, rules),
+        loops=tuple(loops),
+        calls=tuple(calls),
+        rejected=tuple(why),
+        shortest_call_s=min((block.shortest_s for block in calls), default=math.nan),
+        calls_accepted=sum(not reason for reason in why_calls),
+        doubling_ratio=doubling.ratio,
+        floor_s=roofline_floor_s(stopped.layer, baseline.peaks),
+        work=_common_work(tracks),
+        compile_s=_least([track.compile_s for track in tracks]),
+        memory_bytes=max(track.memory_bytes for track in tracks),
     )
     if record.status:
         return record
-    status, error = _verdict(record, track.doubling, baseline, rules)
+    status, error = _verdict(record, doubling, baseline, rules)
     return dataclasses.replace(record, status=status, error=error)
+
+
+def _process_times(
+    tracks: Sequence[Track], rejected: Sequence[Sequence[str]], rules: TimingRules
+) -> tuple[float, ...]:
+    """Each process's figure; one with undisturbed blocks makes those without count no more."""
+    parts = [(track.loops, why) for track, why in zip(tracks, rejected) if track.loops]
+    undisturbed = [part for part in parts if not all(part[1])]
+    summaries = [_summary(*part, rules) for part in undisturbed or parts]
+    return tuple(summary.value for summary in summaries if summary)
+
+
+def _all_pairs(tracks: Sequence[Track]) -> Doubling:
+    doubling = Doubling()
+    for track in tracks:
+        for ratio, accepted in zip(track.doubling.ratios, track.doubling.accepted):
+            doubling = doubling.with_pair(ratio, accepted)
+    return doubling
+
+
+def _common_work(tracks: Sequence[Track]) -> str | None:
+    """What the loop's body does; None as soon as one process's does nothing."""
+    works = [track.work for track in tracks if track.loops]
+    return None if None in works or not works else works[0]
+
+
+def _least(values: Sequence[float]) -> float:
+    return min((value for value in values if not math.isnan(value)), default=math.nan)
 
 
 def converged(track: Track, rules: TimingRules, processors: int) -> bool:
@@ -152,16 +205,22 @@ def _verdict(
     if record.loop is None or record.call is None:
         return "skipped", "the budget was spent before its first visit; raise it"
     overhead = baseline.most_overhead_s(record.fresh_bytes)
-    short = shorter_than_call(record.loop.value, record.shortest_call_s, overhead)
+    short = shorter_than_call(record.loop_time_s, record.shortest_call_s, overhead)
     undone = [
         not_in_loop(record.work),
         short if record.calls_accepted else "",
-        below_floor(record.loop.value, record.floor_s),
+        below_floor(record.loop_time_s, record.floor_s),
         doubling.reason if doubling.failed else "",
     ]
     if any(undone):
         return "eliminated", next(filter(None, undone))
-    disturbed = [_few_accepted(record, rules), doubling.reason, _wide(record.loop, rules), short]
+    disturbed = [
+        _few_accepted(record, rules),
+        doubling.reason,
+        _wide(record.loop, rules),
+        _spread(record, rules),
+        short,
+    ]
     return ("noisy", next(filter(None, disturbed))) if any(disturbed) else ("ok", "")
 
 
@@ -178,6 +237,12 @@ def _wide(loop: Summary, rules: TimingRules) -> str:
     if math.isnan(loop.half_width):
         return f"{loop.count} accepted blocks are too few for a {rules.confidence:.0%} interval"
     return f"the {rules.confidence:.0%} interval is ± {loop.half_width:.1%}, over {rules.noisy:.0%}"
+
+
+def _spread(record: Record, rules: TimingRules) -> str:
+    if not record.process_cv > rules.noisy:
+        return ""
+    return f"the processes differ by {record.process_cv:.1%}, over {rules.noisy:.0%}"
 
 
 def _summary(

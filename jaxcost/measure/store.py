@@ -5,11 +5,11 @@ import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jaxcost.measure import schema, wire
+from jaxcost.measure.identity import utc_now
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.wire import Visit
 
@@ -125,7 +125,7 @@ class Store:
     def partition(self, fingerprint: Mapping[str, Any], device: Mapping[str, Any]) -> Partition:
         """The partition of that fingerprint, begun if it is new."""
         text = _text(fingerprint)
-        with self._writing():
+        with self.writing():
             self._db.execute(
                 "INSERT OR IGNORE INTO partitions (fingerprint, device, created_utc)"
                 " VALUES (?, ?, ?)",
@@ -140,7 +140,7 @@ class Store:
 
     def add_layers(self, partition: Partition, layers: Sequence[LayerSpec]) -> None:
         """Note which layers are to be measured, in their order; those known keep their place."""
-        with self._writing():
+        with self.writing():
             (taken,) = self._db.execute(
                 "SELECT COALESCE(MAX(position), -1) FROM layers WHERE partition_id = ?",
                 (partition.number,),
@@ -171,7 +171,7 @@ class Store:
         """
         own = ("pid", "host", "boot_id", "started_monotonic_s")
         rest = {k: v for k, v in facts.items() if k not in own}
-        with self._writing():
+        with self.writing():
             cursor = self._db.execute(
                 "INSERT INTO processes (partition_id, slot, pid, host, boot_id, started_utc,"
                 " started_monotonic_s, seed, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -201,13 +201,17 @@ class Store:
             **{name: fields[name] for name in _PLAIN_COLUMNS},
         }
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-        with self._writing():
+        with self.writing():
             self._db.execute(
                 f"INSERT INTO attempts (layer_id, {names})"
                 f" SELECT l.id, {marks} FROM layers l, processes p"
                 " WHERE p.id = ? AND l.partition_id = p.partition_id AND l.spec = ?",
                 (*map(_column, columns.values()), process, layer_text(layer)),
             )
+
+    def has_attempts(self) -> bool:
+        """Whether anything was measured."""
+        return self._db.execute("SELECT EXISTS (SELECT 1 FROM attempts)").fetchone() == (1,)
 
     def attempts(self, partition: Partition) -> Iterator[Attempt]:
         """Every attempt of a partition, oldest first."""
@@ -236,15 +240,24 @@ class Store:
         rows = [dict(zip(names, row)) for row in cursor]
         return [row | {"provenance": json.loads(row["provenance"])} for row in rows]
 
+    def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of any query, for what this class has no method for."""
+        yield from self._db.execute(query, values)
+
     def is_intact(self) -> bool:
         """Whether SQLite's own check of the whole file finds nothing wrong."""
         return self._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Within it, one transaction: all of it is on disk at the end, or none.
+
+        Raises:
+            StoreFullError: the disk is full.
+        """
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            yield
+            yield self._db
             self._db.execute("COMMIT")
         except BaseException as error:
             if self._db.in_transaction:
@@ -271,11 +284,6 @@ _PLAIN_COLUMNS = (
 def layer_text(layer: LayerSpec) -> str:
     """A layer as the text that names it in a store."""
     return _text(wire.layer_to_json(layer))
-
-
-def utc_now() -> str:
-    """The date and time in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _opened(kind: type[Store], path: str | Path) -> Store:

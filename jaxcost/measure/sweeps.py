@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.paper_sweeps import PAPER_SWEEPS, paper_sweep
+from jaxcost.measure.schedule import SweepPlan
 from jaxcost.measure.timing import TimingRules
 from jaxcost.messages import unknown
 
@@ -30,14 +31,12 @@ class Preset:
     Args:
         name: its name.
         layers: what to measure.
-        budget_s: time for compiling and measuring, in s.
-        rules: how to measure.
+        plan: how, and for how long.
     """
 
     name: str
     layers: list[LayerSpec]
-    budget_s: float
-    rules: TimingRules
+    plan: SweepPlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +50,7 @@ class _Size:
     points: int
     most_flops: float
     most_bytes: float
-    budget_s: float
-    rules: TimingRules
+    plan: SweepPlan
 
 
 _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_batch")
@@ -64,8 +62,7 @@ _SIZES = {
         points=6,
         most_flops=1.5e9,
         most_bytes=32e6,
-        budget_s=100,
-        rules=TimingRules(longest_step_s=0.2),
+        plan=SweepPlan(budget_s=100, rules=TimingRules(longest_step_s=0.2)),
     ),
     "standard": _Size(
         counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
@@ -74,10 +71,14 @@ _SIZES = {
         points=14,
         most_flops=2e9,
         most_bytes=128e6,
-        budget_s=660,
-        rules=TimingRules(longest_step_s=0.5, converged=0.02, most_rounds=8),
+        plan=SweepPlan(
+            budget_s=660,
+            processes=3,
+            rules=TimingRules(longest_step_s=0.5, converged=0.02, rounds=6, most_rounds=6),
+        ),
     ),
 }
+_FULL = SweepPlan(budget_s=4 * 3600, processes=3, rules=TimingRules(longest_step_s=2.0))
 PRESETS = (*_SIZES, "full")
 
 
@@ -104,10 +105,10 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     layers = [layer for kind in _KINDS for layer in _design(kind, size, scale)]
     if name == "full":
         layers += [layer for sweep in PAPER_SWEEPS for layer in paper_sweep(sweep)]
-        return Preset(name, layers, 4 * 3600, TimingRules(longest_step_s=2.0))
+        return Preset(name, layers, _FULL)
     for sweep in size.sweeps:
         layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.lines, size.points)
-    return Preset(name, layers, size.budget_s, size.rules)
+    return Preset(name, layers, size.plan)
 
 
 def _design(kind: str, size: _Size, scale: float) -> Iterator[LayerSpec]:

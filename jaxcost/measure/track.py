@@ -9,6 +9,7 @@ import jax
 
 from jaxcost.measure.gates import Block
 from jaxcost.measure.hlo import work_in_loop
+from jaxcost.measure.identity import text_hash
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.memory import is_out_of_memory
 from jaxcost.measure.proofs import Doubling
@@ -55,6 +56,7 @@ class Track:
     Args:
         programs: None before compilation and after a fault.
         work: what the loop's body does for the layer, None when nothing.
+        hlo_hash: of the optimised loop, SHA-256 in hexadecimal.
         steps, calls_per_block: sizes of the two kinds of blocks.
         loops, calls: the blocks.
         settled: whether its interval is narrow enough.
@@ -64,6 +66,7 @@ class Track:
     layer: LayerSpec
     programs: Compiled | None = None
     work: str | None = None
+    hlo_hash: str = ""
     compile_s: float = math.nan
     memory_bytes: int = 0
     steps: int = 0
@@ -97,6 +100,7 @@ def compile_track(track: Track, device: jax.Device, prepare: Prepare, most_bytes
         elements = math.prod(track.layer.output_shape)
         text = programs.hlo_text
         track.work = work_in_loop(text, elements) if text else "unknown"
+        track.hlo_hash = text_hash(text)
     except Exception as error:  # whatever one layer does, the others are still measured
         _stop_after(track, error)
         return

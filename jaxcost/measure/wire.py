@@ -63,7 +63,8 @@ def layer_from_json(fields: Mapping[str, Any]) -> LayerSpec:
 
 def rules_from_json(fields: Mapping[str, Any]) -> TimingRules:
     """Rules from `dataclasses.asdict`; an endless limit was written as null."""
-    return TimingRules(**{k: math.inf if v is None else v for k, v in fields.items()})
+    values: dict[str, Any] = {k: math.inf if v is None else v for k, v in fields.items()}
+    return TimingRules(**values)
 
 
 def rules_to_json(rules: TimingRules) -> dict[str, Any]:

@@ -7,14 +7,19 @@ import hashlib
 import io
 import json
 import re
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import jaxcost.measure as jaxcost_measure
 from jaxcost.calibration import build, load_calibration
 from jaxcost.cli.errors import run
-from jaxcost.measure import LayerSpec, Preset, Progress, TimingRules
+from jaxcost.device import detect_device
+from jaxcost.measure import LayerSpec, Preset, Progress, SweepPlan, TimingRules
+from jaxcost.measure.store import Store
+from jaxcost.measure.wire import Visit
 from jaxcost.table import read_layer_table
 
 SWEEPS = ("a", "b", "c")
@@ -31,13 +36,16 @@ def _layers(number):
 
 @dataclasses.dataclass
 class Made:
-    """A measurement as `measure_layers` returns it: 10 ps a FLOP, some noisy, some lost."""
+    """A measurement as `measure_into` returns it: 10 ps a FLOP, some noisy, some lost."""
 
     layers: list[LayerSpec]
     lost: int = 0
     noisy: int = 0
     drift: float = 0.02
     elapsed_s: float = 100.0
+    timed_s: float = 80.0
+    accepted_s: float = 70.0
+    compile_s: float = 5.0
     sentinel_s: tuple[float, ...] = (1e-3, 1.02e-3)
 
     def to_frame(self):
@@ -51,20 +59,26 @@ class Made:
             status=np.where(lost, "oom", status),
             error=np.where(lost, "needs 9 GB", ""),
             accepted_samples=20,
+            process_cv=0.01,
         )
 
 
 def _measure(**made):
-    """In place of `measure_layers`; `asked` has what it was called with."""
+    """In place of `measure_into`; `asked` has what it was called with."""
     asked = {}
 
-    def measure(layers, *, rules, budget_s, progress):
-        asked.update(rules=rules, budget_s=budget_s, layers=layers)
-        progress(Progress("measure", 1, 2, 50.0, 50.0, layers[0]))
-        return Made(layers, **made)
+    def measure(path, layers, plan, *, resume, progress):
+        asked.update(rules=plan.rules, budget_s=plan.budget_s, layers=layers, path=path)
+        progress(Progress(1, 2, 50.0, 50.0, layers[0]))
+        return Made(layers, **made), types.SimpleNamespace(new_partition=False)
 
     measure.asked = asked
     return measure
+
+
+def _this_machine():
+    """In place of a look at it by a fresh process."""
+    return detect_device(), "cpu"
 
 
 @pytest.fixture
@@ -73,9 +87,10 @@ def tiny(monkeypatch):
 
     def install(number=20, **made):
         measure = _measure(**made)
-        plan = Preset("quick", _layers(number), 100.0, TimingRules())
+        plan = Preset("quick", _layers(number), SweepPlan(budget_s=100.0))
         monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-        monkeypatch.setattr("jaxcost.measure.measure_layers", measure)
+        monkeypatch.setattr("jaxcost.measure.measure_into", measure)
+        monkeypatch.setattr("jaxcost.cli.calibrate.look", _this_machine)
         return measure.asked
 
     return install
@@ -86,12 +101,13 @@ def calibrated(tmp_path_factory):
     """A folder with what `calibrate` wrote, what it printed, and what was asked of measuring."""
     folder, out = tmp_path_factory.mktemp("calibrated"), io.StringIO()
     measure = _measure(lost=2, noisy=3, drift=1.5)
-    plan = Preset("quick", _layers(18), 100.0, TimingRules())
+    plan = Preset("quick", _layers(18), SweepPlan(budget_s=100.0))
     names = {"--out": "c.json", "--report": "r.html", "--table": "m.csv"}
     files = [word for option, name in names.items() for word in (option, str(folder / name))]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
         patch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-        patch.setattr("jaxcost.measure.measure_layers", measure)
+        patch.setattr("jaxcost.measure.measure_into", measure)
+        patch.setattr("jaxcost.cli.calibrate.look", _this_machine)
         assert run(["calibrate", "--budget", "2", "--seed", "5", *files]) == 0
     return folder, out.getvalue(), measure.asked
 
@@ -177,9 +193,41 @@ def test_an_interrupt_while_measuring_leaves_no_file(tiny, refuses, tmp_path, mo
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxcost.measure.measure_layers", interrupted)
+    monkeypatch.setattr("jaxcost.measure.measure_into", interrupted)
     files = ("--out", tmp_path / "c.json", "--table", tmp_path / "m.csv")
     assert refuses("calibrate", *files, status=130).startswith("interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
+    tiny, jaxcost, tmp_path, monkeypatch
+):
+    tiny()
+    measured = jaxcost_measure.measure_into
+
+    def interrupted(path, layers, plan, **options):
+        with Store.create(path) as store:
+            partition = store.partition({"platform": "cpu"}, {})
+            store.add_layers(partition, layers)
+            facts = {"pid": 1, "host": "h", "boot_id": "b", "started_monotonic_s": 0.0}
+            store.add_attempt(store.begin_process(partition, 0, 0, facts), layers[0], Visit(), 0.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxcost.measure.measure_into", interrupted)
+    files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")
+    stopped = jaxcost("calibrate", *files)
+    kept = tmp_path / "c.measurements.db"
+    assert stopped.status == 130
+    assert f"go on with --store {kept} --resume" in stopped.err
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    monkeypatch.setattr("jaxcost.measure.measure_into", measured)
+    outcome = jaxcost("calibrate", *files, "--store", kept, "--resume")
+    assert outcome.status == 0
+    assert str(kept) in outcome.out
+
+
+def test_going_on_needs_a_store(refuses):
+    assert refuses("calibrate", "--resume").startswith("--resume needs --store FILE.db")
 
 
 def test_an_unknown_preset_is_refused(refuses, tmp_path):
@@ -204,7 +252,7 @@ def test_outputs_are_checked_before_anything_is_measured(tiny, refuses, tmp_path
 def test_this_very_machine(jaxcost, tmp_path, monkeypatch):
     # So short a timing may fail its proofs on a busy machine: not all of the layers are needed.
     rules = TimingRules(block_s=0.002, rounds=1, most_rounds=1, blocks_per_visit=2)
-    plan = Preset("quick", _layers(30), 60.0, rules)
+    plan = Preset("quick", _layers(30), SweepPlan(rules=rules, budget_s=60.0))
     monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
     simple = functools.partial(build.fit_table, model="flops-only")  # compiles sooner
     monkeypatch.setattr(build, "fit_table", simple)

@@ -6,10 +6,10 @@ import pytest
 
 from jaxcost.cli.errors import RunError
 from jaxcost.cli.measured import disturbances, facts, in_words, rows_to_fit
-from jaxcost.measure import LayerSpec, Preset, TimingRules
+from jaxcost.measure import LayerSpec, Preset, SweepPlan
 
 LAYERS = [LayerSpec(op="dense", c_in=8 * n, c_out=8, sweep="ab"[n % 2]) for n in range(1, 41)]
-PLAN = Preset("quick", LAYERS, 100.0, TimingRules())
+PLAN = Preset("quick", LAYERS, SweepPlan(budget_s=100.0))
 
 
 def _measured(status, accepted, *, timed=True, drift=0.02):
@@ -20,9 +20,10 @@ def _measured(status, accepted, *, timed=True, drift=0.02):
         "accepted_samples": np.resize(accepted, 40),
         "time_s": np.where(np.resize(timed, 40), 1e-3, np.nan),
     }
-    frame = frame.assign(**repeated, error="the reason")
+    frame = frame.assign(**repeated, error="the reason", process_cv=0.013)
+    spent = {"elapsed_s": 61.0, "timed_s": 40.0, "accepted_s": 30.5, "compile_s": 6.1}
     return types.SimpleNamespace(
-        to_frame=lambda: frame, drift=drift, elapsed_s=61.0, sentinel_s=[1.0, 1.0]
+        to_frame=lambda: frame, drift=drift, sentinel_s=[1.0, 1.0], **spent
     )
 
 
@@ -72,3 +73,5 @@ def test_facts_count_what_became_of_the_layers():
     assert known["layers"] == "30 of 40 have a time to trust"
     assert known["timings"] == "30 ok, 10 oom"
     assert (known["time taken"], known["rounds"]) == ("1 min 1 s", "2 rounds")
+    assert known["of the time"].startswith("50% in timings that count, 16% in disturbed ones, 10%")
+    assert "differs by 1.3%" in known["processes"]

@@ -16,14 +16,13 @@ def _console(terminal):
 def _run(console, steps=50):
     with measuring(console) as progress:
         for done in range(1, steps + 1):
-            phase = "compile" if done <= 10 else "measure"
-            progress(Progress(phase, done, steps, float(done), 2.0 * (steps - done), LAYER))
+            progress(Progress(done, steps, float(done), 2.0 * (steps - done), LAYER))
     return console.file.getvalue()
 
 
 def test_elsewhere_it_is_a_plain_line_for_each_tenth():
     lines = _run(_console(False)).splitlines()
-    assert lines[0] == "compiling: 2 %, about 1 min 38 s left"
+    assert lines[0] == "measuring: 2 %, about 1 min 38 s left"
     assert 9 <= len(lines) <= 11
     assert lines[-1].startswith("measuring: 9")
     assert not any(set(line) & set("\r\x1b") for line in lines)

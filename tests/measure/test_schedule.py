@@ -8,13 +8,7 @@ import jax
 import pytest
 from jax import lax
 
-from jaxcost.measure import (
-    LayerSpec,
-    Peaks,
-    TimingRules,
-    measure_layers,
-    samples_frame,
-)
+from jaxcost.measure import LayerSpec, Peaks, TimingRules, measure_layers, samples_frame
 from jaxcost.measure.programs import compile_layer
 
 LAYERS = [LayerSpec(op="dense", batch=64 * n, c_in=500, c_out=500, line=n) for n in range(1, 7)]
@@ -246,7 +240,6 @@ def test_progress_only_grows_and_ends_complete(machine):
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert shares[0] < 0.1
-    assert {report.phase for report in reports} == {"compile", "measure"}
     assert reports[-1].remaining_s == 0
     assert all(0 <= report.remaining_s <= 1000 for report in reports)
 

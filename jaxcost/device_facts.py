@@ -1,0 +1,33 @@
+"""A device as plain values, for files and for other processes, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxcost.device import Device, MemoryLevel
+
+_NUMBERS = (
+    "compute_units",
+    "peak_flops",
+    "bandwidth",
+    "idle_power",
+    "design_power",
+    "launch_year",
+)
+
+
+def to_facts(device: Device) -> dict[str, Any]:
+    """The device as plain values in SI units; what is unknown is None."""
+    known = {name: getattr(device, name) for name in _NUMBERS}
+    memory = [
+        {"name": m.name, "bytes_per_unit": float(m.bytes_per_unit), "units": float(m.units)}
+        for m in device.memory
+    ]
+    names = {"name": device.name, "platform": device.platform, "kind": device.kind}
+    numbers = {name: None if value is None else float(value) for name, value in known.items()}
+    return names | {"memory": memory} | numbers
+
+
+def from_facts(facts: Mapping[str, Any]) -> Device:
+    """The device that `to_facts` was given."""
+    memory = tuple(MemoryLevel(**level) for level in facts["memory"])
+    return Device(**{**facts, "memory": memory})

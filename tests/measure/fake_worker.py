@@ -1,0 +1,64 @@
+"""A worker for tests: it speaks the worker's language, needs no JAX, and fails as it is told.
+
+    python fake_worker.py FAULTS.json
+
+The file maps a layer's `line` to a fault: "hang", "hang once", "kill", "exit", "error", or
+"other device" (from the first visit on, whoever starts says it is another one). Faults that
+happen once are noted beside the file.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+DEVICE = {"name": "fake", "platform": "cpu", "kind": "Fake"}
+ROUND_S = 0.02
+
+
+def main() -> None:
+    faults = Path(sys.argv[1])
+    for number, text in enumerate(sys.stdin):
+        request = json.loads(text)
+        answer = description(faults) if number == 0 else visit(request["layer"], faults)
+        print(json.dumps(answer), flush=True)
+
+
+def description(faults: Path) -> dict:
+    changed = faults.with_suffix(".changed").exists()
+    facts = {"pid": os.getpid(), "host": "h", "boot_id": "b", "started_monotonic_s": 0.0}
+    fingerprint = {"platform": "cpu", "jax": "2" if changed else "1", "processors": 1}
+    return {"device": DEVICE, "fingerprint": fingerprint, "processors": 1, "facts": facts}
+
+
+def visit(layer: dict, faults: Path) -> dict:
+    if layer["sweep"] != "probe":
+        fail(faults, json.loads(faults.read_text()).get(str(layer["line"])), layer["line"])
+    step = 1e-3 * layer["batch"]
+    loops = [{"steps": 20, "duration_s": 20 * step, "cpu_s": 20 * step}] * 4
+    calls = [{"steps": 10, "duration_s": 11 * step, "cpu_s": 11 * step, "shortest_s": 1.1 * step}]
+    done = {"work": "dot", "compile_s": 0.1, "memory_bytes": 1, "steps": 20, "hlo_hash": "ab"}
+    doubling = {"ratios": [2.0], "accepted": [True]}
+    rest = {"status": "", "error": "", "settled": False, "wall_s": 0.1, "energy": {}, "state": {}}
+    return done | rest | {"loops": loops, "calls": calls * 2, "doubling": doubling}
+
+
+def fail(faults: Path, fault: str | None, line: int) -> None:
+    noted = faults.with_suffix(f".{line}")
+    if fault == "hang" or (fault == "hang once" and not noted.exists()):
+        noted.touch()
+        time.sleep(60)
+    if fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "exit":
+        print("the driver is gone", file=sys.stderr)
+        sys.exit(3)
+    if fault == "other device":
+        faults.with_suffix(".changed").touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+if __name__ == "__main__":
+    main()
