@@ -1,8 +1,6 @@
 """What is looked up of a device: `Device` and `MemoryLevel`; presets; detecting this machine."""
 
-import os
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxcost.detect import accelerator_facts, cpu_facts
 from jaxcost.messages import unknown
 from jaxcost.sizes import Scalar, positive
 
@@ -128,64 +127,18 @@ def device(name: str) -> Device:
 
 
 def detect_device(jax_device: jax.Device | None = None, *, root: Path = Path("/")) -> Device:
-    """This machine's device, as JAX and (for a CPU) Linux describe it; the rest is None.
+    """This machine's device, as JAX, the system and the driver describe it; the rest is None.
 
     Args:
         jax_device: the device to describe; None is the one JAX uses by default.
         root: where `sys` and `proc` are, keyword-only; another one for tests.
-    Returns: for a CPU its caches, main memory and cores; otherwise the memory JAX may use.
+    Returns: for a CPU its caches, main memory, cores and power limit as Linux tells them;
+        otherwise its memory, and from NVIDIA's driver also its peak, bandwidth and power limit.
     """
     jax_device = jax_device or jax.devices()[0]
-    if jax_device.platform == "cpu":
-        kind, memory, units = _cpu_kind(root), _cpu_memory(root), _cpu_cores(root)
-    else:
-        kind, memory = jax_device.device_kind, _accelerator_memory(jax_device)
-        units = getattr(jax_device, "core_count", None)
-    name = re.sub(r"[^a-z0-9]+", "-", (kind or jax_device.platform).lower()).strip("-")
-    return Device(name, memory, compute_units=units, platform=jax_device.platform, kind=kind)
-
-
-def _accelerator_memory(jax_device: jax.Device) -> tuple[MemoryLevel, ...]:
-    limit = (jax_device.memory_stats() or {}).get("bytes_limit")
-    return (MemoryLevel(limit, 1, "memory"),) if limit else ()
-
-
-def _cpu_memory(root: Path) -> tuple[MemoryLevel, ...]:
-    total = _search(root / "proc/meminfo", r"^MemTotal:\s*(\d+) kB")
-    ram = (MemoryLevel(int(total) * KIB, 1, "RAM"),) if total else ()
-    return _cpu_caches(root) + ram
-
-
-def _cpu_caches(root: Path) -> tuple[MemoryLevel, ...]:
-    """Data and unified caches by level; a cache that several cores share is one unit."""
-    found: dict[int, dict[str, int]] = defaultdict(dict)
-    for index in root.glob("sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"):
-        level, kind, size, shared = (
-            _search(index / name, r"^(\S+)")
-            for name in ("level", "type", "size", "shared_cpu_list")
-        )
-        count = re.fullmatch(r"(\d+)([KMG])", size or "")
-        if kind in ("Data", "Unified") and level and shared and count:
-            scale = {"K": KIB, "M": MIB, "G": GIB}[count[2]]
-            found[int(level)][shared] = int(count[1]) * scale
-    return tuple(
-        MemoryLevel(sum(units.values()) / len(units), len(units), f"L{level}")
-        for level, units in sorted(found.items())
-    )
-
-
-def _cpu_cores(root: Path) -> int | None:
-    pattern = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
-    return len({path.read_text() for path in root.glob(pattern)}) or os.cpu_count()
-
-
-def _cpu_kind(root: Path) -> str | None:
-    return _search(root / "proc/cpuinfo", r"^model name\s*:\s*(.+)$")
-
-
-def _search(path: Path, pattern: str) -> str | None:
-    try:
-        found = re.search(pattern, path.read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return found[1].strip() if found else None
+    is_cpu = jax_device.platform == "cpu"
+    facts = cpu_facts(root) if is_cpu else accelerator_facts(jax_device)
+    levels = tuple(MemoryLevel(size, units, label) for label, size, units in facts.pop("memory"))
+    spoken = facts["kind"] or jax_device.platform
+    name = re.sub(r"[^a-z0-9]+", "-", spoken.lower()).strip("-")
+    return Device(name, levels, platform=jax_device.platform, **facts)

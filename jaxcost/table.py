@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost import memory_bound
+from jaxcost.memory_bound import MEMORY_BOUND, OPS
 from jaxcost.messages import nearest, refused, unknown
 from jaxcost.sizes import PADDINGS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OPS = ("conv2d", "dense")
 ITEM_BYTES = {
     "float64": 8,
     "float32": 4,
@@ -38,8 +39,9 @@ def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.Data
     """A CSV table of layers, one row a layer, validated; times in s, energies in J.
 
     Args:
-        path: a CSV file in UTF-8 with the columns op, batch, in_h, in_w, c_in, c_out, k_h, k_w,
-            stride, padding, groups, dtype, and optionally dilation (1 where absent).
+        path: a CSV file in UTF-8 with the columns op (one of `OPS`; `jaxcost.memory_bound` says
+            what sizes mean for each), batch, in_h, in_w, c_in, c_out, k_h, k_w, stride, padding,
+            groups, dtype, and optionally dilation (1 where absent).
         target: the measured column that must be there, 'time_s' or 'energy_j'; None for neither.
     Returns: the rows and columns in the file's order; sizes as integers, the target as floats,
         any other column as the text that stands in the file.
@@ -174,6 +176,19 @@ def _check_layers(frame: "pd.DataFrame", where: _Where) -> None:
         fits = same | ((frame[kernel] - 1) * dilation < frame[size]).to_numpy()
         allowed = "a kernel that (dilated) spans at most {}, or padding same"
         _check_against(frame, kernel, fits, size, allowed, where)
+    for op in MEMORY_BOUND:
+        _check_memory_bound(frame, op, where)
+
+
+def _check_memory_bound(frame: "pd.DataFrame", op: str, where: _Where) -> None:
+    others = (frame["op"] != op).to_numpy()
+    if others.all():
+        return
+    sizes = {name: frame[name].to_numpy() for name in COUNTS}
+    sizes["dilation"] = frame["dilation"].to_numpy() if "dilation" in frame else np.ones(len(frame))
+    for column, good, allowed in memory_bound.rules(op):
+        if column in frame:
+            _check(frame[column], others | good(sizes), f"{allowed} ({op})", where)
 
 
 def _check_against(

@@ -1,15 +1,17 @@
 """What is designed: `Workload`, one row a layer, and the functions that build one."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcost import sizes
+from jaxcost import memory_bound, sizes
 from jaxcost.messages import refused, unknown
 from jaxcost.table import COUNTS, ITEM_BYTES, validate_layers
 
@@ -277,7 +279,8 @@ def from_table(frame: "pd.DataFrame") -> Workload:
 
     Args:
         frame: the columns of `jaxcost.table.read_layer_table`; further columns are ignored.
-    Returns: leaves of shape `(rows,)`, without bias, which the table does not tell.
+    Returns: leaves of shape `(rows,)`, without bias, which the table does not tell. A row of
+        `jaxcost.memory_bound` has no channels; `other_flops` and `other_bytes` are its own.
     Raises: ValueError: whatever `jaxcost.table.validate_layers` refuses.
     """
     frame = validate_layers(frame)
@@ -287,8 +290,9 @@ def from_table(frame: "pd.DataFrame") -> Workload:
         padding=frame["padding"].to_numpy(object),
         item_bytes=frame["dtype"].map(ITEM_BYTES).to_numpy(float),
     )
-    is_dense = _real((frame["op"] == "dense").to_numpy(float))
-    return eqx.tree_at(lambda w: w.is_dense, layers, is_dense)
+    sizes = {name: np.asarray(leaf) for name, leaf in vars(layers).items()}
+    leaves = memory_bound.leaves(sizes | {"op": frame["op"].to_numpy()})
+    return dataclasses.replace(layers, **{name: _real(leaf) for name, leaf in leaves.items()})
 
 
 def _check_some(workloads: Sequence[Workload]) -> None:

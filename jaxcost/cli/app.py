@@ -6,6 +6,7 @@ import typer
 
 from jaxcost.cli.calibrate import calibrate
 from jaxcost.cli.fit import fit
+from jaxcost.cli.measure import measure
 from jaxcost.cli.predict import predict
 from jaxcost.cli.reproduce import reproduce
 from jaxcost.cli.stores import export, merge
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(short_help="Measure this device, fit a cost model, check it.")(calibrate)
+app.command(short_help="Measure a sweep of layers into a store, no more.")(measure)
 app.command(short_help="Write a store as a table of layers.")(export)
 app.command(short_help="Merge several stores into one.")(merge)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)

@@ -40,7 +40,9 @@ def export(
     from jaxcost.measure import Store, collect
 
     if out.suffix not in _ENDINGS:
-        raise ValueError(f"--out = {str(out)!r} ends in neither .csv nor .parquet; give one of them")
+        raise ValueError(
+            f"--out = {str(out)!r} ends in neither .csv nor .parquet; give one of them"
+        )
     check_outputs({"--out": out}, [store])
     with Store.existing(store) as opened:
         frame = collect(opened, _chosen(opened, partition)).to_frame()

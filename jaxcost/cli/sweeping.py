@@ -30,7 +30,12 @@ def look() -> tuple["Device", str]:
         with Worker(TimingRules()) as worker:
             found: Mapping[str, Any] = worker.description
     except WorkerDiedError as error:
-        raise ValueError(f"JAX finds no device to measure: {error.words}") from None
+        asked = os.environ.get("JAX_PLATFORMS")
+        where = f" with JAX_PLATFORMS = {asked!r}" if asked else ""
+        raise ValueError(
+            f"JAX finds no device to measure{where} ({error.words}); "
+            "choose another with JAX_PLATFORMS, or install the JAX that drives it"
+        ) from None
     return from_facts(found["device"]), str(found["fingerprint"]["platform"])
 
 

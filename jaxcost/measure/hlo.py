@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 _COMPUTATION = re.compile(r"^(?:ENTRY\s+)?%?([\w.\-]+)\s+\(.*->.*\{\s*$")
 _CALLED = re.compile(
@@ -16,22 +16,47 @@ _LIBRARY = re.compile(
     r"conv|gemm|matmul|dot|cudnn|cublas|cutlass|triton|onednn|mkl|eigen|xnn|ynn", re.IGNORECASE
 )
 _MULTIPLY = re.compile(r"=\s*\w+\[([\d,]*)\]\S*\s+multiply\(")
+_INSTRUCTION = re.compile(
+    r"%?([\w.\-]+)\s*=\s*\w+\[([\d,]*)\]\S*\s+([\w\-]+)"  # name, shape, opcode
+    r"\((?:\w+\[[\d,]*\]\S*\s+)?%?([\w.\-]*)"  # the first operand's name
+)
+
+# What the body must hold, all of it: one of these instructions, and whether its first operand
+# (True) must be as large as the input, or its result as large as the result.
+_MULTIPLIED = (("multiply", "maximum"), False)
+_SUMMED = (("reduce", "reduce-window"), True)
+_PARTS = {
+    "elementwise": (_MULTIPLIED,),
+    "reduction": (_SUMMED,),
+    "normalisation": (_SUMMED, _MULTIPLIED),
+    "pooling": ((("reduce-window", "reduce"), False),),
+    "gather": ((("gather", "dynamic-slice"), False),),
+}
 
 
-def work_in_loop(hlo_text: str, output_elements: int) -> str | None:
-    """What does the layer's arithmetic inside the loop's body, or None when nothing does.
+def work_in_loop(
+    hlo_text: str, output_elements: int, *, op: str = "conv2d", input_elements: int = 0
+) -> str | None:
+    """What does the layer's work inside the loop's body, or None when nothing does.
 
-    The compiler may keep the operation, hand it to a library, or, where one of its sizes
+    The compiler may keep a product, hand it to a library, or, where one of its sizes
     is 1, rewrite it as a multiplication as large as the result; all three are honest work.
+    Of another operation every part must be there, in its full size.
 
     Args:
         hlo_text: the optimised module, as `Compiled.as_text()` prints it.
         output_elements: elements of the layer's result, > 0.
+        op: the layer's operation, keyword-only.
+        input_elements: elements of the layer's activations, keyword-only.
     Returns:
-        "dot", "convolution", "custom-call:<target>", "multiply", or None.
+        "dot", "convolution", "custom-call:<target>", "multiply", the names of the parts joined by
+        "+", or None.
     """
     computations = _computations(hlo_text)
     lines = list(_reachable_lines(computations, _loop_bodies(computations)))
+    if op in _PARTS:
+        elements = {True: input_elements, False: output_elements}
+        return _all_parts(lines, _PARTS[op], elements)
     for find in (_heavy, _library, lambda line: _multiply(line, output_elements)):
         found = next(filter(None, map(find, lines)), None)
         if found:
@@ -89,5 +114,25 @@ def _multiply(line: str, output_elements: int) -> str | None:
     match = _MULTIPLY.search(line)
     if not match:
         return None
-    elements = math.prod(int(size) for size in match.group(1).split(",") if size)
-    return "multiply" if elements >= output_elements else None
+    return "multiply" if _elements(match.group(1)) >= output_elements else None
+
+
+def _all_parts(
+    lines: list[str], parts: Sequence[tuple[Sequence[str], bool]], least: Mapping[bool, int]
+) -> str | None:
+    """The instructions that do the parts, or None where one is missing or too small."""
+    found = [match.groups() for line in lines if (match := _INSTRUCTION.search(line))]
+    size = {name: _elements(shape) for name, shape, _, _ in found}
+    done = []
+    for opcodes, reads in parts:
+        large = (
+            opcode
+            for name, _, opcode, operand in found
+            if opcode in opcodes and size.get(operand if reads else name, 0) >= least[reads]
+        )
+        done.append(next(large, None))
+    return None if None in done else "+".join(filter(None, done))
+
+
+def _elements(shape: str) -> int:
+    return math.prod(int(size) for size in shape.split(",") if size)

@@ -15,9 +15,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.operations import Operation, operation
 from jaxcost.messages import refused
 
-Operation = Callable[[Array, Array], Array]
 Loop = Callable[[ArrayLike, ArrayLike, Array, Array, Array], tuple[Array, Array, Array]]
 
 # XLA 0.11.1 rewrites the whole array for an in-loop update below some 480 bytes on a CPU.
@@ -25,22 +25,7 @@ _UPDATE_BYTES = 512
 _RANDOM_ITEMS = 1 << 20
 
 
-def operation(layer: LayerSpec) -> Operation:
-    """The layer as a function of its activations and its weights."""
-    if layer.op == "dense":
-        return lambda x, w: lax.dot_general(x, w, (((1,), (0,)), ((), ())))
-    return lambda x, w: lax.conv_general_dilated(
-        x,
-        w,
-        window_strides=(layer.stride, layer.stride),
-        padding=layer.padding.upper(),
-        rhs_dilation=(layer.dilation, layer.dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=layer.groups,
-    )
-
-
-def chained_loop(apply: Operation, as_bits: bool = False) -> Loop:
+def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -> Loop:
     """A loop of `steps` applications in which none can be skipped, merged or moved out.
 
     After each application the first few hundred bytes of *both* operands are replaced, in place,
@@ -51,6 +36,10 @@ def chained_loop(apply: Operation, as_bits: bool = False) -> Loop:
 
     Args:
         apply: the operation.
+        apart: replace within a conditional that takes the whole result. Otherwise XLA computes
+            the result of a cheap operation again for its first element, knows no order between
+            that and the update of the operand, and copies the operand in every step. On a GPU
+            a conditional costs more than it saves.
         as_bits: carry operands of 2 bytes as integers. XLA 0.10 turns an update of a bfloat16
             array into one of a float32 array on a CPU, and then copies all of it.
     Returns:
@@ -65,11 +54,16 @@ def chained_loop(apply: Operation, as_bits: bool = False) -> Loop:
         return lax.bitcast_convert_type(bits, dtype) if as_bits else bits
 
     def loop(steps: ArrayLike, swap: ArrayLike, x: Array, w: Array, y: Array) -> Any:
+        def tied(bits_x: Array, bits_w: Array, y: Array) -> tuple[Array, Array]:
+            first = packed(lax.slice(y, (0,) * y.ndim, (1,) * y.ndim).reshape(()))
+            return _tie(bits_x, swap, first), _tie(bits_w, swap, first)
+
         def step(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             bits_x, bits_w, _ = carry
             y = apply(unpacked(bits_x, x.dtype), unpacked(bits_w, w.dtype))
-            first = packed(lax.slice(y, (0,) * y.ndim, (1,) * y.ndim).reshape(()))
-            return _tie(bits_x, swap, first), _tie(bits_w, swap, first), y
+            if apart:
+                return *lax.cond(swap, tied, lambda x, w, y: (x, w), bits_x, bits_w, y), y
+            return *tied(bits_x, bits_w, y), y
 
         bits_x, bits_w, y = lax.fori_loop(0, steps, step, (packed(x), packed(w), y))
         return unpacked(bits_x, x.dtype), unpacked(bits_w, w.dtype), y
@@ -107,11 +101,10 @@ class LoadedLayer:
     def __init__(self, programs: Programs, seed: int) -> None:
         layer = programs.layer
         put = functools.partial(jax.device_put, device=programs.device, may_alias=False)
-        scale = 1 / math.sqrt(layer.fan_in)
         self._programs = programs
         self._swap = put(np.asarray(False))
         self._x = put(_random(layer.input_shape, layer.dtype, seed, 1.0))
-        self._w = put(_random(layer.weight_shape, layer.dtype, seed + 1, scale))
+        self._w = put(_weights(layer, seed + 1))
         self._y = put(np.zeros(layer.output_shape, jnp.dtype(layer.dtype)))
         jax.block_until_ready((self._x, self._w, self._y))
 
@@ -148,13 +141,16 @@ def compile_layer(
         raise ValueError(refused("dtype", layer.dtype, allowed))
     start = time.perf_counter()
     x, w, y = (
-        jax.ShapeDtypeStruct(shape, jnp.dtype(layer.dtype))
-        for shape in (layer.input_shape, layer.weight_shape, layer.output_shape)
+        jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))
+        for shape, dtype in (
+            (layer.input_shape, layer.dtype),
+            (layer.weight_shape, layer.weight_dtype),
+            (layer.output_shape, layer.dtype),
+        )
     )
     apply = operation(layer)
     if build_loop is None:
-        as_bits = layer.dtype == "bfloat16" and device.platform == "cpu"
-        build_loop = functools.partial(chained_loop, as_bits=as_bits)
+        build_loop = _loop_builder(layer, device)
     with jax.default_device(device):
         call = jax.jit(apply).lower(x, w).compile()
         steps, swap = np.int32(1), np.asarray(False)
@@ -165,11 +161,20 @@ def compile_layer(
     return Programs(layer, call, loop, loop.as_text() or "", needed, elapsed, device)
 
 
+def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation], Loop]:
+    on_cpu = device.platform == "cpu"
+    if layer.is_product:
+        as_bits = on_cpu and layer.dtype == "bfloat16"
+        return functools.partial(chained_loop, as_bits=as_bits)
+    return functools.partial(chained_loop, apart=on_cpu)
+
+
 def _tie(operand: Array, swap: ArrayLike, value: Array) -> Array:
     shape = _head(operand.shape, -(-_UPDATE_BYTES // operand.dtype.itemsize))
     origin = (0,) * operand.ndim
     kept = lax.slice(operand, origin, shape)
-    choice = lax.select(jnp.broadcast_to(swap, shape), jnp.broadcast_to(value, shape), kept)
+    other = jnp.broadcast_to(value.astype(operand.dtype), shape)
+    choice = lax.select(jnp.broadcast_to(swap, shape), other, kept)
     return lax.dynamic_update_slice(operand, choice, origin)
 
 
@@ -191,6 +196,14 @@ def _noise(dtype: str, seed: int) -> np.ndarray:
 def _random(shape: tuple[int, ...], dtype: str, seed: int, scale: float) -> np.ndarray:
     block = (_noise(dtype, seed) * scale).astype(jnp.dtype(dtype))
     return np.resize(block, shape)
+
+
+def _weights(layer: LayerSpec, seed: int) -> np.ndarray:
+    if layer.op == "gather":
+        few = min(layer.batch, _RANDOM_ITEMS)
+        indices = np.random.default_rng(seed).integers(layer.c_in, size=few, dtype=np.int32)
+        return np.resize(indices, layer.weight_shape)
+    return _random(layer.weight_shape, layer.dtype, seed, 1 / math.sqrt(layer.fan_in))
 
 
 def _memory_bytes(compiled: Any) -> int:

@@ -12,6 +12,7 @@ ENOUGH_PAIRS = 3
 AGREEMENT = 0.2
 HARDLY_LONGER = 1.25  # above it, held-up blocks explain as much as an operation moved out
 MARGIN = 2.0
+MEMORY_MARGIN = 10.0  # a sum in cache beats the peak; of deleted work less than 1/40 is left
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,21 +48,26 @@ def shorter_than_call(loop_s: float, call_s: float, overhead_s: float) -> str:
 def roofline_floor_s(layer: LayerSpec, peaks: Peaks) -> float:
     """The time that the layer cannot beat on any honest device, in s.
 
-    Twice the fastest rate seen is granted, since a neighbour may have halved that one. A
+    Twice the fastest rate seen is granted, since a neighbour may have halved that one, and ten
+    times to an operation that is no product, which may beat the products that show the peak. A
     convolution is granted as many multiplications fewer as its kernel has elements, more than any
     Winograd or Fourier method saves; of an input that strides skip, only what must be read is
-    counted.
+    counted; of a table whose rows are taken, nothing, since all of them may be one.
     """
     rate = peaks.flops_per_s.get(layer.dtype)
-    arithmetic = layer.flops / (layer.k_h * layer.k_w) / (MARGIN * rate) if rate else 0.0
-    read = min(1.0, layer.k_h / layer.stride) * min(1.0, layer.k_w / layer.stride)
-    items = (
-        read * math.prod(layer.input_shape)
-        + math.prod(layer.weight_shape)
-        + math.prod(layer.output_shape)
-    )
-    memory = items * layer.item_bytes / (MARGIN * peaks.bytes_per_s) if peaks.bytes_per_s else 0.0
+    products = layer.flops / (layer.k_h * layer.k_w) if layer.is_product else 0
+    arithmetic = products / (MARGIN * rate) if rate else 0.0
+    margin = MARGIN if layer.is_product else MEMORY_MARGIN
+    memory = _least_bytes(layer) / (margin * peaks.bytes_per_s) if peaks.bytes_per_s else 0.0
     return max(arithmetic, memory)
+
+
+def _least_bytes(layer: LayerSpec) -> float:
+    if layer.op == "gather":
+        return layer.bytes_moved - layer.item_bytes * math.prod(layer.output_shape)
+    read = min(1.0, layer.k_h / layer.stride) * min(1.0, layer.k_w / layer.stride)
+    skipped = (1 - read) * math.prod(layer.input_shape)
+    return layer.bytes_moved - layer.item_bytes * skipped
 
 
 def below_floor(loop_s: float, floor_s: float) -> str:

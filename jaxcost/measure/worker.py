@@ -47,16 +47,25 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     import jax
 
     from jaxcost.measure.bench import Bench
+    from jaxcost.measure.energy import reader_for
+    from jaxcost.measure.gates import meter_for, processors
     from jaxcost.measure.identity import describe, load_state
+    from jaxcost.measure.power import device_state
+    from jaxcost.measure.timing import Stopwatch
 
-    rules = wire.rules_from_json(request["rules"])
-    bench = Bench(rules, jax.devices()[0], energy=_energy(request), state=load_state)
+    try:
+        device = jax.devices()[0]
+    except (RuntimeError, AssertionError) as error:
+        sys.exit(f"jax.devices() fails: {' '.join(str(error).split()) or type(error).__name__}")
+    watch = Stopwatch(meter=meter_for(device), processors=processors())
+    bench = Bench(
+        wire.rules_from_json(request["rules"]),
+        device,
+        watch=watch,
+        energy=reader_for(device, watch) if request["energy"] else None,
+        state=lambda: load_state() | dict(device_state(device)),
+    )
     return bench, describe(bench.device, bench.processors, bench.now())
-
-
-def _energy(request: Mapping[str, Any]) -> Any:
-    """What reads energies; None where none are wanted."""
-    return None
 
 
 def _die_with_parent() -> None:

@@ -61,9 +61,10 @@ def test_a_layer_without_a_time_is_left_out_unless_asked_for(jaxcost, store, tmp
         process = opened.processes(part)[0]["id"]
         opened.add_attempt(process, lost, Visit(status="oom", error="no memory"), 3.0)
     out = tmp_path / "layers.csv"
-    assert "30 of 31 layers have a time; the others are left out" in jaxcost(
-        "export", store, "--out", out
-    ).out
+    assert (
+        "30 of 31 layers have a time; the others are left out"
+        in jaxcost("export", store, "--out", out).out
+    )
     assert len(pd.read_csv(out)) == 30
     jaxcost("export", store, "--all", "--out", out)
     assert pd.read_csv(out)[["status", "error"]].iloc[-1].tolist() == ["oom", "no memory"]

@@ -58,3 +58,43 @@ def test_a_program_without_a_loop_has_no_work_in_it():
 def test_fusions_and_calls_of_the_body_are_followed(hlo_loop, calls):
     text = FUSED + hlo_loop(f"%f = f32[8,8]{{1,0}} fusion(%a), kind=kCustom, {calls}", RESULT)
     assert work_in_loop(text, 64) == "convolution"
+
+
+SUM = "%s = f32[8]{0} reduce(%large, %zero), dimensions={1}, to_apply=%add"
+LARGE = "%large = f32[8,8]{1,0} get-tuple-element(%arg), index=1"
+SMALL = "%large = f32[8,7]{1,0} get-tuple-element(%arg), index=1"
+SCALED = "%m = f32[8,8]{1,0} multiply(%a, %b)"
+
+
+@pytest.mark.parametrize(
+    ("op", "body", "output", "work"),
+    [
+        ("elementwise", SCALED, 64, "multiply"),
+        ("elementwise", SCALED, 65, None),
+        ("elementwise", "%s = f32[8,8]{1,0} select(%p, %a, %b)", 64, None),
+        ("elementwise", "%c = f32[8,8]{1,0} copy(%a)", 64, None),
+        ("reduction", f"{LARGE}\n  {SUM}", 8, "reduce"),
+        ("reduction", f"{SMALL}\n  {SUM}", 8, None),
+        ("reduction", "%s = f32[8] reduce(f32[8,8]{1,0} %x, f32[] %zero)", 8, None),
+        ("normalisation", f"{LARGE}\n  {SUM}\n  {SCALED}", 64, "reduce+multiply"),
+        ("normalisation", f"{LARGE}\n  {SUM}", 64, None),
+        ("normalisation", SCALED, 64, None),
+        ("pooling", "%w = f32[4,4]{1,0} reduce-window(%a, %b), window={}", 16, "reduce-window"),
+        ("pooling", "%w = f32[4,3]{1,0} reduce-window(%a, %b), window={}", 16, None),
+        ("gather", "%g = bf16[8,8]{1,0} gather(%a, %b), offset_dims={1}", 64, "gather"),
+        ("gather", "%g = f32[1,64]{1,0} dynamic-slice(%a, %b, %c)", 64, "dynamic-slice"),
+        ("gather", "%g = f32[8,8]{1,0} dynamic-update-slice(%a, %b, %c)", 64, None),
+    ],
+)
+def test_every_part_of_another_operation_must_be_there_in_full(hlo_loop, op, body, output, work):
+    assert work_in_loop(hlo_loop(body, RESULT), output, op=op, input_elements=64) == work
+
+
+def test_another_operation_outside_the_loop_does_not_count(hlo_loop):
+    text = hlo_loop("%s = s32[] add(%i, %j)", f"ROOT {SCALED}")
+    assert work_in_loop(text, 64, op="elementwise", input_elements=64) is None
+
+
+def test_operands_are_found_where_their_shapes_are_printed(hlo_loop):
+    text = hlo_loop(f"{LARGE}\n  %s = f32[8] reduce(f32[8,8]{{1,0}} %large, f32[] %zero)", RESULT)
+    assert work_in_loop(text, 8, op="reduction", input_elements=64) == "reduce"

@@ -22,7 +22,41 @@ LAYERS = [
     LayerSpec(op="conv2d", batch=4, in_h=28, in_w=28, c_in=16, c_out=24, stride=2),
     LayerSpec(op="conv2d", in_h=14, in_w=14, c_in=24, c_out=48, k_h=5, k_w=5, groups=8),
     LayerSpec(op="dense", batch=16, c_in=64, c_out=64, dtype="bfloat16"),
+    LayerSpec(op="dense", batch=48, c_in=96, c_out=64, groups=4),
 ]
+MAP = {"batch": 4, "in_h": 20, "in_w": 18, "c_in": 32}
+OTHERS = [
+    LayerSpec(op="elementwise", **MAP, c_out=32),
+    LayerSpec(op="reduction", **MAP, c_out=1),
+    LayerSpec(op="reduction", **MAP, c_out=32),
+    LayerSpec(op="normalisation", **MAP, c_out=32),
+    LayerSpec(op="pooling", **MAP, c_out=32, k_h=3, k_w=3, stride=2),
+    LayerSpec(op="pooling", **MAP, c_out=32, k_h=2, k_w=4, padding="valid"),
+    LayerSpec(op="gather", batch=300, c_in=500, c_out=24),
+    LayerSpec(op="gather", batch=1, c_in=500, c_out=600),
+]
+HALVES = [dataclasses.replace(x, dtype=t) for x in OTHERS for t in ("bfloat16", "float16")]
+
+
+def _by_hand(x, w, layer):
+    """What NumPy makes of an operation that is no product, in float64."""
+    x, w = (a if a.dtype == np.int32 else np.asarray(a, "float64") for a in (x, w))
+    if layer.op == "gather":
+        return x[w]
+    if layer.op == "elementwise":
+        return np.clip(x * w, 0, None)
+    if layer.op == "reduction":
+        return np.add.reduce(x, axis=3 if layer.c_out == 1 else (1, 2)) + w
+    if layer.op == "normalisation":
+        return (x - x.mean(3, keepdims=True)) / np.sqrt(x.var(3, keepdims=True) + 1e-6) * w
+    k = layer.k_h, layer.k_w
+    if layer.padding == "same":
+        total = [(o - 1) * layer.stride + n - i for o, n, i in zip((10, 9), k, x.shape[1:3])]
+        pad = [(0, 0), *((t // 2, t - t // 2) for t in total), (0, 0)]
+        x = np.pad(x, pad, constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(x, k, axis=(1, 2))
+    windows = windows[:, :: layer.stride, :: layer.stride]
+    return np.maximum(windows.max((-2, -1)), w)
 
 
 def _convolution_by_hand(x, w, layer):
@@ -69,10 +103,71 @@ def test_the_operation_is_the_matrix_product():
     np.testing.assert_allclose(operation(layer)(x, w), x @ w, rtol=1e-5, atol=1e-6)
 
 
+def test_products_side_by_side_are_those_of_each_group():
+    layer = LayerSpec(op="dense", batch=5, c_in=12, c_out=8, groups=4)
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s, np.float32) for s in ((4, 5, 3), (4, 3, 2)))
+    expected = np.stack([a @ b for a, b in zip(x, w)])
+    np.testing.assert_allclose(operation(layer)(x, w), expected, rtol=1e-5, atol=1e-6)
+
+
+def _work(programs):
+    layer = programs.layer
+    elements = (math.prod(layer.output_shape), math.prod(layer.input_shape))
+    return work_in_loop(programs.hlo_text, elements[0], op=layer.op, input_elements=elements[1])
+
+
+@pytest.mark.parametrize("layer", [*OTHERS, *HALVES], ids=str)
+def test_every_step_of_the_loop_does_the_operation(layer):
+    programs = compile_layer(layer, DEVICE)
+    assert _work(programs)
+    loaded = programs.load(seed=0)
+    x, w = np.asarray(loaded._x), np.asarray(loaded._w)
+    loaded.loop(3)
+    np.testing.assert_array_equal(loaded._x, x)
+    np.testing.assert_array_equal(loaded._w, w)
+    assert loaded._y.shape == layer.output_shape
+    assert loaded._y.dtype == jnp.dtype(layer.dtype)
+    tolerance = {"float32": 1e-4, "float16": 0.02, "bfloat16": 0.1}[layer.dtype]
+    found = np.asarray(loaded._y, dtype="float64")
+    np.testing.assert_allclose(found, _by_hand(x, w, layer), rtol=tolerance, atol=tolerance)
+    assert loaded.is_finite()
+    loaded.call()
+
+
+@pytest.mark.parametrize("layer", OTHERS, ids=str)
+def test_each_step_of_an_operation_depends_on_the_one_before(layer):
+    programs = compile_layer(layer, DEVICE)
+    args = [np.array(a) for a in (programs.load(0)._x, programs.load(0)._w, programs.load(0)._y)]
+    x, w, _ = programs.loop(np.int32(1), np.asarray(True), *map(jnp.asarray, args))
+    first = np.asarray(operation(layer)(*map(jnp.asarray, args[:2]))).flat[0]
+    # with the swap switched on, the first element of the result replaces a corner of both
+    assert np.asarray(x).flat[0] == pytest.approx(first, rel=1e-5)
+    assert np.asarray(w).flat[0] == pytest.approx(first.astype(layer.weight_dtype), rel=1e-5)
+
+
+def _unused(apply):
+    return lambda steps, swap, x, w, y: jax.lax.fori_loop(
+        0, steps, lambda i, c: (apply(c[0], c[1]), c)[1], (x, w, y)
+    )
+
+
+def _invariant(apply):
+    return lambda steps, swap, x, w, y: jax.lax.fori_loop(
+        0, steps, lambda i, c: (c[0], c[1], apply(c[0], c[1])), (x, w, y)
+    )
+
+
+@pytest.mark.parametrize("bad_loop", [_unused, _invariant])
+@pytest.mark.parametrize("layer", OTHERS, ids=str)
+def test_an_operation_that_the_compiler_deletes_is_not_in_the_loop(layer, bad_loop):
+    assert _work(compile_layer(layer, DEVICE, build_loop=bad_loop)) is None
+
+
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_every_step_of_the_loop_does_the_layer(layer):
     programs = compile_layer(layer, DEVICE)
-    assert work_in_loop(programs.hlo_text, int(np.prod(layer.output_shape)))
+    assert _work(programs)
     loaded = programs.load(seed=0)
     x, w = np.asarray(loaded._x), np.asarray(loaded._w)
     loaded.loop(3)
@@ -87,7 +182,7 @@ def test_every_step_of_the_loop_does_the_layer(layer):
     loaded.call()
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.parametrize("layer", [*LAYERS, *OTHERS], ids=str)
 @pytest.mark.skipif(DEVICE.platform != "cpu", reason="layouts of other devices may need copies")
 def test_no_step_copies_an_operand_or_the_result(layer):
     text = compile_layer(layer, DEVICE).hlo_text

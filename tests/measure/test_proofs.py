@@ -44,6 +44,17 @@ def test_the_floor_spares_fast_convolution_methods_and_skipped_input():
     assert roofline_floor_s(strided, Peaks({}, 1e6)) == pytest.approx(4 * items / 2e6)
 
 
+def test_the_floor_of_other_operations_is_memory_at_ten_times_the_peak():
+    scaled = LayerSpec(op="elementwise", in_h=8, in_w=8, c_in=4, c_out=4)
+    peaks = Peaks({"float32": 1.0}, 1e6)  # a device that hardly computes
+    assert roofline_floor_s(scaled, peaks) == pytest.approx(4 * (2 * 8 * 8 * 4 + 4) / 1e7)
+    taken = LayerSpec(op="gather", batch=10, c_in=5000, c_out=3)
+    assert roofline_floor_s(taken, peaks) == pytest.approx((4 * 10 + 4 * 10 * 3) / 1e7)
+    skipped = LayerSpec(op="pooling", in_h=8, in_w=8, c_in=4, c_out=4, k_w=2, stride=4)
+    items = 8 * 8 * 4 / 8 + 4 + 2 * 2 * 4
+    assert roofline_floor_s(skipped, peaks) == pytest.approx(4 * items / 1e7)
+
+
 def test_an_unknown_peak_gives_no_floor():
     assert roofline_floor_s(DENSE, Peaks({"float64": 1e9})) == 0
 

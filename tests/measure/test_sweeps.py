@@ -107,8 +107,8 @@ def test_the_design_fills_the_space_evenly():
 
 
 def test_budgets_leave_room_in_the_promised_times():
-    assert preset("quick").budget_s <= 120
-    assert preset("standard").budget_s <= 780
+    assert preset("quick").plan.budget_s <= 120
+    assert preset("standard").plan.budget_s <= 780
 
 
 def test_unknown_names_are_refused_with_the_known_ones():

@@ -1,0 +1,92 @@
+"""Layers as functions of two operands: the activations, and weights, a scale or indices."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from jaxcost.measure.layers import LayerSpec
+
+Operation = Callable[[Array, Array], Array]
+
+_EPSILON = 1e-6  # of a variance, as in most networks
+
+
+def operation(layer: LayerSpec) -> Operation:
+    """The layer as a function of arrays of its `input_shape` and its `weight_shape`."""
+    return _BUILDERS[layer.op](layer)
+
+
+def _dense(layer: LayerSpec) -> Operation:
+    batched = ((0,), (0,)) if layer.groups > 1 else ((), ())
+    contracted = ((2,), (1,)) if layer.groups > 1 else ((1,), (0,))
+    return lambda x, w: lax.dot_general(x, w, (contracted, batched))
+
+
+def _conv2d(layer: LayerSpec) -> Operation:
+    return lambda x, w: lax.conv_general_dilated(
+        x,
+        w,
+        window_strides=(layer.stride, layer.stride),
+        padding=layer.padding.upper(),
+        rhs_dilation=(layer.dilation, layer.dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=layer.groups,
+    )
+
+
+def _elementwise(layer: LayerSpec) -> Operation:
+    del layer
+    return lambda x, scale: jnp.maximum(x * _by_channel(scale, x), 0)
+
+
+def _reduction(layer: LayerSpec) -> Operation:
+    axes = (1, 2) if layer.sums_positions else (3,)
+
+    def apply(x: Array, shift: Array) -> Array:
+        total = jnp.sum(x, axes)
+        return total + _by_channel(shift, total)
+
+    return apply
+
+
+def _normalisation(layer: LayerSpec) -> Operation:
+    del layer
+
+    def apply(x: Array, scale: Array) -> Array:
+        centred = x - jnp.mean(x, -1, keepdims=True)
+        variance = jnp.mean(centred * centred, -1, keepdims=True)
+        return centred * lax.rsqrt(variance + _EPSILON) * _by_channel(scale, x)
+
+    return apply
+
+
+def _pooling(layer: LayerSpec) -> Operation:
+    window, strides = (1, layer.k_h, layer.k_w, 1), (1, layer.stride, layer.stride, 1)
+
+    def apply(x: Array, least: Array) -> Array:
+        y = lax.reduce_window(x, -jnp.inf, lax.max, window, strides, layer.padding.upper())
+        return jnp.maximum(y, _by_channel(least, y))
+
+    return apply
+
+
+def _gather(layer: LayerSpec) -> Operation:
+    del layer
+    return lambda table, indices: table.at[indices].get(mode="promise_in_bounds")
+
+
+def _by_channel(values: Array, like: Array) -> Array:
+    return values.reshape((1,) * (like.ndim - 1) + (-1,))
+
+
+_BUILDERS: dict[str, Callable[[LayerSpec], Operation]] = {
+    "dense": _dense,
+    "conv2d": _conv2d,
+    "elementwise": _elementwise,
+    "reduction": _reduction,
+    "normalisation": _normalisation,
+    "pooling": _pooling,
+    "gather": _gather,
+}

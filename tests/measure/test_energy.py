@@ -1,0 +1,298 @@
+"""The energy of a step on a machine whose power is known, and every way to get none."""
+
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcost.device import Device
+from jaxcost.measure.bench import Bench
+from jaxcost.measure.energy import (
+    CounterReader,
+    EnergyRules,
+    estimate_from_design_power,
+    reader_for,
+)
+from jaxcost.measure.gates import Block
+from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.power import ReplayMeter, SourceMeter, UnreadableMeter
+from jaxcost.measure.timing import TimingRules
+from jaxcost.measure.track import Track
+
+LAYER = LayerSpec(op="dense", batch=100, c_in=100, c_out=100)
+STEP_S, IDLE_W, WORK_W = 2.1e-5, 10.0, 35.0
+RULES = TimingRules()
+
+
+class PoweredMachine:
+    """A made-up machine with a counter that takes up every `tick_s` what was spent until then."""
+
+    def __init__(self, machine, tick_s=0.02, start_j=0.0):
+        self.machine, self.tick_s, self.start_j = machine, tick_s, start_j
+        self.times, self.spent = [machine.now()], [0.0]
+        self.events = []
+        advance = machine.advance
+
+        def working(seconds):
+            before = machine.now()
+            advance(seconds)
+            self.log(WORK_W * (machine.now() - before))
+            self.events.append("work")
+
+        machine.advance = working
+
+    def log(self, joules):
+        self.times.append(self.machine.now())
+        self.spent.append(self.spent[-1] + joules)
+
+    def sleep(self, seconds):
+        self.machine.time_s += seconds
+        self.log(IDLE_W * seconds)
+        self.events.append("rest")
+
+    def counter(self):
+        self.events.append("read")
+        ticked = math.floor(self.machine.now() / self.tick_s) * self.tick_s
+        return (self.start_j + float(np.interp(ticked, self.times, self.spent)),)
+
+    def track(self):
+        programs = self.machine.prepare(LAYER, None)
+        return Track(LAYER, programs=programs, steps=1000, visits=1)
+
+    def read(self, meter=None, **rules):
+        meter = meter or SourceMeter("known", self.counter)
+        reader = CounterReader(meter, self.machine.watch(), EnergyRules(**rules), self.sleep)
+        return reader(self.track(), RULES)
+
+
+@pytest.fixture
+def powered(machine):
+    assert machine.step_s(LAYER) == pytest.approx(STEP_S)
+    return PoweredMachine(machine)
+
+
+def refused(found):
+    """The reason of a reading without an energy."""
+    assert found["energy_j"] is None
+    assert found["estimated"] is False
+    return found["reason"]
+
+
+@pytest.mark.parametrize("tick_s", [0.001, 0.02, 0.1])
+def test_the_energy_is_that_of_a_step_and_idle_power_stands_apart(machine, tick_s):
+    found = PoweredMachine(machine, tick_s).read()
+    # each end of the window is off by up to a tick
+    assert found["energy_j"] == pytest.approx(WORK_W * STEP_S, rel=2 * tick_s / 5)
+    assert found["idle_power_w"] == pytest.approx(IDLE_W, rel=0.02)
+    assert found["idle_before_w"] == pytest.approx(IDLE_W, rel=0.02)
+    assert found["power_w"] == pytest.approx(WORK_W, rel=2 * tick_s / 5)
+    assert found["meter"] == "known"
+    assert found["estimated"] is False
+
+
+@pytest.mark.parametrize(("tick_s", "least_s"), [(0.01, 5), (0.1, 5), (0.25, 12.5), (1.0, 50)])
+def test_the_window_holds_five_seconds_and_fifty_ticks(machine, tick_s, least_s):
+    found = PoweredMachine(machine, tick_s).read()
+    assert found["window_s"] >= least_s * 0.99
+    assert found["ticks"] >= 50
+    assert found["window_s"] < least_s * 1.2 + 1
+    assert found["window_s"] == pytest.approx(found["steps"] * STEP_S)
+
+
+def test_the_window_opens_in_the_midst_of_work_and_closes_with_a_result(powered):
+    powered.read()
+    events = powered.events
+    last = len(events) - 1 - events[::-1].index("work")
+    assert events[last + 1 : last + 3] == ["read", "rest"]
+    window = events[events.index("work") : last + 2]
+    opened = window.index("read")
+    assert window[:opened].count("work") >= 4  # warm before
+    assert window[opened:] == ["read", *["work", "read"] * ((len(window) - opened) // 2)]
+
+
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.97])
+def test_a_wrap_anywhere_is_corrected_once(machine, part):
+    powered = PoweredMachine(machine)
+    whole = 0.5 * 10 + 10 + 0.55 * 35 + 5.1 * 35 + 15  # J in all, about
+    top, start = 4096.0, 4096.0 - part * whole
+    meter = SourceMeter("wraps", lambda: ((start + powered.counter()[0]) % top,), (top,))
+    found = powered.read(meter)
+    assert found["energy_j"] == pytest.approx(WORK_W * STEP_S, rel=0.01)
+    assert found["idle_power_w"] == pytest.approx(IDLE_W, rel=0.02)
+
+
+@pytest.mark.parametrize("top", [None, 262144.0])
+def test_a_reset_gives_none_with_the_reason(powered, top):
+    begin = powered.machine.now()
+
+    def reset():
+        joules = 5000 + powered.counter()[0]
+        return (joules if powered.machine.now() < begin + 4 else joules - 5050,)
+
+    assert "was reset" in refused(powered.read(SourceMeter("resets", reset, (top,))))
+
+
+def test_a_counter_too_small_for_the_window_gives_none(powered):
+    meter = SourceMeter("small", lambda: (powered.counter()[0] % 60,), (60.0,))
+    assert "fell" in refused(powered.read(meter))
+
+
+@pytest.mark.parametrize(
+    ("tick_s", "reason"),
+    [(1.5, "the counter ticks every 1.5 s: 50 ticks take over 60 s"), (3.0, "at rest")],
+)
+def test_a_counter_too_slow_for_its_window_is_not_trusted(machine, tick_s, reason):
+    assert reason in refused(PoweredMachine(machine, tick_s).read())
+
+
+def test_a_counter_that_stands_still_is_not_trusted(powered):
+    assert "ticked 0 times" in refused(powered.read(SourceMeter("still", lambda: (7.0,))))
+    begin = powered.machine.now()
+
+    def stuck():
+        joules = powered.counter()[0]
+        return (100.0 if begin + 3 < powered.machine.now() < begin + 6 else joules,)
+
+    assert "stood still for" in refused(powered.read(SourceMeter("stuck", stuck)))
+
+
+def test_a_replayed_recording_is_read_like_a_counter(machine):
+    begin = machine.now()
+    trace = [(begin + 0.05 * i, 35 * 0.05 * i) for i in range(400)]
+    powered = PoweredMachine(machine)
+    found = powered.read(ReplayMeter(trace, machine.now))
+    assert found["energy_j"] == pytest.approx(35 * STEP_S, rel=0.02)
+    assert found["meter"] == "replay"
+    forbidden = [(machine.now(), 0.0), (machine.now() + 1, PermissionError("revoked"))]
+    reason = refused(powered.read(ReplayMeter(forbidden, machine.now)))
+    assert reason == "PermissionError: revoked"
+
+
+def test_permission_lost_in_the_window_gives_none(powered):
+    begin = powered.machine.now()
+
+    def revoked():
+        if powered.machine.now() > begin + 4:
+            raise PermissionError("counter\nrevoked")
+        return powered.counter()
+
+    reason = refused(powered.read(SourceMeter("revoked", revoked)))
+    assert reason == "PermissionError: counter revoked"
+
+
+def test_work_that_was_held_up_gives_none(powered):
+    begin, held = powered.machine.now(), []
+
+    def suspended():
+        if powered.machine.now() > begin + 4 and not held:
+            held.append(True)
+            powered.sleep(60)
+        return powered.counter()
+
+    assert "held up: 62 s for work that takes 2 s" in refused(
+        powered.read(SourceMeter("suspended", suspended))
+    )
+
+
+def test_work_beside_a_busy_neighbour_gives_none(powered):
+    powered.machine.slowdown = lambda now: (2.0, 0.5)
+    assert "disturbed: 0 of" in refused(powered.read())
+
+
+def test_a_layer_that_fails_gives_none(powered):
+    def fails(layer, steps):
+        raise RuntimeError("RESOURCE_EXHAUSTED")
+
+    powered.machine.loop_s = fails
+    assert refused(powered.read()) == "RuntimeError: RESOURCE_EXHAUSTED"
+
+
+def test_a_layer_without_programs_gives_none(powered):
+    reader = CounterReader(SourceMeter("known", powered.counter), powered.machine.watch())
+    assert "no programs" in refused(reader(Track(LAYER), RULES))
+
+
+def test_a_clock_that_stands_still_ends(powered):
+    meter = SourceMeter("known", lambda: (1.0,))
+    rules = EnergyRules(longest_idle_s=0.1)
+    reader = CounterReader(meter, powered.machine.watch(), rules, lambda seconds: None)
+    assert "ticked 0 times" in refused(reader(powered.track(), RULES))
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_timing_goes_on_whether_there_is_a_counter_or_not(powered, readable):
+    machine = powered.machine
+    meter = SourceMeter("known", powered.counter)
+    if not readable:
+        meter = UnreadableMeter("RAPL", "the RAPL counters are not readable by this user")
+    reader = CounterReader(meter, machine.watch(), EnergyRules(), powered.sleep)
+    bench = Bench(
+        RULES,
+        jax.devices()[0],
+        watch=machine.watch(),
+        prepare=machine.prepare,
+        free_memory=lambda device: None,
+        energy=reader,
+    )
+    visit = bench.visit(LAYER, energy=True)
+    assert visit.status == ""
+    assert visit.loops[0].step_s == pytest.approx(STEP_S)
+    if readable:
+        assert visit.energy["energy_j"] == pytest.approx(WORK_W * STEP_S, rel=0.01)
+    else:
+        assert refused(visit.energy) == "the RAPL counters are not readable by this user"
+    again = bench.visit(LAYER, energy=False)
+    assert (len(again.loops) > 0, again.energy) == (True, {})
+
+
+def test_a_device_without_a_counter_says_so(machine):
+    reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch())
+    assert refused(reader(Track(LAYER), RULES)) == "no energy counter of a tpu is known"
+
+
+def test_an_estimate_is_given_by_name_only_and_marked(machine, monkeypatch):
+    described = Device("a card", design_power=60.0)
+    monkeypatch.setattr("jaxcost.measure.energy.detect_device", lambda device: described)
+    tpu, watch = SimpleNamespace(platform="tpu"), machine.watch()
+    track = dataclasses.replace(Track(LAYER), loops=[Block(10, 0.02), Block(10, 0.02)])
+    assert refused(reader_for(tpu, watch)(track, RULES))
+    found = reader_for(tpu, watch, source="design-power")(track, RULES)
+    assert found["energy_j"] == pytest.approx(60 * 0.002)
+    assert found["estimated"] is True
+    assert found["meter"] == "estimate from the design power of 60 W"
+    untimed = reader_for(tpu, watch, source="design-power")(Track(LAYER), RULES)
+    assert (untimed["energy_j"], untimed["reason"]) == (None, "the layer has no time")
+
+
+def test_without_a_design_power_there_is_no_estimate(machine, monkeypatch):
+    monkeypatch.setattr("jaxcost.measure.energy.detect_device", lambda device: Device("a card"))
+    track = dataclasses.replace(Track(LAYER), loops=[Block(10, 0.02)])
+    reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch(), source="design-power")
+    found = reader(track, RULES)
+    assert (found["energy_j"], found["reason"]) == (None, "no design power is known")
+    assert found["estimated"] is True
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: estimate_from_design_power(Device("a"), 1.0), "design_power = None is not"),
+        (lambda: estimate_from_design_power(Device("a", design_power=1), 0), "step_s = 0 is not"),
+        (
+            lambda: estimate_from_design_power(Device("a", design_power=1), math.nan),
+            "step_s = nan is not allowed; give a finite time in s greater than 0",
+        ),
+        (
+            lambda: reader_for(None, None, source="desing-power"),
+            "energy source 'desing-power' is not known; did you mean 'design-power'?",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(call, message):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,297 @@
+"""Counters of fakes of the drivers and of a made-up Linux machine; each says why it cannot read."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import pytest
+
+from jaxcost.measure.power import (
+    ReplayMeter,
+    UnreadableMeter,
+    device_state,
+    power_meter_for,
+    rapl_meter,
+)
+
+CPU = SimpleNamespace(platform="cpu")
+
+
+def gpu(kind="NVIDIA H200", place=0):
+    return SimpleNamespace(platform="gpu", device_kind=kind, local_hardware_id=place)
+
+
+def rapl(root, **zones):
+    """A Linux machine's counters: each zone is (name, microjoules, range)."""
+    for place, (name, joules, most) in zones.items():
+        folder = root / "sys/class/powercap" / place.replace("_", ":").replace("rapl", "intel-rapl")
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(f"{name}\n")
+        (folder / "energy_uj").write_text(f"{joules}\n")
+        (folder / "max_energy_range_uj").write_text(f"{most}\n")
+    return root
+
+
+@pytest.fixture
+def zeus(monkeypatch):
+    """Has `zeus.device` import as the given object; None as if it were not installed."""
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for name in ("ZEUSD_SOCK_PATH", "ZEUSD_HOST_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def install(module):
+        monkeypatch.setitem(sys.modules, "zeus", SimpleNamespace(device=module))
+        monkeypatch.setitem(sys.modules, "zeus.device", module)
+
+    return install
+
+
+def refusing(message):
+    def refuse(*args):
+        raise RuntimeError(message)
+
+    return refuse
+
+
+def fake_gpu(name="NVIDIA H200", millijoules=2_500_000, supported=True):
+    return SimpleNamespace(
+        get_name=lambda: name,
+        supports_get_total_energy_consumption=lambda: supported,
+        get_total_energy_consumption=lambda: millijoules,
+    )
+
+
+def gpus(*found):
+    return SimpleNamespace(get_gpus=lambda: SimpleNamespace(gpus=list(found)))
+
+
+def test_packages_and_their_memory_are_read_each_with_its_range(tmp_path):
+    root = rapl(
+        tmp_path,
+        rapl_0=("package-0", 1_500_000, 262_143_328_850),
+        rapl_0_0=("core", 700_000, 262_143_328_850),
+        rapl_0_1=("dram", 250_000, 65_712_999_613),
+        rapl_1=("psys", 9_000_000, 262_143_328_850),
+    )
+    meter = power_meter_for(CPU, root)
+    assert meter.reason == ""
+    assert meter.name == "RAPL package-0, dram"
+    assert meter.read() == pytest.approx((1.5, 0.25))
+    assert meter.ranges_j == pytest.approx([262143.32885, 65712.999613])
+
+
+def test_a_machine_without_counters_says_so(tmp_path, zeus):
+    zeus(None)
+    meter = power_meter_for(CPU, tmp_path)
+    assert meter.reason.startswith("Linux shows no RAPL counter")
+    with pytest.raises(PermissionError, match="no RAPL counter"):
+        meter.read()
+
+
+def test_forbidden_counters_say_so(tmp_path, monkeypatch, zeus):
+    zeus(None)
+    root = rapl(tmp_path, rapl_0=("package-0", 1, 100))
+    read_text = Path.read_text
+
+    def guarded(path, *args, **kwargs):
+        if path.name == "energy_uj":
+            raise PermissionError(13, "Permission denied")
+        return read_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", guarded)
+    assert "not readable by this user" in power_meter_for(CPU, root).reason
+
+
+@pytest.mark.parametrize("damage", ["", "plenty"])
+def test_a_damaged_counter_says_so(tmp_path, damage):
+    root = rapl(tmp_path, rapl_0=("package-0", damage, 100))
+    assert "cannot be read: invalid literal" in rapl_meter(root).reason
+
+
+def test_a_daemon_reads_for_those_who_may_not(tmp_path, monkeypatch, zeus):
+    root = rapl(tmp_path, rapl_0=("package-0", "forbidden", 100), rapl_1=("psys", 1, 100))
+    reading = SimpleNamespace(cpu_mj=5000.0, dram_mj=None)
+    cpu = SimpleNamespace(get_total_energy_consumption=lambda: reading)
+    zeus(SimpleNamespace(get_cpus=lambda: SimpleNamespace(cpus=[cpu, cpu])))
+    assert power_meter_for(CPU, root).reason != ""
+    monkeypatch.setenv("ZEUSD_SOCK_PATH", "/run/zeusd.sock")
+    meter = power_meter_for(CPU, root)
+    assert (meter.name, meter.read()) == ("zeus daemon RAPL", (5.0,))
+    assert meter.ranges_j == (None,)
+
+
+def test_a_gpu_is_read_in_joules_by_jaxs_number(zeus):
+    zeus(gpus(fake_gpu(millijoules=1), fake_gpu(millijoules=2_500_000)))
+    meter = power_meter_for(gpu(place=1))
+    assert (meter.name, meter.reason, meter.read()) == ("zeus NVIDIA H200", "", (2500.0,))
+    assert meter.ranges_j == (None,)
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (None, "the package zeus is missing"),
+        (SimpleNamespace(get_gpus=refusing("NVML\nunavailable.")), "NVML unavailable."),
+        (gpus(), "the driver shows 0 GPUs; JAX's is number 0"),
+        (gpus(fake_gpu(supported=False)), "NVIDIA H200 has no counter of energy"),
+    ],
+)
+def test_a_gpu_without_a_counter_says_why(zeus, module, reason):
+    zeus(module)
+    meter = power_meter_for(gpu())
+    assert reason in meter.reason
+    assert "\n" not in meter.reason
+
+
+def test_a_counter_that_fails_when_first_read_says_why(zeus):
+    found = fake_gpu()
+    found.get_total_energy_consumption = refusing("Not Supported")
+    zeus(gpus(found))
+    assert power_meter_for(gpu()).reason == "Not Supported"
+
+
+def test_unlike_gpus_in_another_order_are_not_mixed_up(zeus):
+    zeus(gpus(fake_gpu("NVIDIA T400"), fake_gpu("NVIDIA H200")))
+    assert "set CUDA_DEVICE_ORDER=PCI_BUS_ID" in power_meter_for(gpu(place=0)).reason
+    assert power_meter_for(gpu(place=1)).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("platform", "fields"),
+    [
+        ("cpu", {"cpu_total_mj": 3000, "gpu_mj": 7}),  # Apple's names
+        ("gpu", {"cpu_total_mj": 7, "gpu_mj": 3000}),
+        ("cpu", {"cpu_energy_mj": 3000.0, "gpu_energy_mj": None}),  # Jetson's
+    ],
+)
+def test_a_chip_of_apple_or_jetson_is_read(tmp_path, zeus, monkeypatch, platform, fields):
+    class Chip:
+        def get_total_energy_consumption(self):
+            return SimpleNamespace(**fields)
+
+    zeus(SimpleNamespace(get_soc=Chip, get_gpus=refusing("no GPU")))
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    device = SimpleNamespace(platform=platform, local_hardware_id=0, device_kind="")
+    meter = power_meter_for(device, tmp_path)
+    assert (meter.name, meter.read()) == (f"zeus Chip {platform}", (3.0,))
+
+
+def test_a_chip_without_a_counter_gives_both_reasons(tmp_path, zeus, monkeypatch):
+    zeus(SimpleNamespace(get_soc=refusing("No observable SoC")))
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    reason = power_meter_for(CPU, tmp_path).reason
+    assert "no RAPL counter" in reason
+    assert reason.endswith("; No observable SoC")
+
+
+def test_other_platforms_have_no_counter():
+    meter = power_meter_for(SimpleNamespace(platform="tpu"))
+    assert meter.reason == "no energy counter of a tpu is known"
+
+
+def test_this_machine_reads_or_says_why():
+    meter = power_meter_for(jax.devices()[0])
+    if meter.reason:
+        assert isinstance(meter, UnreadableMeter)
+    else:
+        before = meter.read()
+        assert len(before) == len(meter.ranges_j)
+        assert all(joules >= 0 for joules in before)
+
+
+def test_zeus_has_what_is_called_here():
+    device = pytest.importorskip("zeus.device")
+    common = [pytest.importorskip(f"zeus.device.{kind}.common") for kind in ("gpu", "cpu", "soc")]
+    assert all(callable(getattr(device, f"get_{name}")) for name in ("gpus", "cpus", "soc"))
+    for kind in (common[0].GPU, common[1].CPU, common[2].SoC):
+        assert callable(kind.get_total_energy_consumption)
+    assert callable(common[0].GPU.supports_get_total_energy_consumption)
+    assert callable(common[0].GPU.get_name)
+    assert hasattr(common[0].GPUs, "gpus")
+    assert hasattr(common[1].CPUs, "cpus")
+    reading = common[1].CpuDramMeasurement(1.0)
+    assert (reading.cpu_mj, reading.dram_mj) == (1.0, None)
+    apple = pytest.importorskip("zeus.device.soc.apple").AppleSiliconMeasurement()
+    jetson = pytest.importorskip("zeus.device.soc.jetson").JetsonMeasurement()
+    assert (apple.cpu_total_mj, apple.gpu_mj) == (None, None)
+    assert (jetson.cpu_energy_mj, jetson.gpu_energy_mj) == (None, None)
+
+
+def test_zeus_itself_reads_the_drivers_counter(monkeypatch):
+    nvidia = pytest.importorskip("zeus.device.gpu.nvidia")
+    answers = {
+        "DeviceGetCount": 2,
+        "DeviceGetHandleByIndex": "handle",
+        "DeviceGetC2cModeInfoV": SimpleNamespace(isC2cEnabled=False),
+        "DeviceGetArchitecture": nvidia.pynvml.NVML_DEVICE_ARCH_VOLTA,
+        "DeviceGetName": "NVIDIA H200",
+        "DeviceGetTotalEnergyConsumption": 2_500_000,
+        "Init": None,
+        "Shutdown": None,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(nvidia.pynvml, f"nvml{name}", lambda *args, answer=answer: answer)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("zeus.device.gpu._gpus", nvidia.NVIDIAGPUs())
+    assert power_meter_for(gpu(place=1)).read() == (2500.0,)
+
+
+def test_a_replayed_counter_follows_the_clock():
+    time = [0.0]
+    trace = [(0.0, 5.0), (1.0, 6.0), (2.0, PermissionError("revoked"))]
+    meter = ReplayMeter(trace, lambda: time[0], range_j=10.0)
+    readings = []
+    for time[0] in (-1.0, 0.5, 1.0, 1.9):
+        readings += meter.read()
+    assert readings == [5.0, 5.0, 6.0, 6.0]
+    assert meter.ranges_j == (10.0,)
+    time[0] = 2.0
+    with pytest.raises(PermissionError, match="revoked"):
+        meter.read()
+
+
+class NvmlError(Exception):
+    pass
+
+
+def nvml(**answers):
+    named = {f"nvmlDeviceGet{name}": answer for name, answer in answers.items()}
+    return SimpleNamespace(
+        NVMLError=NvmlError,
+        NVML_CLOCK_SM=1,
+        NVML_CLOCK_MEM=2,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetName=lambda handle: "NVIDIA H200",
+        **named,
+    )
+
+
+def test_the_state_is_in_si_units_and_names_the_reasons(monkeypatch):
+    module = nvml(
+        ClockInfo=lambda handle, kind: {1: 1980, 2: 3201}[kind],
+        Temperature=lambda handle, sensor: 41,
+        EnforcedPowerLimit=lambda handle: 700_000,
+        CurrentClocksThrottleReasons=lambda handle: 0x4 | 0x40 | 0x200,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", module)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    state = device_state(gpu())
+    assert state.pop("throttle_reasons") == ["software_power_cap", "hardware_thermal", "0x200"]
+    assert state == pytest.approx(
+        {
+            "sm_clock_hz": 1.98e9,
+            "memory_clock_hz": 3.201e9,
+            "temperature_c": 41,
+            "power_limit_w": 700,
+        }
+    )
+
+
+def test_a_driver_that_tells_nothing_leaves_the_state_empty(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", nvml())
+    assert device_state(gpu()) == {}
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert device_state(gpu()) == {}
+    assert device_state(CPU) == {}

@@ -1,0 +1,67 @@
+"""The worker's side of the conversation, held in this process; and one real worker."""
+
+import io
+import json
+import math
+
+import pytest
+
+from jaxcost.measure import LayerSpec, SweepPlan, TimingRules, measure_into, wire
+from jaxcost.measure.worker import serve
+
+LAYER = LayerSpec(op="dense", batch=64, c_in=128, c_out=128)
+RULES = TimingRules(block_s=2e-3, rounds=1, most_rounds=1, blocks_per_visit=2)
+
+
+def converse(*requests):
+    lines = io.StringIO("".join(wire.dump(request) + "\n" for request in requests))
+    answers = io.StringIO()
+    serve(lines, answers)
+    return [json.loads(line) for line in answers.getvalue().splitlines()]
+
+
+def test_it_says_who_it_is_and_visits_what_it_is_told():
+    begin = {"rules": wire.rules_to_json(RULES), "energy": False}
+    request = {"layer": wire.layer_to_json(LAYER), "energy": False}
+    description, first, second = converse(begin, request, request)
+    assert description["fingerprint"]["platform"] == "cpu"
+    assert description["device"]["memory"]
+    assert description["processors"] >= 1
+    visits = [wire.visit_from_json(answer) for answer in (first, second)]
+    assert [visit.status for visit in visits] == ["", ""]
+    assert visits[0].compile_s > 0
+    assert math.isnan(visits[1].compile_s)
+    assert {visit.work for visit in visits} == {"dot"}
+    assert len(visits[0].hlo_hash) == 64
+    assert all(block.duration_s > 0 for visit in visits for block in visit.loops)
+    assert visits[0].energy == {}
+
+
+def test_without_a_counter_the_energy_is_null_with_the_reason():
+    begin = {"rules": wire.rules_to_json(RULES), "energy": True}
+    _, answer = converse(begin, {"layer": wire.layer_to_json(LAYER), "energy": True})
+    energy = answer["energy"]
+    if energy["energy_j"] is not None:
+        pytest.skip("this machine has a power counter")
+    assert energy["reason"]
+    assert energy["estimated"] is False
+
+
+def test_rules_and_visits_survive_the_wire():
+    rules = TimingRules(longest_step_s=math.inf, seed=4)
+    assert wire.rules_from_json(json.loads(wire.dump(wire.rules_to_json(rules)))) == rules
+    empty = wire.Visit()
+    again = wire.visit_from_json(json.loads(wire.dump(wire.visit_to_json(empty))))
+    assert math.isnan(again.compile_s)
+    assert again.status == ""
+
+
+def test_a_real_worker_times_real_layers(tmp_path):
+    plan = SweepPlan(rules=RULES, processes=2)
+    found, sweep = measure_into(tmp_path / "m.db", [LAYER], plan)
+    (record,) = found.records
+    assert record.status in ("ok", "noisy")
+    assert record.time_s > 0
+    assert len(record.process_times) == 2
+    assert sweep.description["device"]["platform"] == "cpu"
+    assert 0 < found.accepted_s <= found.timed_s < found.elapsed_s
