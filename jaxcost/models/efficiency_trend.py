@@ -3,15 +3,26 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcost import counts
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, parameter
-from jaxcost.sizes import Scalar
-from jaxcost.workload import Workload
+from jaxcost.sizes import Scalar, not_negative
+from jaxcost.workload import Workload, rows
 
 REFERENCE_YEAR = 2015.0  # in the middle of the data, where level and growth are least entangled
+
+
+def of_flops(flops: ArrayLike) -> Workload:
+    """A Workload of which nothing but its FLOPs is known: a number, or of shape `(layers,)`.
+
+    Example:
+        >>> float(counts.flops(of_flops(1.42e9))[0])
+        1420000000.0
+    """
+    return rows(other_flops=not_negative("flops", flops), c_in=0, c_out=0)
 
 
 class EfficiencyTrend(CostModel):
@@ -29,9 +40,8 @@ class EfficiencyTrend(CostModel):
     Source: Desislavov (2021), master's thesis on compute and energy consumption of deep-learning
         inference, sections 5.1 and 5.2: a straight line through log10(GFLOPS/W) against date.
     Example:
-        >>> from jaxcost.workload import rows
         >>> model = EfficiencyTrend(efficiency_2015=25e9, growth=0.1)
-        >>> float(model(rows(other_flops=50e9), Device("gpu", launch_year=2015.0)))
+        >>> float(model(of_flops(50e9), Device("gpu", launch_year=2015.0)))
         2.0
     """
 
@@ -70,9 +80,8 @@ class DataSheetEnergy(CostModel):
         fitted.
     Source: Desislavov (2021), sections 3.3, 5.1 and 5.2.
     Example:
-        >>> from jaxcost.workload import rows
         >>> v100 = Device("v100", peak_flops=15.7e12, design_power=300)
-        >>> round(float(DataSheetEnergy(share=2.27)(rows(other_flops=1e9), v100)), 5)
+        >>> round(float(DataSheetEnergy(share=2.27)(of_flops(1e9), v100)), 5)
         0.00842
     """
 
