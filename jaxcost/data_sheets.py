@@ -80,7 +80,7 @@ def data_sheet(name: str, precision: str | None = None) -> DataSheet:
 
 @functools.cache
 def data_sheets() -> dict[str, dict[str, DataSheet]]:
-    """All data sheets, as `{name: {precision: DataSheet}}`: the thesis's GPUs, then current ones."""
+    """All data sheets: `{name: {precision: DataSheet}}`, the thesis's GPUs, then current ones."""
     found: dict[str, dict[str, DataSheet]] = {}
     for sheet in (*_of_thesis("b_1"), *_of_thesis("b_3"), *_current()):
         found.setdefault(sheet.name, {}).setdefault(sheet.precision, sheet)

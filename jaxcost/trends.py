@@ -37,9 +37,8 @@ class EfficiencyLine:
 
     @property
     def model(self) -> EfficiencyTrend:
-        """The fitted model, in JAX's default precision."""
-        assert isinstance(self.result.model, EfficiencyTrend)
-        return self.result.model
+        """The fitted model, in the precision that JAX has when it is asked for."""
+        return EfficiencyTrend(**{e.name: e.value for e in self.result.estimates})
 
     def beyond(self, date: str) -> float:
         """Years by which `date` lies after the line's data, or (negative) before them; else 0."""

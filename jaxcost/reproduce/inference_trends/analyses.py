@@ -14,7 +14,7 @@ from jaxcost.datasets import published
 from jaxcost.dates import fractional_years
 from jaxcost.device import Device
 from jaxcost.models.efficiency_trend import EfficiencyTrend, of_flops
-from jaxcost.precision import as_double, double_precision
+from jaxcost.precision import double_precision
 from jaxcost.trends import efficiency_line
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def energy(line: str, flops: ArrayLike, dates: ArrayLike) -> np.ndarray:
     """Joules of one inference on hardware of each network's own date, shape `(networks,)`."""
     years = fractional_years(np.atleast_1d(np.asarray(dates)))
     with double_precision():
-        model = as_double(efficiency_line(line).model)
+        model = efficiency_line(line).model
         return np.array([_joules(model, f, y) for f, y in zip(np.atleast_1d(flops), years)])
 
 
