@@ -1,7 +1,7 @@
 """Figures in the one look of the project: measured solid, predicted dashed, units on the axes."""
 
 from jaxcost.plots.charts import Line, bars, predicted_against_measured, sweep
-from jaxcost.plots.scatter import Curve, Points, scatter
+from jaxcost.plots.scatter import Curve, Name, Points, scatter
 from jaxcost.plots.style import MARKERS, PALETTE, axes, png, prefixed, save, styled
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "PALETTE",
     "Curve",
     "Line",
+    "Name",
     "Points",
     "axes",
     "bars",

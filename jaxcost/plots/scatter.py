@@ -43,6 +43,15 @@ class Curve(NamedTuple):
     colour: int | None = None
 
 
+class Name(NamedTuple):
+    """The name of the point at (x, y), written above it to the left, or else below to the right."""
+
+    text: str
+    x: float
+    y: float
+    above: bool = False
+
+
 @styled
 def scatter(
     groups: Sequence[Points],
@@ -54,7 +63,7 @@ def scatter(
     log_x: bool = False,
     log_y: bool = False,
     levels: dict[str, float] | None = None,
-    names: Sequence[tuple[str, float, float]] = (),
+    names: Sequence[Name] = (),
     size_label: str = "",
 ) -> Figure:
     """Points by group (colour and marker), lines over them, and named horizontal levels.
@@ -66,34 +75,32 @@ def scatter(
         title: above the plot.
         log_x, log_y: whether an axis is logarithmic.
         levels: name -> height of a horizontal reference line.
-        names: (text, x, y) of points to name.
+        names: of points, written beside them.
         size_label: what the areas of bubbles stand for; areas grow with its logarithm.
 
     Returns:
-        The figure, its legend to the right.
+        The figure, its legend below.
 
     Raises:
         ValueError: no groups.
     """
     if not groups:
         raise ValueError(refused("groups", groups, "at least one group of points"))
-    figure, ax = axes(x, y, title, size=(7.2, 4.4))
-    area = _areas(groups)
+    figure, ax = axes(x, y, title, size=(7.2, 4.8))
+    area, bubbles = _areas(groups), any(group.size is not None for group in groups)
     for index, group in enumerate(groups):
         ax.scatter(
-            np.asarray(group.x), np.asarray(group.y), s=area[index], alpha=0.7, linewidth=0,
-            marker=MARKERS[index % len(MARKERS)], color=PALETTE[index % len(PALETTE)],
-            label=group.label,
+            np.asarray(group.x), np.asarray(group.y), s=area[index], alpha=0.7,
+            linewidth=0.6 if bubbles else 0, edgecolor="white", label=group.label,
+            marker="o" if bubbles else MARKERS[index % len(MARKERS)],
+            color=PALETTE[index % len(PALETTE)],
         )  # fmt: skip
     for curve in curves:
         _draw(ax, curve)
     _scale(ax, log_x, log_y)
     _draw_levels(ax, levels or {})
-    for text, at_x, at_y in names:
-        ax.annotate(
-            text, (at_x, at_y), xytext=(5, 4), textcoords="offset points", fontsize=7.5
-        )  # fmt: skip
-    _legend(ax, size_label, groups)
+    _draw_names(ax, names)
+    _legend(figure, ax, size_label, groups)
     return figure
 
 
@@ -116,9 +123,14 @@ def _draw(ax: Axes, curve: Curve) -> None:
 
 
 def _scale(ax: Axes, log_x: bool, log_y: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.margins(y=0.08)
     if log_x:
         ax.set_xscale("log")
         plain_ticks(ax.xaxis)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log_y:
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
@@ -127,17 +139,26 @@ def _scale(ax: Axes, log_x: bool, log_y: bool) -> None:
 def _draw_levels(ax: Axes, levels: dict[str, float]) -> None:
     for name, height in levels.items():
         ax.axhline(height, color=GREY, linewidth=1.0, linestyle=(0, (1, 1)))
-        place = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8.5}
+        place = {"xytext": (3, -10), "textcoords": "offset points", "fontsize": 8.5}
+        ax.annotate(name, (0, height), xycoords=("axes fraction", "data"), color=GREY, **place)
+
+
+def _draw_names(ax: Axes, names: Sequence[Name]) -> None:
+    for name in names:
+        place, side = ((-5, 4), "right") if name.above else ((5, -9), "left")
         ax.annotate(
-            name, (0, height), xycoords=("axes fraction", "data"), color=GREY, **place
+            name.text, (name.x, name.y), xytext=place, textcoords="offset points",
+            horizontalalignment=side, fontsize=8,
         )  # fmt: skip
+    if names:
+        ax.margins(x=0.18)
 
 
-def _legend(ax: Axes, size_label: str, groups: Sequence[Points]) -> None:
+def _legend(figure: Figure, ax: Axes, size_label: str, groups: Sequence[Points]) -> None:
     handles, labels = ax.get_legend_handles_labels()
-    legend = ax.legend(
-        handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=2.2,
-        title=f"area: {size_label}" if size_label else None, alignment="left",
+    legend = figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(3, len(labels)), handlelength=2.2,
+        title=f"area: {size_label}" if size_label else None,
     )  # fmt: skip
     for handle in legend.legend_handles[: len(groups)]:
         handle.set_sizes([_AREA])  # bubbles of a legend as large as others

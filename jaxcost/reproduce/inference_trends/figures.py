@@ -120,7 +120,7 @@ def _by_kind(rows: pd.DataFrame, cost: str) -> list[plots.Points]:
 
 
 def _bubbles(rows: pd.DataFrame, score: str, title: str, label: str) -> Figure:
-    parts = _kinds(rows) if "extra_data" in rows else {"networks": rows.year > 0}
+    parts = _kinds(rows) if "extra_data" in rows else {"networks for language": rows.year > 0}
     groups = [
         plots.Points(name, rows.year[chosen], rows[score][chosen], rows.flops[chosen])
         for name, chosen in parts.items()
@@ -154,9 +154,15 @@ def _scores(language: pd.DataFrame, cost: str, title: str) -> Figure:
         _points(str(year), part, cost, "glue_score", x_unit=unit)
         for year, part in language.groupby(language.year.astype(int))
     ]
-    front = _pareto(language, cost, "glue_score", unit, "Pareto front", "-")
-    names = list(zip(language.model, language[cost] / unit, language.glue_score))
-    return plots.scatter(groups, [front], names=names, log_x=True, x=label, y=_GLUE, title=title)
+    front = analyses.pareto(language[cost], language.glue_score)
+    names = [
+        plots.Name(*point)
+        for point in zip(language.model, language[cost] / unit, language.glue_score, front)
+    ]
+    curve = _pareto(language, cost, "glue_score", unit, "Pareto front", "-")
+    return plots.scatter(
+        groups, [curve], names=names, log_x=True, x=label, y=_GLUE, title=title
+    )  # fmt: skip
 
 
 def _pareto(
@@ -214,6 +220,7 @@ def _lines() -> Figure:
 def _line(name: str, colour: int, years: np.ndarray) -> plots.Curve:
     line = efficiency_line(name)
     middle = np.array([float(line.model.efficiency(year)) for year in years]) / 1e9
-    slope = next(e for e in line.result.estimates if e.name == "growth").value
-    label = f"{name.upper()}: ×2 in {np.log10(2) / slope:.2f} years"
+    slope = next(e for e in line.result.estimates if e.name == "growth")
+    least, usual, most = np.log10(2) / np.array([slope.upper, slope.value, slope.lower])
+    label = f"{name.upper()}: ×2 in {usual:.2f} years ({least:.1f} to {most:.1f})"
     return plots.Curve(label, years, middle, colour=colour)
