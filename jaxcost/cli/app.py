@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jaxcost.cli.calibrate import calibrate
+from jaxcost.cli.estimate import estimate
 from jaxcost.cli.fit import fit
 from jaxcost.cli.predict import predict
 from jaxcost.cli.reproduce import reproduce
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command(short_help="Measure this device, fit a cost model, check it.")(calibrate)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
+app.command(short_help="Estimate an inference from a data sheet.")(estimate)
 app.command(short_help="Recompute a paper's tables and figures.")(reproduce)
 app.command(short_help="The devices that are known, and this machine.")(devices)
 app.command(short_help="The cost models that can be fitted.")(models)

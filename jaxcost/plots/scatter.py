@@ -131,6 +131,7 @@ def _scale(ax: Axes, log_x: bool, log_y: bool) -> None:
         plain_ticks(ax.xaxis)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.ticklabel_format(axis="x", useOffset=False)
     if log_y:
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
@@ -148,10 +149,10 @@ def _draw_names(ax: Axes, names: Sequence[Name]) -> None:
         place, side = ((-5, 4), "right") if name.above else ((5, -9), "left")
         ax.annotate(
             name.text, (name.x, name.y), xytext=place, textcoords="offset points",
-            horizontalalignment=side, fontsize=8,
+            horizontalalignment=side, fontsize=7.5,
         )  # fmt: skip
     if names:
-        ax.margins(x=0.18)
+        ax.margins(x=0.22)
 
 
 def _legend(figure: Figure, ax: Axes, size_label: str, groups: Sequence[Points]) -> None:
