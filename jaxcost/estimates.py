@@ -14,6 +14,11 @@ from jaxcost.trends import efficiency_line
 from jaxcost.workload import Workload
 
 JOULES_PER_KWH = 3.6e6
+_SHEET_WARNING = "estimated from a data sheet: nothing was measured, so there is no interval"
+_TREND_WARNING = (
+    "estimated from a trend of data sheets, of GPUs at their peak and design power; the interval "
+    "is that of one GPU around the line, not of the network"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Estimate:
 
     Attributes:
         workload: what is estimated, one row a layer.
-        basis: in words, what the estimate rests on.
+        basis: in words, the device that is estimated.
         latency: s.
         energy: J, with the ends of its 90 % interval where it has one.
         energy_reason: why there is no energy.
@@ -87,13 +92,13 @@ def from_data_sheet(
     reason = None if sheet.design_power else f"no power of {sheet.kind} is published"
     return Estimate(
         workload=layers,
-        basis=f"data sheet of {sheet.kind} ({sheet.precision})",
+        basis=f"{sheet.kind} ({sheet.precision})",
         latency=latency,
         energy=None if reason else _sheet_energy(layers, sheet, assume_peak),
         energy_reason=reason,
         assumptions=_assumptions(sheet, assume_peak),
         warnings=(
-            "estimated from a data sheet: nothing was measured, so there is no interval",
+            _SHEET_WARNING,
             *([f"{sheet.kind}: {sheet.note}"] if sheet.note else []),
             *_traffic(layers, sheet, latency),
         ),
@@ -119,7 +124,7 @@ def from_trend(
     beyond = [f"{fitted.outside(date)}: extrapolated"] if fitted.beyond(date) else []
     return Estimate(
         workload=layers,
-        basis=f"trend of data sheets of GPUs ({line} line) at {date}",
+        basis=f"a GPU of {date} on the {line} line of efficiency",
         latency=None,
         energy=energy,
         energy_lower=lower,
@@ -130,11 +135,7 @@ def from_trend(
             "efficiency_flop_per_j": float(fitted.model.efficiency(fractional_year(date))),
             "source": "Desislavov (2021), table B.3",
         },
-        warnings=(
-            "estimated from a trend of data sheets: GPUs at their peak and design power; the "
-            "interval is that of one GPU around the line, not of the network",
-            *beyond,
-        ),
+        warnings=(_TREND_WARNING, *beyond),
     )
 
 
@@ -174,7 +175,5 @@ def _traffic(layers: Workload, sheet: DataSheet, latency: float) -> list[str]:
     seconds = moved / sheet.bandwidth
     if seconds <= latency:
         return []
-    return [
-        f"moving the operands takes {seconds * 1e3:.3g} ms at the data sheet's bandwidth, longer "
-        "than the arithmetic: assume a smaller share of the peak"
-    ]
+    slower = f"moving the operands takes {seconds * 1e3:.3g} ms at the data sheet's bandwidth"
+    return [f"{slower}, longer than the arithmetic: assume a smaller share of the peak"]

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcost.datasets import published
@@ -53,7 +54,7 @@ class EfficiencyLine:
         Raises: ValueError: a date outside the data; the message says by how much.
         """
         if self.beyond(date) and not extrapolate:
-            raise ValueError(f"{self.outside(date)}; extrapolate only knowingly (--extrapolate)")
+            raise ValueError(f"{self.outside(date)}; give one within, or allow it with extrapolate")
         device = Device(self.name, launch_year=fractional_year(date))
         joules = float(self.model(of_flops(flops), device))
         ends = self.intervals.around(np.log([joules]), np.zeros(1))
@@ -77,9 +78,9 @@ def efficiency_line(name: str) -> EfficiencyLine:
     table = published("inference_trends_table_b_3")
     gpus = table[table.adapted_for.isin(LINES[name])]
     joules = 1 / gpus.efficiency_flop_per_j.to_numpy()
-    launched = Device(name, launch_year=fractional_years(gpus.launch_date.to_numpy()))
+    years = jnp.asarray(fractional_years(gpus.launch_date.to_numpy()))
     found = fit(
-        EfficiencyTrend, of_flops(np.ones(len(gpus))), launched, joules,
+        EfficiencyTrend, of_flops(np.ones(len(gpus))), Device(name, launch_year=years), joules,
         robust=_LEAST_SQUARES, folds=10, starts=2,
     )  # fmt: skip
     error = np.log(joules) - found.folds["rows"].predicted()

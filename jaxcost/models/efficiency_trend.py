@@ -56,7 +56,8 @@ class EfficiencyTrend(CostModel):
 
     def efficiency(self, launch_year: Scalar) -> Float[Array, ""]:
         """FLOP/J of hardware launched in `launch_year`, a real year."""
-        return self.efficiency_2015 * 10 ** (self.growth * (launch_year - REFERENCE_YEAR))
+        decades = self.growth * (launch_year - REFERENCE_YEAR)
+        return jnp.asarray(self.efficiency_2015 * 10**decades)
 
     def __call__(self, workload: Workload, device: Device) -> Float[Array, ""]:
         """Energy of one pass, in joules.

@@ -100,7 +100,7 @@ def scatter(
     _scale(ax, log_x, log_y)
     _draw_levels(ax, levels or {})
     _draw_names(ax, names)
-    _legend(figure, ax, size_label, groups)
+    _legend(figure, ax, size_label)
     return figure
 
 
@@ -140,8 +140,10 @@ def _scale(ax: Axes, log_x: bool, log_y: bool) -> None:
 def _draw_levels(ax: Axes, levels: dict[str, float]) -> None:
     for name, height in levels.items():
         ax.axhline(height, color=GREY, linewidth=1.0, linestyle=(0, (1, 1)))
-        place = {"xytext": (3, -10), "textcoords": "offset points", "fontsize": 8.5}
-        ax.annotate(name, (0, height), xycoords=("axes fraction", "data"), color=GREY, **place)
+        ax.annotate(
+            name, (0, height), xycoords=("axes fraction", "data"), color=GREY, fontsize=8.5,
+            xytext=(3, -10), textcoords="offset points",
+        )  # fmt: skip
 
 
 def _draw_names(ax: Axes, names: Sequence[Name]) -> None:
@@ -155,11 +157,14 @@ def _draw_names(ax: Axes, names: Sequence[Name]) -> None:
         ax.margins(x=0.22)
 
 
-def _legend(figure: Figure, ax: Axes, size_label: str, groups: Sequence[Points]) -> None:
+def _legend(figure: Figure, ax: Axes, size_label: str) -> None:
+    from matplotlib.collections import PathCollection
+
     handles, labels = ax.get_legend_handles_labels()
     legend = figure.legend(
         handles, labels, loc="outside lower center", ncols=min(3, len(labels)), handlelength=2.2,
         title=f"area: {size_label}" if size_label else None,
     )  # fmt: skip
-    for handle in legend.legend_handles[: len(groups)]:
-        handle.set_sizes([_AREA])  # bubbles of a legend as large as others
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([_AREA])  # bubbles of a legend as large as others

@@ -15,7 +15,7 @@ from jaxcost.report.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-MARK = "estimate from a data sheet, not measured"
+MARK = "estimate from data sheets, not measured"
 _COUNTS = ("flops", "macs", "parameters", "bytes_moved")
 
 
@@ -66,9 +66,16 @@ def record(found: Estimate, use: Use, layers: pd.DataFrame | None) -> dict[str, 
         "energy_kwh": kwh,
         "carbon_intensity_g_per_kwh": use.grams_per_kwh,
         "co2_kg": carbon,
+        "co2_reason": _no_carbon(found, use),
         "assumptions": found.assumptions,
         "warnings": list(found.warnings),
     }
+
+
+def _no_carbon(found: Estimate, use: Use) -> str | None:
+    if use.grams_per_kwh is None:
+        return "no carbon intensity was given (--carbon-intensity)"
+    return found.energy_reason
 
 
 def _assumed(found: Estimate) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ def pareto(cost: ArrayLike, score: ArrayLike) -> np.ndarray:
     price, merit = np.asarray(cost, float), np.asarray(score, float)
     as_good = (price <= price[:, None]) & (merit >= merit[:, None])
     better = (price < price[:, None]) | (merit > merit[:, None])
-    return ~(as_good & better).any(axis=1)
+    return np.asarray(~(as_good & better).any(axis=1))
 
 
 class Growth(NamedTuple):
