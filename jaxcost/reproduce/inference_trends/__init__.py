@@ -35,7 +35,7 @@ def reproduce(data: str | Path | None, out: str | Path, *, download: bool = Fals
         ValueError: `data` or `download` is given.
     """
     if data is not None or download:
-        raise ValueError("inference-trends needs no data: leave out --data and --download")
+        raise ValueError("inference-trends needs no data; leave out --data and --download")
     out = Path(out)
     vision, language = analyses.vision(), analyses.language()
     frames = _frames(vision, language)
