@@ -199,6 +199,8 @@ def _growth(
 
 
 def _doubling(line: Growth) -> str:
+    if line.lower <= 0 <= line.upper:
+        return "no clear growth"
     return f"×2 in {line.doubling_years:.2g} years"
 
 
