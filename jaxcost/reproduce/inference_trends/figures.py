@@ -125,7 +125,9 @@ def _bubbles(rows: pd.DataFrame, score: str, title: str, label: str) -> Figure:
         plots.Points(name, rows.year[chosen], rows[score][chosen], rows.flops[chosen])
         for name, chosen in parts.items()
     ]
-    return plots.scatter(groups, x=_YEAR, y=label, title=title, size_label="GFLOPs (log)")
+    least, most = rows.flops.min() / 1e9, rows.flops.max() / 1e9
+    area = f"{least:.2g} to {most:,.0f} GFLOPs, growing with the logarithm"
+    return plots.scatter(groups, x=_YEAR, y=label, title=title, size_label=area)
 
 
 def _front(vision: pd.DataFrame, cost: str, title: str) -> Figure:
