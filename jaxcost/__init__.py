@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jaxcost.models.base import CostModel as CostModel
     from jaxcost.models.base import LayerwiseCost as LayerwiseCost
     from jaxcost.models.base import parameter as parameter
+    from jaxcost.models.efficiency_trend import EfficiencyTrend as EfficiencyTrend
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -35,6 +36,7 @@ _HOMES = {
     "models.alpha_roofline": ("AlphaRoofline",),
     "device": ("Device", "MemoryLevel", "detect_device"),
     "models.base": ("CostModel", "LayerwiseCost", "parameter"),
+    "models.efficiency_trend": ("EfficiencyTrend",),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

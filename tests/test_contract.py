@@ -13,15 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 import jaxcost.models
-from jaxcost.device import device
+from jaxcost.device import Device, device
 from jaxcost.fit import fit
 from jaxcost.fit.space import Space
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.models.base import CostModel, check_bounds, parameters_of
 from jaxcost.models.baselines import FlopsOnly, Roofline
+from jaxcost.models.efficiency_trend import DataSheetEnergy, EfficiencyTrend
 from jaxcost.workload import Workload, cnn, conv2d, dense, mlp
 
 DEVICE = device("quadro-t2000")
@@ -35,6 +37,19 @@ class Case(NamedTuple):
     open_table: Workload | None
     undetermined: set[str]
     monotone: set[str]
+    launched: tuple[float, float] | None = None  # years between which the rows' devices are from
+
+    def devices(self, rows: int) -> Device:
+        """What the rows are measured on: one device, or one a row where a model needs many."""
+        if self.launched is None:
+            return DEVICE
+        return Device("several", launch_year=np.linspace(*self.launched, rows))
+
+    def observe(self, layers: Workload, measured_on: Device) -> Array:
+        """What the planted model costs in each row, one layer a row."""
+        each = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, measured_on)
+        networks = jax.tree.map(lambda leaf: leaf[:, None], layers)
+        return jax.vmap(self.planted, in_axes=(0, each))(networks, measured_on)
 
 
 def conv_table(**fixed: object) -> Workload:
@@ -128,11 +143,28 @@ def flops_only() -> Case:
     return Case(FlopsOnly(rate=2e12), None, set(), {"batch", "size", "c_in", "c_out"})
 
 
+def efficiency_trend() -> Case:
+    return Case(
+        EfficiencyTrend(efficiency_2015=2.8e10, growth=0.114),
+        dense_table(),  # on one device, whose year says nothing of growth
+        {"efficiency_2015", "growth"},
+        {"batch", "size", "c_in", "c_out"},
+        launched=(2010.9, 2020.7),
+    )
+
+
+def data_sheet_energy() -> Case:
+    """Of one parameter, which any row determines: no table leaves it open."""
+    return Case(DataSheetEnergy(share=0.4), None, set(), {"batch", "size", "c_in", "c_out"})
+
+
 CASES = {
     AlphaFlops: alpha_flops,
     AlphaRoofline: alpha_roofline,
     Roofline: roofline,
     FlopsOnly: flops_only,
+    EfficiencyTrend: efficiency_trend,
+    DataSheetEnergy: data_sheet_energy,
 }
 
 
@@ -274,8 +306,9 @@ def test_gradients_pass_through_the_builders(case):
 
 def test_a_fit_recovers_what_was_planted(case):
     planted, layers = case.planted, every_kind()
-    observed = planted.layer_costs(layers, DEVICE)
-    result = fit(type(planted), layers, DEVICE, observed, folds=0, priors=False)
+    devices = case.devices(len(layers))
+    observed = case.observe(layers, devices)
+    result = fit(type(planted), layers, devices, observed, folds=0, priors=False)
     for p in parameters_of(planted):
         found = float(getattr(result.model, p.name))
         assert found == pytest.approx(float(getattr(planted, p.name)), rel=2e-3), p.name
@@ -287,7 +320,7 @@ def test_what_the_data_leave_open_is_said_in_words(case):
     if case.open_table is None:
         assert len(parameters_of(case.planted)) == 1
         return
-    observed = case.planted.layer_costs(case.open_table, DEVICE)
+    observed = case.observe(case.open_table, DEVICE)
     noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(len(observed)))
     result = fit(
         type(case.planted), case.open_table, DEVICE, observed * noise, folds=0, priors=False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcost import counts
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.correction import cross_validate_correction, features, fit_correction
 from jaxcost.device import Device
@@ -71,7 +72,7 @@ def fit_table(
         )
     corrected = model is None if correction is None else correction
     data = _Data.of(frame, device, target)
-    names = _names_to_fit(model, len(frame))
+    names = [n for n in _names_to_fit(model, len(frame)) if n == model or data.can_fit(n)]
     # Half of a fit is compiling, which leaves Python to the other fits.
     with ThreadPoolExecutor() as pool:
         fitted = pool.map(lambda name: data.fit(name, starts, seed), names)
@@ -118,6 +119,11 @@ class _Data:
             MODELS[name], self.layers, self.device, self.observed,
             sweeps=self.sweeps, starts=starts, seed=seed,
         )  # fmt: skip
+
+    def can_fit(self, name: str) -> bool:
+        """Whether the model gives every row a cost: some know products of matrices alone."""
+        needs = {"alpha-flops": counts.conv_flops, "flops-only": counts.flops}
+        return name not in needs or bool((np.asarray(needs[name](self.layers)) > 0).all())
 
     def candidate(self, name: str, result: FitResult, corrected: bool) -> _Candidate:
         kinds = {}

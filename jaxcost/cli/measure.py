@@ -63,7 +63,8 @@ def measure(
     check_outputs({"--store": store}, [Path(sweep)] if Path(sweep).suffix == ".csv" else [])
     check_sweep(sweep, dtype or ())
     device, platform = look()
-    layers = sweep_layers(sweep, platform, dtype or ())
+    memory = float(device.memory[-1].capacity) if device.memory else None
+    layers = sweep_layers(sweep, platform, dtype or (), memory)
     plan = _plan(processes, energy, budget, seed)
     announce(console, device, f"sweep {sweep}", len(layers), plan)
     measured = sweep_into(console, store, layers, plan, resume)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(metavar="alpha-flops", help="Which paper.")],
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="alpha-flops or inference-trends.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder for tables, figures, summary.json.")
     ],
@@ -28,11 +28,13 @@ def reproduce(
 ) -> None:
     """Recompute a paper's tables and figures: summary.json, CSV and PNG files.
 
-    Without --data or --download, only what needs no measurements.
+    Without --data or --download, of alpha-flops only what needs no measurements; inference-trends
+    needs none.
 
     \b
     Example:
       jaxcost reproduce alpha-flops --data datasets --out alpha-flops
+      jaxcost reproduce inference-trends --out trends
     """
     from jaxcost.cli import show
     from jaxcost.cli.progress import working

@@ -1,6 +1,8 @@
 """`jaxcost models` and `jaxcost devices`: what is known, in a table."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from jaxcost.device import Device
@@ -26,13 +28,21 @@ def models() -> None:
     show.table(console, Table(("model", "parameters", "what it is"), rows, (False, True, False)))
 
 
-def devices() -> None:
+def devices(
+    data_sheets: Annotated[
+        bool, typer.Option("--data-sheets", help="Those that `jaxcost estimate --device` takes.")
+    ] = False,
+) -> None:
     """List the devices known by name, this machine, and the calibrations that come with jaxcost.
 
     \b
     Example:
       jaxcost devices
+      jaxcost devices --data-sheets
     """
+    if data_sheets:
+        _show_data_sheets()
+        return
     from jaxcost.calibration.presets import PRESETS
     from jaxcost.cli import show
     from jaxcost.device import detect_device, presets
@@ -46,6 +56,25 @@ def devices() -> None:
     show.table(console, Table(columns, (*known, here), numbers))
     console.print()
     show.line(console, f"Calibrations for `jaxcost predict`: {', '.join(PRESETS)}")
+
+
+def _show_data_sheets() -> None:
+    from jaxcost.cli import show
+    from jaxcost.data_sheets import data_sheets
+    from jaxcost.report import text
+    from jaxcost.report.tables import Table
+
+    rows = []
+    for name, by_precision in data_sheets().items():
+        for sheet in by_precision.values():
+            power = text.quantity(sheet.design_power, "W")
+            peak = text.quantity(sheet.peak_flops, "FLOP/s")
+            first = sheet is next(iter(by_precision.values()))
+            rows.append((name if first else "", sheet.precision, peak, power, sheet.launch_date))
+    columns = ("device", "precision", "peak", "power", "launched")
+    note = "As published: no measurement. Sources stand in data/README.md and data_sheets.csv."
+    content = Table(columns, tuple(rows), (False, False, True, True, True), note=note)
+    show.table(show.console(), content)
 
 
 def _row(name: str, device: "Device") -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -69,7 +70,8 @@ def fit(
         model: the class of the model (of an instance, its class is fitted afresh).
         workloads: what was measured: leaves of shape `(rows,)`, each row one layer, or
             `(rows, layers)`, each row one network.
-        device: what it was measured on.
+        device: what it was measured on; a number in it may have the shape `(rows,)` where every
+            row was measured on another device.
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
         sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
         folds: of cross-validation by row, at most one a row; 0 for none, keyword-only.
@@ -92,7 +94,7 @@ def fit(
     space = Space.of(model)
     observed = np.asarray(observed, np.float64)
     _check_settings(folds, starts, robust)
-    _check_rows(space, workloads, observed, sweeps)
+    _check_rows(space, workloads, device, observed, sweeps)
     masks = _masks(len(observed), folds, sweeps, seed)
     with double_precision():
         problem = Problem.of(space, workloads, device, observed, robust=robust, priors=priors)
@@ -150,7 +152,11 @@ def _check_settings(folds: int, starts: int, robust: float) -> None:
 
 
 def _check_rows(
-    space: Space, workloads: Workload, observed: np.ndarray, sweeps: Sequence[str] | None
+    space: Space,
+    workloads: Workload,
+    device: Device,
+    observed: np.ndarray,
+    sweeps: Sequence[str] | None,
 ) -> None:
     shape = workloads.batch.shape
     if len(shape) not in (1, 2):
@@ -173,7 +179,20 @@ def _check_rows(
             f"measure at least {needed} different layers, or fit a model with fewer parameters"
         )
     leaves = [np.asarray(leaf).reshape(rows, -1) for leaf in vars(workloads).values()]
+    leaves += _device_rows(device, rows)
     if rows > 1 and all((leaf == leaf[0]).all() for leaf in leaves):
         raise ValueError(
             f"all {rows} rows describe the same layers; measure layers of different sizes"
         )
+
+
+def _device_rows(device: Device, rows: int) -> list[np.ndarray]:
+    """The numbers of `device` that differ by row, each of shape `(rows, 1)`."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(device)]
+    for leaf in leaves:
+        if leaf.shape not in ((), (rows,)):
+            raise ValueError(
+                f"device {device.name!r} has a number of shape {leaf.shape}; "
+                f"give one for all rows, or one a row: ({rows},)"
+            )
+    return [leaf[:, None] for leaf in leaves if leaf.ndim]

@@ -54,7 +54,9 @@ class Problem(eqx.Module):
     def log_predicted(self, z: Float[Array, " parameters"]) -> Float[Array, " rows"]:
         """ln of what the model at `z` predicts for each row."""
         model = self.space.model(z)
-        return jnp.log(jax.vmap(model, in_axes=(0, None))(self.workloads, self.device))
+        # A number of the device that has a row's axis is another device in every row.
+        each = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, self.device)
+        return jnp.log(jax.vmap(model, in_axes=(0, each))(self.workloads, self.device))
 
     def loss(self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]) -> Array:
         """The loss, a scalar."""

@@ -97,9 +97,8 @@ def compile_track(track: Track, device: jax.Device, prepare: Prepare, most_bytes
         return
     try:
         programs = prepare(track.layer, device)
-        elements = math.prod(track.layer.output_shape)
         text = programs.hlo_text
-        track.work = work_in_loop(text, elements) if text else "unknown"
+        track.work = _work(track.layer, text) if text else "unknown"
         track.hlo_hash = text_hash(text)
     except Exception as error:  # whatever one layer does, the others are still measured
         _stop_after(track, error)
@@ -108,6 +107,11 @@ def compile_track(track: Track, device: jax.Device, prepare: Prepare, most_bytes
     track.programs = programs
     if programs.memory_bytes > most_bytes:
         track.stop("oom", _too_large(programs.memory_bytes, most_bytes))
+
+
+def _work(layer: LayerSpec, text: str) -> str | None:
+    outputs, inputs = (math.prod(shape) for shape in (layer.output_shape, layer.input_shape))
+    return work_in_loop(text, outputs, op=layer.op, input_elements=inputs)
 
 
 def visit(track: Track, rules: TimingRules, watch: Stopwatch) -> None:

@@ -107,12 +107,16 @@ def plain_ticks(axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     low, high = axis.get_view_interval()
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(_plain))
     axis.set_minor_formatter(FuncFormatter(_two_or_five) if high / low < 1000 else NullFormatter())
 
 
+def _plain(value: float, _: int) -> str:
+    return f"{value:,.0f}" if value >= 1e4 else f"{value:g}"
+
+
 def _two_or_five(value: float, _: int) -> str:
-    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+    return _plain(value, _) if f"{value:e}"[0] in "25" else ""
 
 
 def png(figure: Figure, *, dpi: int = 150) -> bytes:

@@ -1,11 +1,13 @@
 """From a made-up table to a model: what was planted is found, what is wrong is said."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from jaxcost.calibration.build import _names_to_fit, fit_table
 from jaxcost.device import device
 from jaxcost.fit import Accuracy
+from jaxcost.measure.other_sweeps import other_sweep
 from jaxcost.models.registry import BASELINES, MODELS
 from jaxcost.workload import from_table
 
@@ -122,3 +124,11 @@ def test_bad_input_is_refused_in_one_line(table, changed, given, message):
         fit_table(frame, T2000, **given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_rows_that_are_no_products_leave_out_models_of_products(table):
+    rows = [layer.row() for layer in other_sweep("memory_bound")]
+    other = pd.DataFrame(rows).assign(time_s=1e-3)
+    mixed = pd.concat([table, other], ignore_index=True)
+    found = fit_table(mixed, T2000, model="roofline", starts=2)
+    assert not {"alpha-flops", "flops-only"} & set(found.baselines)

@@ -1,6 +1,6 @@
 import pytest
 
-COMMANDS = ("calibrate", "fit", "predict", "reproduce", "devices", "models")
+COMMANDS = ("calibrate", "fit", "predict", "estimate", "reproduce", "devices", "models")
 
 
 def test_the_commands_are_listed(jaxcost):
@@ -22,6 +22,14 @@ def test_options_are_those_that_scripts_call(jaxcost):
         "calibrate": ("--preset", "--out", "--report", "--table", "--budget", "--seed"),
         "fit": ("--out", "--model", "--target", "--device", "--correction", "--no-correction"),
         "predict": ("--out",),
+        "estimate": (
+            "--flops",
+            "--layers",
+            "--device",
+            "--assume-peak",
+            "--carbon-intensity",
+            "--json",
+        ),
         "reproduce": ("--data", "--out", "--download"),
     }
     for command, options in expected.items():

@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcost.device import Device
 from jaxcost.fit import ROBUST, fit
 from jaxcost.fit.problem import Problem
 from jaxcost.fit.space import Space
 from jaxcost.models.base import LayerwiseCost, parameter
 from jaxcost.models.baselines import FlopsOnly, Roofline
+from jaxcost.models.efficiency_trend import EfficiencyTrend, of_flops
 from jaxcost.precision import double_precision
 from jaxcost.sizes import Scalar
 from jaxcost.workload import Workload, dense, mlp
@@ -233,3 +235,26 @@ def test_a_model_that_is_nowhere_finite_is_refused(t2000):
     layers = dense(c_in=[64, 128, 256], c_out=64)
     with pytest.raises(ValueError, match="Broken is not finite for these rows"):
         fit(Broken, layers, t2000, [1.0, 2.0, 3.0], folds=0, starts=1)
+
+
+def test_every_row_may_have_its_own_device():
+    years, flops = np.linspace(2011, 2020, 12), np.geomspace(1e8, 1e12, 12)
+    observed = flops / (2e10 * 10 ** (0.12 * (years - 2015)))
+    result = fit(EfficiencyTrend, of_flops(flops), Device("d", launch_year=years), observed)
+    assert float(result.model.growth) == pytest.approx(0.12, rel=1e-4)
+    assert result.errors["rows"].mean_absolute < 1e-4
+
+
+def test_one_network_on_several_devices_is_no_repetition():
+    device = Device("d", launch_year=np.array([2011.0, 2015.0, 2019.0]))
+    result = fit(EfficiencyTrend, of_flops(np.full(3, 1e9)), device, [0.1, 0.05, 0.02], folds=0)
+    assert np.isfinite(result.losses).all()
+    same = Device("d", launch_year=np.full(3, 2015.0))
+    with pytest.raises(ValueError, match="all 3 rows describe the same layers"):
+        fit(EfficiencyTrend, of_flops(np.full(3, 1e9)), same, [0.1, 0.05, 0.02], folds=0)
+
+
+def test_devices_of_another_number_than_the_rows_are_refused():
+    device = Device("d", launch_year=np.array([2011.0, 2015.0]))
+    with pytest.raises(ValueError, match=r"'d' has a number of shape \(2,\); .* \(3,\)"):
+        fit(EfficiencyTrend, of_flops([1e9, 2e9, 3e9]), device, [0.1, 0.05, 0.02], folds=0)

@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 
 from jaxcost.measure import LayerSpec, Peaks, TimingRules, measure_layers, samples_frame
+from jaxcost.measure.other_sweeps import other_sweep
 from jaxcost.measure.programs import compile_layer
 
 LAYERS = [LayerSpec(op="dense", batch=64 * n, c_in=500, c_out=500, line=n) for n in range(1, 7)]
@@ -330,3 +331,12 @@ def test_honest_work_on_this_machine_is_never_called_eliminated():
     faults = [(x.status, x.error) for x in measured.records if x.status not in ("ok", "noisy")]
     assert faults == []
     assert (measured.to_frame().time_s > 0).all()
+
+
+@pytest.mark.parametrize("op", ["elementwise", "reduction", "normalisation", "pooling", "gather"])
+def test_memory_bound_work_is_timed_and_its_deletion_caught(op):
+    (layer,) = [x for x in other_sweep("memory_bound") if x.op == op][:1]
+    honest = measure_layers([layer], rules=FAST).records[0]
+    assert honest.status in ("ok", "noisy"), honest.error
+    prepare = functools.partial(compile_layer, build_loop=_unused)
+    assert _statuses(measure_layers([layer], rules=FAST, prepare=prepare)) == ["eliminated"]
