@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost.memory_bound import PRODUCTS
+
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("dense", "conv 1×1", "conv K×K", "depthwise", "grouped")
+KINDS = ("dense", "conv 1×1", "conv K×K", "depthwise", "grouped", "memory-bound")
 
 
 def kinds(table: "pd.DataFrame") -> np.ndarray:
@@ -16,8 +18,9 @@ def kinds(table: "pd.DataFrame") -> np.ndarray:
     grouped = table["groups"] > 1
     depthwise = grouped & (table["groups"] == table["c_in"])
     pointwise = table["k_h"] * table["k_w"] == 1
-    chosen = [table["op"] == "dense", depthwise, grouped, pointwise]
-    return np.select(chosen, [KINDS[0], KINDS[3], KINDS[4], KINDS[1]], KINDS[2])
+    other = ~table["op"].isin(PRODUCTS)
+    chosen = [other, table["op"] == "dense", depthwise, grouped, pointwise]
+    return np.select(chosen, [KINDS[5], KINDS[0], KINDS[3], KINDS[4], KINDS[1]], KINDS[2])
 
 
 def describe(layer: Mapping[str, Any]) -> str:
@@ -27,7 +30,8 @@ def describe(layer: Mapping[str, Any]) -> str:
     else:
         pixels = f"{layer['batch']}×{layer['in_h']}×{layer['in_w']}×{layer['c_in']}"
         sizes = f"{pixels} → {layer['c_out']}, {layer['k_h']}×{layer['k_w']}"
-    return ", ".join([sizes, *_particulars(layer)])
+    named = [] if layer["op"] in PRODUCTS else [str(layer["op"])]
+    return ", ".join([*named, sizes, *_particulars(layer)])
 
 
 def _particulars(layer: Mapping[str, Any]) -> list[str]:

@@ -129,6 +129,6 @@ def test_bad_input_is_refused_in_one_line(table, changed, given, message):
 def test_rows_that_are_no_products_leave_out_models_of_products(table):
     rows = [layer.row() for layer in other_sweep("memory_bound")]
     other = pd.DataFrame(rows).assign(time_s=1e-3)
-    mixed = pd.concat([table, other], ignore_index=True)
+    mixed = pd.concat([table, other], ignore_index=True).fillna({"dilation": 1})
     found = fit_table(mixed, T2000, model="roofline", starts=2)
     assert not {"alpha-flops", "flops-only"} & set(found.baselines)
