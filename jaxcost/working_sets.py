@@ -65,11 +65,6 @@ class Placed(eqx.Module):
     bytes: Float[Array, " levels"]
     occupied: Float[Array, ""]
 
-    @property
-    def depth(self) -> Float[Array, ""]:
-        """How many levels out from the innermost, from 0."""
-        return jnp.sum(self.share * jnp.arange(self.share.shape[-1]))
-
 
 class Placement(eqx.Module):
     """Where each working set lies; the leaves of `layers` have shape `(layers, levels)`."""
