@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(metavar="alpha-flops", help="Which paper.")],
+    paper: Annotated[str, typer.Argument(metavar="alpha-flops|butter-e", help="Which paper.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder for tables, figures, summary.json.")
     ],
@@ -33,6 +33,7 @@ def reproduce(
     \b
     Example:
       jaxcost reproduce alpha-flops --data datasets --out alpha-flops
+      jaxcost reproduce butter-e --data datasets --out butter-e
     """
     from jaxcost.cli import show
     from jaxcost.cli.progress import working

@@ -1,8 +1,8 @@
 """Recomputing the papers' tables and figures: one module a paper, each with `reproduce`."""
 
-from jaxcost.reproduce import alpha_flops
+from jaxcost.reproduce import alpha_flops, butter_e
 from jaxcost.reproduce.summary import Reproduction, SummaryRow, write_summary
 
-PAPERS = {"alpha-flops": alpha_flops.reproduce}
+PAPERS = {"alpha-flops": alpha_flops.reproduce, "butter-e": butter_e.reproduce}
 
 __all__ = ["PAPERS", "Reproduction", "SummaryRow", "write_summary"]
