@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxcost import plots
 from jaxcost.device import MIB, device
-from jaxcost.plots.style import GREY, PALETTE, styled
+from jaxcost.plots.style import GREY, PALETTE, plain_ticks, styled
 from jaxcost.reproduce.butter_e.isolines import NODES, Panel
-from jaxcost.reproduce.butter_e.levels import SETS, set_sizes, spills
+from jaxcost.spills import SETS, set_sizes, spills
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,8 @@ def _draw_panel(ax: Axes, panel: Panel) -> None:
     node = NODES[panel.hardware]
     ax.set_title(f"{node}; dots: least measured energy")
     _mark_spills(ax, panel)
-    ax.legend(loc="upper left")
+    ax.set_ylim(bottom=ax.get_ylim()[0] / 4)  # room for the names of the boundaries
+    ax.legend(loc="upper right")
 
 
 def _mark_spills(ax: Axes, panel: Panel) -> None:
@@ -91,6 +92,7 @@ def ramp(runs: pd.DataFrame, hardware: str) -> Figure:
             ax.plot(x, predicted[rows].to_numpy()[order], "--", color=colour)
         _mark_capacities(ax, hardware, spread=name == "t")
         ax.set(xscale="log", yscale="log", xlabel=f"{SETS[name]}, {name} (MiB)")
+        plain_ticks(ax.yaxis)
     figure.axes[0].set_ylabel("energy per observation, epoch (mJ)")
     figure.axes[0].legend(loc="upper left")
     figure.suptitle(

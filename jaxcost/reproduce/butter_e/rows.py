@@ -10,7 +10,7 @@ from jaxcost.device import device
 from jaxcost.models.base import parameters_of
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.reproduce.butter_e.isolines import NODES, Minimum, Panel
-from jaxcost.reproduce.butter_e.levels import spills
+from jaxcost.spills import spills
 from jaxcost.reproduce.summary import SummaryRow
 
 if TYPE_CHECKING:
