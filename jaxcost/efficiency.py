@@ -159,9 +159,7 @@ def least_energy(
         raise ValueError("no size tried reaches the loss; give other sizes, or a higher loss")
     best = int(np.where(np.isfinite(found), found, np.inf).argmin())
     binding = _nearest(spills(table, counted, device), float(counted[best]))
-    return LeastEnergy(
-        tried[best], int(counted[best]), float(found[best]), binding, counted, found
-    )
+    return LeastEnergy(tried[best], int(counted[best]), float(found[best]), binding, counted, found)
 
 
 @eqx.filter_jit

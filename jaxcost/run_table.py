@@ -69,8 +69,10 @@ def runs_from_table(frame: "pd.DataFrame") -> TrainingRun:
     workload = dense(
         c_in=widths[:, :-1], c_out=widths[:, 1:], batch=batch, bias=True, repeat=present
     )
-    counts = {name: jnp.asarray(frame[name].to_numpy(float)) for name in RUN_COUNTS[:3]}
-    return TrainingRun(workload, **counts)
+    observations, features, labels = (
+        jnp.asarray(frame[name].to_numpy(float)) for name in RUN_COUNTS[:3]
+    )
+    return TrainingRun(workload, observations, features, labels)
 
 
 def networks_of(frame: "pd.DataFrame") -> list[str]:

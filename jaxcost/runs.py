@@ -128,9 +128,9 @@ def training_run(
     _check_batch(n_observations, batch_size)
     return TrainingRun(
         mlp(chain, batch_size=batch_size),
-        n_observations=n_observations,
-        n_features=chain[0] if n_features is None else n_features,
-        n_labels=chain[-1] if n_labels is None else n_labels,
+        n_observations=jnp.asarray(n_observations),
+        n_features=chain[0] if n_features is None else jnp.asarray(n_features),
+        n_labels=chain[-1] if n_labels is None else jnp.asarray(n_labels),
     )
 
 

@@ -1,6 +1,7 @@
 """Networks of a shape, a depth and a size: BUTTER's families of multi-layer perceptrons."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +52,9 @@ def shaped_widths(shape: str, *, width: float, layers: int, inputs: int, outputs
     if shape not in SHAPES:
         raise ValueError(unknown("shape", shape, SHAPES))
     if layers < 2:
-        raise ValueError(refused("layers", layers, "2 or more: a network of one layer has no shape"))
+        raise ValueError(
+            refused("layers", layers, "2 or more: a network of one layer has no shape")
+        )
     real = SHAPES[shape](width, layers, outputs)
     return [inputs, *(max(1, int(np.floor(w + 0.5))) for w in real)]
 
@@ -85,4 +88,4 @@ def network_of_size(
 
 def parameter_count(widths: list[int]) -> int:
     """Weights and biases of dense layers of these widths, input first."""
-    return sum((a + 1) * b for a, b in zip(widths, widths[1:]))
+    return sum((a + 1) * b for a, b in pairwise(widths))

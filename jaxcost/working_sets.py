@@ -27,6 +27,7 @@ from jaxtyping import Array, Float
 
 from jaxcost import counts
 from jaxcost.device import Device
+from jaxcost.messages import refused
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import is_traced
 
@@ -113,9 +114,7 @@ def levels(device: Device) -> Levels:
     return Levels(jnp.cumsum(each), units)
 
 
-def place_all(
-    sets: WorkingSets, memory: Levels, temperature: Temperature = 0.0
-) -> Placement:
+def place_all(sets: WorkingSets, memory: Levels, temperature: Temperature = 0.0) -> Placement:
     """Where every set lies, in the order of how often it is used.
 
     Args:
@@ -174,6 +173,12 @@ def check_fits(sets: WorkingSets, memory: Levels, name: str) -> None:
                 f"working set {label} needs {size:.4g} bytes of a unit of the last memory level, "
                 f"but {name} has {room:.4g}; give a smaller network, batch or data set"
             )
+
+
+def check_temperature(temperature: float) -> None:
+    """ValueError for a temperature that is not a finite number of at least 0."""
+    if not 0 <= temperature < float("inf"):
+        raise ValueError(refused("temperature", temperature, "a finite number of at least 0"))
 
 
 def _spills(fullness: Array, temperature: Temperature) -> Array:

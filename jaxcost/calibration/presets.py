@@ -25,7 +25,7 @@ _PRINTED_ACCURACY = Accuracy(
 _PRINTED_HALF_WIDTH = 0.66
 
 # On the 34 settings of the authors' isoline figure that were at hand, half of them of each device
-# (`jaxcost reproduce butter-e`): the device, the 90 % quantile of |ln(observed / predicted)|, errors.
+# (`jaxcost reproduce butter-e`): device, 90 % quantile of |ln(observed / predicted)|, errors.
 _BUTTER_E = {
     "cpu": (
         "eagle-cpu",
@@ -85,8 +85,8 @@ def _butter_e(hardware: Literal["cpu", "gpu"]) -> Calibration:
         model_errors={"as_printed": accuracy},
         baselines={},
         warnings=(
-            "printed without intervals, with units wrong by the 3,000 epochs of a run: corrected; "
-            "zeros are a sign of what the data did not determine",
+            "printed without intervals; zeros are a sign of what the data did not determine",
+            "printed with units wrong by the 3,000 epochs of a run; here they are corrected",
         ),
     )
     source = (

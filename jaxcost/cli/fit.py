@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE.csv", help="Layers or runs, one a row, with what was measured.")
+        Path,
+        typer.Argument(
+            metavar="TABLE.csv", help="Layers or runs, one a row, with what was measured."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(metavar="CALIBRATION.json", help="Where the calibration goes.")
@@ -29,12 +32,14 @@ def fit(
         ),
     ] = None,
     target: Annotated[
-        str, typer.Option(metavar="time_s|energy_j", help="The measured column of a table of layers.")
+        str,
+        typer.Option(metavar="time_s|energy_j", help="The measured column of a table of layers."),
     ] = "time_s",
     device: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="What was measured, one of `jaxcost devices`; chooses among several."
+            metavar="NAME",
+            help="What was measured, one of `jaxcost devices`; chooses among several.",
         ),
     ] = None,
     correction: Annotated[
@@ -52,7 +57,9 @@ def fit(
 ) -> None:
     """Fit a calibration to a table of measured layers, or of measured training runs.
 
-    A table of training runs has a column `widths` and the measured energy_per_epoch_j. Prints in-sample and cross-validated errors, those of simpler models beside them, and the
+    A table of training runs has a column `widths` and the measured energy_per_epoch_j.
+
+    Prints in-sample and cross-validated errors, those of simpler models beside them, and the
     parameters with 90 % intervals.
 
     \b

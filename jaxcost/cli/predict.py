@@ -30,7 +30,8 @@ def predict(
     """Predict the cost of every layer, or training run, of a table, with a 90 % interval.
 
     Writes every row and column of the table, and predicted_time_s, predicted_time_s_lo,
-    predicted_time_s_hi beside them (or the same of the calibration's own target, energy_j or energy_per_epoch_j). Where
+    predicted_time_s_hi beside them (or the same of the calibration's own target, energy_j or
+    energy_per_epoch_j). Where
     the table has the measured column, prints how far the predictions are from it.
 
     \b

@@ -54,8 +54,8 @@ def check_device(calibration: "Calibration", frame: "pd.DataFrame") -> list[str]
     names = set(frame["device"].astype(str)) if "device" in frame else set()
     if names <= {calibration.device.name}:
         return []
-    return [f"the table is of {', '.join(sorted(names))}, the calibration of "
-            f"{calibration.device.name}: its energies are those of another device"]  # fmt: skip
+    other, own = ", ".join(sorted(names)), calibration.device.name
+    return [f"the table is of {other}, the calibration of {own}: energies of another device"]
 
 
 def _device_of(frame: "pd.DataFrame", wanted: str | None, source: Path) -> "Device":

@@ -101,7 +101,9 @@ def fit(
     _check_rows(space, workloads, observed, sweeps)
     masks = _masks(len(observed), folds, sweeps, seed)
     with double_precision():
-        problem = Problem.of(space, workloads, device, observed, robust=robust, noise=noise, priors=priors)
+        problem = Problem.of(
+            space, workloads, device, observed, robust=robust, noise=noise, priors=priors
+        )
         best, losses, left_out = _solve_with_folds(problem, masks, starts, seed)
         known = identify(problem, best)
         in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))
@@ -156,7 +158,10 @@ def _check_settings(folds: int, starts: int, robust: float) -> None:
 
 
 def _check_rows(
-    space: Space, workloads: Workload | TrainingRun, observed: np.ndarray, sweeps: Sequence[str] | None
+    space: Space,
+    workloads: Workload | TrainingRun,
+    observed: np.ndarray,
+    sweeps: Sequence[str] | None,
 ) -> None:
     shape = workloads.batch.shape
     if len(shape) not in (1, 2):

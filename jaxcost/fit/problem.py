@@ -24,7 +24,8 @@ class Problem(eqx.Module):
                   + sum over parameters of ((z - believed) / spread)**2 / 2
         r       = ln(predicted / observed)
 
-    Quadratic for errors below `robust` with the weight of an error's standard deviation `noise`, then ever flatter: a row that no other row bears out,
+    Quadratic for errors below `robust`, weighed against the priors as if of standard deviation
+    `noise`, then ever flatter: a row that no other row bears out,
     such as a timing of work that was never done, does not bend the model.
     """
 

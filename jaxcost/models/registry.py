@@ -1,4 +1,4 @@
-"""The cost models of layers and of runs of training, by the name that commands and calibration files use."""
+"""The cost models of layers and of runs of training, by name."""
 
 from collections.abc import Mapping
 

@@ -10,7 +10,7 @@ from jaxcost.device import Device
 from jaxcost.models.base import CostModel, parameter
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import Scalar
-from jaxcost.working_sets import Placed, check_fits, levels, place_all, working_sets
+from jaxcost.working_sets import Placed, check_fits, check_temperature, levels, place_all, working_sets
 from jaxcost.workload import Workload
 
 _INF = jnp.inf
@@ -82,6 +82,9 @@ class TrainingEnergy(CostModel):
         0, _INF, unit="1", doc="what bytes cost more beyond the last cache", start=0.3, spread=1.0
     )
     temperature: float = eqx.field(static=True, default=1.0, kw_only=True)
+
+    def __check_init__(self) -> None:
+        check_temperature(self.temperature)
 
     def __call__(self, workload: "Workload | TrainingRun | Uses", device: Device) -> Array:
         """Energy of an epoch of a run, or of a forward pass of a workload; scalar, J."""

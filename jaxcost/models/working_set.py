@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxcost import counts
 from jaxcost.device import MIB, Device
+from jaxcost.messages import unknown
 from jaxcost.models.base import CostModel, parameter
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import Scalar
@@ -15,6 +16,7 @@ from jaxcost.working_sets import (
     Placed,
     Placement,
     check_fits,
+    check_temperature,
     levels,
     place_all,
     working_sets,
@@ -82,6 +84,11 @@ class WorkingSetEnergy(CostModel):
     temperature: float = eqx.field(static=True, default=0.0, kw_only=True)
     data_set: Literal["batch", "whole"] = eqx.field(static=True, default="batch", kw_only=True)
 
+    def __check_init__(self) -> None:
+        check_temperature(self.temperature)
+        if self.data_set not in ("batch", "whole"):
+            raise ValueError(unknown("data_set", self.data_set, ("batch", "whole")))
+
     @classmethod
     def butter_e(cls, hardware: Literal["cpu", "gpu"], **settings: Any) -> "WorkingSetEnergy":
         """Table 4, with its units corrected: all but k_e are per 3,000 epochs, not per one.
@@ -93,7 +100,9 @@ class WorkingSetEnergy(CostModel):
         printed = published("butter_e_table_4").set_index("parameter")[hardware].fillna(0.0)
         scale = {"k_e": 1.0, "k_o": 1 / _GIGA / _EPOCHS}
         scale |= {f"m_{level}": 1 / MIB / _EPOCHS for level in range(1, 5)}
-        values = {k: float(v) * scale.get(k, 1 / _EPOCHS) for k, v in printed.items()}
+        values: dict[str, Any] = {
+            name: float(value) * scale.get(name, 1 / _EPOCHS) for name, value in printed.items()
+        }
         return cls(**values, **settings)
 
     def __call__(self, workload: "Workload | TrainingRun | Terms", device: Device) -> Array:
@@ -105,7 +114,9 @@ class WorkingSetEnergy(CostModel):
         """The parameters as `k` of equation 9, in the order of their fields."""
         levels_ = (1, 2, 3, 4)
         access = [getattr(self, f"{kind}_{level}") for kind in "am" for level in levels_]
-        return jnp.stack([jnp.asarray(k) for k in (self.k_e, self.k_p, self.k_o, self.k_d, *access)])
+        return jnp.stack(
+            [jnp.asarray(k) for k in (self.k_e, self.k_p, self.k_o, self.k_d, *access)]
+        )
 
     def prepared(self, workload: "Workload | TrainingRun | Terms", device: Device) -> Terms:
         """What no parameter changes, computed once before a fit: `w^T Q` of an epoch, or a pass."""
@@ -184,4 +195,3 @@ def _access(placed: Placed) -> Float[Array, "... 12"]:
     empty = jnp.zeros((*placed.share.shape[:-1], 12))
     row = empty.at[..., 4 + slots].set(placed.share)
     return row.at[..., 8 + slots].set(placed.share * placed.bytes)
-

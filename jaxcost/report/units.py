@@ -6,7 +6,11 @@ from jaxcost.calibration.fitted import Fitted
 from jaxcost.fit import Estimate
 from jaxcost.fit.identify import Identifiability
 
-QUANTITIES = {"time_s": ("time", "s"), "energy_j": ("energy", "J"), "energy_per_epoch_j": ("energy", "J")}
+QUANTITIES = {
+    "time_s": ("time", "s"),
+    "energy_j": ("energy", "J"),
+    "energy_per_epoch_j": ("energy", "J"),
+}
 _ENERGY_UNITS = {"s": "J", "FLOP/s": "FLOP/J", "B/s": "B/J", "s/FLOP": "J/FLOP"}
 
 

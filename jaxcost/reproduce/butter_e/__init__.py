@@ -54,7 +54,8 @@ def reproduce(data: str | Path | None, out: str | Path, *, download: bool = Fals
         files = [write_summary(out / "summary.json", summary)]
         return Reproduction(summary, files, [f"{row.source}: {row.note}" for row in absent])
     runs, lines = butter_e_runs(data), butter_e_isolines(data)
-    frames, drawn = {}, {}
+    frames: dict[str, DataFrame] = {}
+    drawn: dict[str, Figure] = {}
     for hardware in NODES:
         part = runs[runs["device"] == NODES[hardware]]
         if len(part):

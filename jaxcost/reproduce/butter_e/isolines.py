@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class Minimum:
 
 
 def panels(
-    isolines: pd.DataFrame, runs: pd.DataFrame, models: dict[str, CostModel]
+    isolines: pd.DataFrame, runs: pd.DataFrame, models: Mapping[str, CostModel]
 ) -> list[Panel]:
     """Every panel of the isoline figure whose data set the table of runs tells about.
 
@@ -82,7 +83,7 @@ def panels(
             measured = _values(part[part["panel"] == hardware], sizes)
             energy = energies(model, networks, NODES[hardware])
             lines = {n: (v, epochs[n] * energy) for n, v in measured.items() if n in epochs}
-            found.append(Panel(*key, hardware, sizes, networks, lines))
+            found.append(Panel(key[0], key[1], key[2], hardware, sizes, networks, lines))
     return found
 
 

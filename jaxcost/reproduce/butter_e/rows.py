@@ -10,8 +10,8 @@ from jaxcost.device import device
 from jaxcost.models.base import parameters_of
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.reproduce.butter_e.isolines import NODES, Minimum, Panel
-from jaxcost.spills import spills
 from jaxcost.reproduce.summary import SummaryRow
+from jaxcost.spills import spills
 
 if TYPE_CHECKING:
     import pandas as pd
