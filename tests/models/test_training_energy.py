@@ -38,9 +38,7 @@ def test_bytes_are_of_the_network_itself():
 
 
 def test_accesses_cost_by_the_levels_that_they_go_outward():
-    exact = model(pass_energy=1.0, access_ratio=1.0)
-    exact = TrainingEnergy(**{n: getattr(exact, n) for n in exact.__dataclass_fields__
-                              if n != "temperature"}, temperature=0.0)  # fmt: skip
+    exact = model(pass_energy=1.0, access_ratio=1.0, temperature=0.0)
     # All in L1 but the data set, one level out, which each forward pass reads.
     assert float(exact(run((26, 3, 11)), CPU)) == 106 + 59
 
