@@ -125,7 +125,9 @@ def place_all(sets: WorkingSets, memory: Levels, temperature: Temperature = 0.0)
     """
     nothing = jnp.zeros(())
     layers = jax.vmap(lambda size: place(memory, nothing, size, nothing, temperature))(sets.layers)
-    largest = jnp.max(sets.layers)
+    # By its place: where XLA computes sizes twice, the gradient of `max` looks for an equal one and
+    # may find none.
+    largest = sets.layers[jnp.argmax(sets.layers)]
     below = place(memory, nothing, largest, nothing, temperature).occupied
     rest = jnp.maximum(sets.activations - largest, 0)
     backward = place(memory, 2 * sets.parameters, rest, below, temperature)
@@ -147,10 +149,10 @@ def place(
 ) -> Placed:
     """Where a set of `replicated` and `spread` bytes lies on top of `before` bytes a unit."""
     size = replicated + spread / memory.units
-    spills = _spills((before + size) / memory.capacity, temperature).at[-1].set(0)
+    spills = _spills((before + size) / memory.capacity, temperature)
     reached = jnp.concatenate([jnp.ones(1), jnp.cumprod(spills[:-1])])
-    share = reached * (1 - spills)
-    return Placed(share, size, before + jnp.sum(share * size))
+    shares = reached * jnp.append(1 - spills[:-1], 1)
+    return Placed(shares, size, before + jnp.sum(shares * size))
 
 
 def check_fits(sets: WorkingSets, memory: Levels, name: str) -> None:
