@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +27,9 @@ from jaxcost.calibration.build import fit_table
 from jaxcost.device import device
 from jaxcost.fit.problem import Problem
 from jaxcost.fit.space import Space
+from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.precision import double_precision
+from jaxcost.runs import TrainingRun
 from jaxcost.table import read_layer_table
 
 MILLION = 1_000_000
@@ -165,6 +168,55 @@ def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Ca
     return solve
 
 
+def training_runs(rows: int = 40_000) -> TrainingRun:
+    """Made-up runs as many as BUTTER-E's: 2 to 20 layers, 2**5 to 2**25 parameters."""
+    draw = np.random.default_rng(0)
+    depth = draw.integers(2, 21, rows)
+    size = 2.0 ** draw.integers(5, 26, rows)
+    width = np.maximum(np.sqrt(size / depth), 2.0)[:, None].repeat(20, axis=1).round()
+    place = np.arange(20)
+    c_in, c_out = width.copy(), width.copy()
+    c_in[:, 0] = draw.integers(4, 800, rows)
+    c_out[np.arange(rows), depth - 1] = draw.integers(1, 20, rows)
+    layers = jc.dense(
+        c_in=c_in, c_out=c_out, batch=256, bias=True, repeat=1.0 * (place < depth[:, None])
+    )
+    observations = draw.integers(500, 110_000, rows).astype(float)
+    return TrainingRun(layers, observations, c_in[:, 0], jnp.ones(rows))
+
+
+def energies() -> dict[str, dict]:
+    """40,000 runs of training: energy and its gradients by every width and parameter, and a fit."""
+    runs, node = training_runs(), device("eagle-gpu")
+    smooth = WorkingSetEnergy.butter_e("gpu", temperature=0.3)
+
+    def total(model: WorkingSetEnergy, widths: jax.Array) -> jax.Array:
+        moved = eqx.tree_at(lambda r: r.workload.c_out, runs, widths)
+        return jnp.sum(jax.vmap(model, in_axes=(0, None))(moved, node))
+
+    evaluate = eqx.filter_jit(jax.value_and_grad(total, argnums=(0, 1)))
+    planted = jc.TrainingEnergy(
+        pass_energy=1.0, layer_ratio=0.02, access_ratio=0.01, byte_energy=3e-8,
+        activation_ratio=0.1, beyond_ratio=0.4,
+    )  # fmt: skip
+    exact = eqx.filter_jit(jax.vmap(planted, in_axes=(0, None)))(runs, node)
+    noise = np.exp(0.05 * np.random.default_rng(1).standard_normal(len(exact)))
+    observed = np.asarray(exact) * noise
+
+    def fit(model: type) -> Callable[[], object]:
+        given = (model, runs, node, observed)
+        return lambda: jc.fit(*given, folds=0, starts=8, robust=1.0, noise=0.1).covariance
+
+    return in_turns(
+        {
+            "40,000 runs, energy and gradients": lambda: evaluate(smooth, runs.workload.c_out),
+            "40,000 runs, fit of training-energy": fit(jc.TrainingEnergy),
+            "40,000 runs, fit of working-set": fit(WorkingSetEnergy),
+        },
+        repetitions=3,
+    )
+
+
 def imports() -> dict[str, dict]:
     """`import jax` and `import jax, jaxcost` in fresh interpreters."""
 
@@ -184,7 +236,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("experiments/speed.json"))
     options = parser.parse_args()
     frame = read_layer_table(options.table, target="time_s") if options.table else made_up_table()
-    results = imports() | fits(frame) | predictions(frame)
+    results = imports() | fits(frame) | predictions(frame) | energies()
     print(f"{'':<46}{'first':>10}{'median':>10}{'least':>10}{'most':>10}   seconds")
     for name, r in results.items():
         figures = (r["first_s"], r["median_s"], r["least_s"], r["most_s"])

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from jaxcost.models.base import LayerwiseCost as LayerwiseCost
     from jaxcost.models.base import parameter as parameter
     from jaxcost.models.efficiency_trend import EfficiencyTrend as EfficiencyTrend
+    from jaxcost.models.training_energy import TrainingEnergy as TrainingEnergy
+    from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
+    from jaxcost.runs import TrainingRun as TrainingRun
+    from jaxcost.runs import training_run as training_run
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -37,6 +41,9 @@ _HOMES = {
     "device": ("Device", "MemoryLevel", "detect_device"),
     "models.base": ("CostModel", "LayerwiseCost", "parameter"),
     "models.efficiency_trend": ("EfficiencyTrend",),
+    "models.training_energy": ("TrainingEnergy",),
+    "models.working_set": ("WorkingSetEnergy",),
+    "runs": ("TrainingRun", "training_run"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -32,7 +32,7 @@ REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
 OPTIONAL = ("dilation",)
 
 _WHOLE = "a whole number of at least 1"
-_POSITIVE = "a finite number greater than 0"
+POSITIVE = "a finite number greater than 0"
 
 
 def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.DataFrame":
@@ -49,7 +49,7 @@ def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.Data
         and what is allowed.
     """
     frame, lines = read_text(path)
-    return _validate(frame, target, _Where(str(path), lines))
+    return _validate(frame, target, Where(str(path), lines))
 
 
 def validate_layers(
@@ -64,10 +64,10 @@ def validate_layers(
     Returns: a copy, sizes as integers, the target as floats.
     Raises: ValueError: as there.
     """
-    return _validate(frame, target, _Where(source, None, frame.index))
+    return _validate(frame, target, Where(source, None, frame.index))
 
 
-class _Where:
+class Where:
     """Names a row in messages: the line of a file, or the index of a frame."""
 
     def __init__(self, source: str, lines: Sequence[int] | None, index: Any = None):
@@ -82,7 +82,7 @@ class _Where:
         return f"{self.source}, line {self.lines[position]}"
 
 
-def _validate(frame: "pd.DataFrame", target: str | None, where: _Where) -> "pd.DataFrame":
+def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
     _check_columns(frame, target, where)
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")
@@ -91,16 +91,16 @@ def _validate(frame: "pd.DataFrame", target: str | None, where: _Where) -> "pd.D
         _check_choice(frame[column], options, where)
     for column in (*COUNTS, *OPTIONAL):
         if column in frame:
-            frame[column] = _whole(frame[column], where)
+            frame[column] = whole_numbers(frame[column], where)
     if target:
-        numbers = _numbers(frame[target], _POSITIVE, where)
-        _check(frame[target], (numbers > 0) & (numbers < np.inf), _POSITIVE, where)
+        numbers = real_numbers(frame[target], POSITIVE, where)
+        check_rows(frame[target], (numbers > 0) & (numbers < np.inf), POSITIVE, where)
         frame[target] = numbers
     _check_layers(frame, where)
     return frame
 
 
-def _check_columns(frame: "pd.DataFrame", target: str | None, where: _Where) -> None:
+def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> None:
     if target not in (None, *TARGETS):
         raise ValueError(unknown("target", target, TARGETS))
     needed = [*REQUIRED, *([target] if target else [])]
@@ -117,7 +117,7 @@ def _check_columns(frame: "pd.DataFrame", target: str | None, where: _Where) -> 
             raise ValueError(f"{where.header()}: {line}")
 
 
-def _check_choice(column: "pd.Series", options: Sequence[str], where: _Where) -> None:
+def _check_choice(column: "pd.Series", options: Sequence[str], where: Where) -> None:
     bad = ~column.isin(options).to_numpy()
     if bad.any():
         first = int(np.argmax(bad))
@@ -125,30 +125,33 @@ def _check_choice(column: "pd.Series", options: Sequence[str], where: _Where) ->
         raise ValueError(f"{where.row(first)}: {line}")
 
 
-def _whole(column: "pd.Series", where: _Where) -> Any:
-    numbers = _numbers(column, _WHOLE, where)
+def whole_numbers(column: "pd.Series", where: Where) -> Any:
+    """A column as integers of at least 1; ValueError with the row where it has none."""
+    numbers = real_numbers(column, _WHOLE, where)
     whole = np.isfinite(numbers) & (numbers >= 1) & (numbers == np.floor(numbers))
-    _check(column, whole, _WHOLE, where)
-    _check(column, numbers < 2**31, "a whole number below 2**31", where)
+    check_rows(column, whole, _WHOLE, where)
+    check_rows(column, numbers < 2**31, "a whole number below 2**31", where)
     return numbers.astype(np.int64)
 
 
-def _numbers(column: "pd.Series", allowed: str, where: _Where) -> Any:
+def real_numbers(column: "pd.Series", allowed: str, where: Where) -> Any:
+    """A column as floats; ValueError with the row where it has no number."""
     import pandas as pd
 
     # Sizes repeat, and text is slow to convert: convert each distinct value once.
     codes, distinct = pd.factorize(column, use_na_sentinel=False)
     numbers = np.asarray(pd.to_numeric(distinct, errors="coerce"), float)[codes]
-    _check(column, ~np.isnan(numbers), allowed, where)
+    check_rows(column, ~np.isnan(numbers), allowed, where)
     return numbers
 
 
-def _check(column: "pd.Series", good: Any, allowed: str, where: _Where) -> None:
+def check_rows(column: "pd.Series", good: Any, allowed: str, where: Where) -> None:
+    """ValueError for the first row that is not `good`, naming its value and what is allowed."""
     if not good.all():
         raise _refusal(column, int(np.argmin(good)), allowed, where)
 
 
-def _refusal(column: "pd.Series", row: int, allowed: str, where: _Where) -> ValueError:
+def _refusal(column: "pd.Series", row: int, allowed: str, where: Where) -> ValueError:
     line = refused(str(column.name), _plain(column.iloc[row]), allowed)
     return ValueError(f"{where.row(row)}: {line}")
 
@@ -161,13 +164,13 @@ def _plain(value: Any) -> Any:
         return value
 
 
-def _check_layers(frame: "pd.DataFrame", where: _Where) -> None:
+def _check_layers(frame: "pd.DataFrame", where: Where) -> None:
     """What holds between columns: a dense layer has no kernel, groups divide, the kernel fits."""
     dense = (frame["op"] == "dense").to_numpy()
     dilation = frame.get("dilation", 1)
     for column in ("k_h", "k_w", "stride"):
         good = ~dense | (frame[column] == 1).to_numpy()
-        _check(frame[column], good, "1 in a dense layer, or op conv2d", where)
+        check_rows(frame[column], good, "1 in a dense layer, or op conv2d", where)
     for channels in ("c_in", "c_out"):
         divides = (frame[channels] % frame["groups"] == 0).to_numpy()
         _check_against(frame, "groups", divides, channels, "a number that divides {}", where)
@@ -180,7 +183,7 @@ def _check_layers(frame: "pd.DataFrame", where: _Where) -> None:
         _check_memory_bound(frame, op, where)
 
 
-def _check_memory_bound(frame: "pd.DataFrame", op: str, where: _Where) -> None:
+def _check_memory_bound(frame: "pd.DataFrame", op: str, where: Where) -> None:
     others = (frame["op"] != op).to_numpy()
     if others.all():
         return
@@ -188,11 +191,11 @@ def _check_memory_bound(frame: "pd.DataFrame", op: str, where: _Where) -> None:
     sizes["dilation"] = frame["dilation"].to_numpy() if "dilation" in frame else np.ones(len(frame))
     for column, good, allowed in memory_bound.rules(op):
         if column in frame:
-            _check(frame[column], others | good(sizes), f"{allowed} ({op})", where)
+            check_rows(frame[column], others | good(sizes), f"{allowed} ({op})", where)
 
 
 def _check_against(
-    frame: "pd.DataFrame", column: str, good: Any, other: str, allowed: str, where: _Where
+    frame: "pd.DataFrame", column: str, good: Any, other: str, allowed: str, where: Where
 ) -> None:
     if not good.all():
         row = int(np.argmin(good))

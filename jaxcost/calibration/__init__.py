@@ -8,12 +8,14 @@ from jaxtyping import Array, Float
 
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
+from jaxcost.run_table import RUN_TARGET, runs_from_table
+from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload, from_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNITS = {"time_s": "s", "energy_j": "J"}
+UNITS = {"time_s": "s", "energy_j": "J", RUN_TARGET: "J"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,25 +43,33 @@ class Calibration:
         """
         return self._of("time_s").cost(workload, self.device)
 
-    def energy(self, workload: Workload) -> Float[Array, ""]:
-        """Energy of one pass of a network, in joules: the sum over its layers; differentiable.
+    def energy(self, workload: Workload | TrainingRun) -> Float[Array, ""]:
+        """Energy of one forward pass of a network, in joules; differentiable.
 
-        Raises: ValueError: the calibration was not fitted to energies.
+        Of a `TrainingRun`, that of one epoch; this takes a calibration fitted to training runs.
+
+        Raises: ValueError: the calibration was not fitted to energies, or not to those of training.
         """
+        if RUN_TARGET in self.models and "energy_j" not in self.models:
+            return self.models[RUN_TARGET].cost(workload, self.device)
+        if isinstance(workload, TrainingRun):
+            return self._of(RUN_TARGET).cost(workload, self.device)
         return self._of("energy_j").cost(workload, self.device)
 
     def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """The table of layers with its predictions and their 90 % intervals beside it.
+        """The table of layers or runs with predictions and their 90 % intervals beside it.
 
-        Args: frame: as from `jaxcost.table.read_layer_table`.
+        Args: frame: as from `jaxcost.table.read_layer_table` or, for a calibration of training
+            runs, `jaxcost.run_table.read_run_table`.
         Returns: a copy; for each target T the columns predicted_T, predicted_T_lo, predicted_T_hi,
             in the target's unit.
         Raises: ValueError: rows that are no layers.
         """
-        layers = from_table(frame)
+        of_runs = RUN_TARGET in self.models
+        rows = runs_from_table(frame) if of_runs else from_table(frame)
         frame = frame.copy()
         for target, fitted in self.models.items():
-            ends = fitted.interval(layers, self.device)
+            ends = fitted.interval(rows, self.device)
             for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
                 frame[f"predicted_{target}{suffix}"] = values
         return frame

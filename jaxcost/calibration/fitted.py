@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -10,7 +11,8 @@ from jaxcost.correction import Correction
 from jaxcost.device import Device
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
-from jaxcost.models.base import LayerwiseCost
+from jaxcost.models.base import CostModel, LayerwiseCost
+from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload
 
 
@@ -35,7 +37,7 @@ class Fitted:
     """
 
     name: str
-    model: LayerwiseCost
+    model: CostModel
     intervals: Intervals
     estimates: tuple[Estimate, ...]
     covariance: np.ndarray
@@ -49,22 +51,39 @@ class Fitted:
 
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable."""
+        if not isinstance(self.model, LayerwiseCost):
+            raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
         costs = self.model.layer_costs(workload, device)
         if self.correction is None:
             return costs
         return costs * jnp.exp(self.correction.log_ratio(workload))
 
-    def cost(self, workload: Workload, device: Device) -> Float[Array, ""]:
-        """The cost of a network, in the target's unit: the sum over its layers; differentiable."""
+    def cost(self, workload: Workload | TrainingRun, device: Device) -> Float[Array, ""]:
+        """The cost of a network, in the target's unit; differentiable.
+
+        The sum over its layers; of a model of training: an epoch of a run, or a forward pass.
+        """
+        if not isinstance(self.model, LayerwiseCost):
+            return self.model(workload, device)
+        assert isinstance(workload, Workload)
         return jnp.sum(workload.repeat * self.layer_costs(workload, device))
 
     def interval(
-        self, workload: Workload, device: Device
+        self, workload: Workload | TrainingRun, device: Device
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each layer's cost and the ends of its 90 % interval, each of shape `(layers,)`."""
+        """Each layer's or run's cost and the ends of its 90 % interval, each a number a row."""
+        if isinstance(workload, TrainingRun):
+            return self._interval_of_runs(workload, device)
         costs = np.asarray(self.layer_costs(workload, device), np.float64)
         if self.correction is None:
             novelty = np.zeros(len(costs))
         else:
             novelty = np.asarray(self.correction.novelty(workload), np.float64)
         return costs, *self.intervals.around(np.log(costs), novelty)
+
+    def _interval_of_runs(
+        self, runs: TrainingRun, device: Device
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        of_all = jax.jit(jax.vmap(self.model, in_axes=(0, None)))
+        costs = np.asarray(of_all(runs, device), np.float64)
+        return costs, *self.intervals.around(np.log(costs), np.zeros(len(costs)))

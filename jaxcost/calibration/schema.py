@@ -16,7 +16,7 @@ from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.messages import shown, unknown
 from jaxcost.models.base import parameters_of
-from jaxcost.models.registry import MODELS
+from jaxcost.models.registry import ALL
 
 VERSION = 1
 Positive = Annotated[FiniteFloat, Field(gt=0)]
@@ -84,7 +84,7 @@ class IntervalsRecord(_Record):
 class ModelRecord(_Record):
     """One target: the model, its parameters, and how well it predicts."""
 
-    model: Literal[tuple(MODELS)]  # type: ignore[valid-type]
+    model: Literal[tuple(ALL)]  # type: ignore[valid-type]
     unit: str
     parameters: tuple[ParameterRecord, ...]
     intervals: IntervalsRecord
@@ -99,14 +99,14 @@ class ModelRecord(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
-        names = [p.name for p in parameters_of(MODELS[self.model])]
+        names = [p.name for p in parameters_of(ALL[self.model])]
         if [p.name for p in self.parameters] != names:
             raise ValueError(f"parameters must be {', '.join(names)}")
         sides = {len(self.covariance), *map(len, self.covariance)}
         if sides not in ({0}, {len(names)}):
             raise ValueError(f"covariance must be {len(names)} x {len(names)}")
-        if self.unit != MODELS[self.model].unit:
-            raise ValueError(f"unit must be {MODELS[self.model].unit}")
+        if self.unit != ALL[self.model].unit:
+            raise ValueError(f"unit must be {ALL[self.model].unit}")
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
         if self.correction_columns not in (None, COLUMNS):
@@ -208,7 +208,7 @@ def _model_record(fitted: Fitted) -> ModelRecord:
 
 
 def _fitted(record: ModelRecord) -> Fitted:
-    kind = MODELS[record.model]
+    kind = ALL[record.model]
     fields = {field.name for field in dataclasses.fields(Estimate)}
     rows = record.correction_layers
     layers = None if rows is None else np.array(rows)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jaxcost.cli.options import Seed, check_outputs
+from jaxcost.cli.runs import fit_run_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE.csv", help="Layers, one a row, with what was measured.")
+        Path,
+        typer.Argument(
+            metavar="TABLE.csv", help="Layers or runs, one a row, with what was measured."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(metavar="CALIBRATION.json", help="Where the calibration goes.")
@@ -28,12 +32,14 @@ def fit(
         ),
     ] = None,
     target: Annotated[
-        str, typer.Option(metavar="time_s|energy_j", help="The measured column.")
+        str,
+        typer.Option(metavar="time_s|energy_j", help="The measured column of a table of layers."),
     ] = "time_s",
     device: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="What was measured, one of `jaxcost devices`; else it is unknown."
+            metavar="NAME",
+            help="What was measured, one of `jaxcost devices`; chooses among several.",
         ),
     ] = None,
     correction: Annotated[
@@ -49,7 +55,9 @@ def fit(
         Path | None, typer.Option(metavar="FILE.html", help="Write a report with plots, too.")
     ] = None,
 ) -> None:
-    """Fit a calibration to a table of measured layers.
+    """Fit a calibration to a table of measured layers, or of measured training runs.
+
+    A table of training runs has a column `widths` and the measured energy_per_epoch_j.
 
     Prints in-sample and cross-validated errors, those of simpler models beside them, and the
     parameters with 90 % intervals.
@@ -57,12 +65,18 @@ def fit(
     \b
     Example:
       jaxcost fit measurements.csv --out calibration.json --report report.html
+      jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
     from jaxcost.cli import show
     from jaxcost.models.registry import model_class
-    from jaxcost.table import read_layer_table
+    from jaxcost.run_table import is_run_table
+    from jaxcost.table import read_layer_table, read_text
 
     check_outputs({"--out": out, "--report": report}, [table])
+    if is_run_table(read_text(table)[0]):
+        _check_run_options(target, correction, report)
+        fit_run_table(table, out, model=model, device=device, seed=seed)
+        return
     measured_on = _device(device)
     if model is not None:
         model_class(model)  # a wrong name is found before a wrong table
@@ -77,6 +91,18 @@ def fit(
 
         write_report(report, study)
     show.written(console, [path for path in (out, report) if path])
+
+
+def _check_run_options(target: str, correction: bool | None, report: Path | None) -> None:
+    """Refuse what there is for layers only."""
+    from jaxcost.run_table import RUN_TARGET
+
+    if target not in ("time_s", RUN_TARGET):
+        raise ValueError(f"--target = {target!r}: training runs are measured in {RUN_TARGET}")
+    if correction:
+        raise ValueError("--correction is for tables of layers; leave it out for training runs")
+    if report is not None:
+        raise ValueError("--report is for tables of layers; leave it out for training runs")
 
 
 def _device(name: str | None) -> "Device":

@@ -60,7 +60,7 @@ def evaluate(
     return dataclasses.replace(
         fitted,
         errors=fitted.errors | {"held_out": accuracy(fitted)},
-        model_errors=fitted.model_errors | {"held_out": accuracy(fitted.model)},
+        model_errors=fitted.model_errors | {"held_out": accuracy(_layerwise(fitted))},
         baselines=baselines,
     )
 
@@ -90,6 +90,6 @@ def _refit(
     return fit(MODELS[name], from_table(layers), device, observed, sweeps=sweeps, seed=seed)
 
 
-def _layerwise(result: FitResult) -> LayerwiseCost:
+def _layerwise(result: FitResult | Fitted) -> LayerwiseCost:
     assert isinstance(result.model, LayerwiseCost)
     return result.model

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxcost.cli.options import check_outputs
+from jaxcost.cli.runs import check_device, of_device
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,44 +20,80 @@ def predict(
         str,
         typer.Argument(metavar="CALIBRATION", help="A calibration file, or a preset's name."),
     ],
-    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="Layers, one a row.")],
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="Layers or runs, one a row.")],
     out: Annotated[Path, typer.Option(metavar="OUT.csv", help="Where the predictions go.")],
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a table of training runs on several: only its rows."),
+    ] = None,
 ) -> None:
-    """Predict the cost of every layer of a table, with a 90 % interval.
+    """Predict the cost of every layer, or training run, of a table, with a 90 % interval.
 
     Writes every row and column of the table, and predicted_time_s, predicted_time_s_lo,
-    predicted_time_s_hi beside them (or energy_j, if the calibration was fitted to energies). Where
+    predicted_time_s_hi beside them (or the same of the calibration's own target, energy_j or
+    energy_per_epoch_j). Where
     the table has the measured column, prints how far the predictions are from it.
 
     \b
     Example:
       jaxcost predict calibration.json layers.csv --out predicted.csv
       jaxcost predict quadro-t2000 layers.csv --out predicted.csv
+      jaxcost predict butter-e-gpu training_runs.csv --device eagle-gpu --out predicted.csv
     """
     from jaxcost.calibration import load_calibration
     from jaxcost.cli import show
     from jaxcost.files import write_text
-    from jaxcost.table import read_layer_table, read_text
+    from jaxcost.report import text
+    from jaxcost.run_table import RUN_TARGET
+    from jaxcost.table import read_text
 
     check_outputs({"--out": out}, [table, Path(calibration)])
     loaded = load_calibration(calibration)
-    layers = read_layer_table(table)
+    of_runs = RUN_TARGET in loaded.models
+    layers = _read(table, of_runs, device)
     predicted = _predicted(loaded, layers, table)
     # As the file has it: the validated table may write its numbers otherwise.
-    original, _ = read_text(table)
+    original = read_text(table)[0].loc[layers.index]
     full = original.assign(**{name: predicted[name].map("{:.9g}".format) for name in predicted})
     write_text(out, full.to_csv(index=False, lineterminator="\n"))
     console = show.console()
-    show.line(console, f"{len(layers)} layers predicted for {_device_words(loaded)}")
+    what = "training run" if of_runs else "layer"
+    words = "" if of_runs else _device_words(loaded)
+    words = words or loaded.device.kind or loaded.device.name
+    show.line(console, f"{text.count(len(layers), what)} predicted for {words}")
     for target in loaded.models:
-        _compare(console, target, layers, predicted)
+        _compare(console, target, layers, predicted, what)
+    show.warnings(console, check_device(loaded, layers) if of_runs else [])
     show.written(console, [out])
+
+
+def _read(table: Path, of_runs: bool, device: str | None) -> "pd.DataFrame":
+    """The table of the kind that the calibration is of."""
+    from jaxcost.run_table import is_run_table, read_run_table
+    from jaxcost.table import read_layer_table, read_text
+
+    if is_run_table(read_text(table)[0]) != of_runs:
+        kinds = ("training runs", "layers") if of_runs else ("layers", "training runs")
+        raise ValueError(
+            f"{table}: the calibration is of {kinds[0]}, but the table is of {kinds[1]}; "
+            "give a calibration fitted to a table like it"
+        )
+    if of_runs:
+        return of_device(read_run_table(table), device, table)
+    if device is not None:
+        raise ValueError("--device chooses among training runs; leave it out for layers")
+    return read_layer_table(table)
 
 
 def _predicted(calibration: "Calibration", layers: "pd.DataFrame", source: Path) -> "pd.DataFrame":
     """The columns that are added; ValueError where a prediction is no finite number."""
     import numpy as np
 
+    from jaxcost.calibration.run_build import check_runs
+    from jaxcost.run_table import RUN_TARGET, runs_from_table
+
+    if RUN_TARGET in calibration.models:
+        check_runs(runs_from_table(layers), calibration.device)
     full = calibration.predict(layers)
     ends = [f"predicted_{t}{end}" for t in calibration.models for end in ("", "_lo", "_hi")]
     found = full[ends]
@@ -82,7 +119,11 @@ def _device_words(calibration: "Calibration") -> str:
 
 
 def _compare(
-    console: "Console", target: str, layers: "pd.DataFrame", predicted: "pd.DataFrame"
+    console: "Console",
+    target: str,
+    layers: "pd.DataFrame",
+    predicted: "pd.DataFrame",
+    what: str,
 ) -> None:
     """Where the table has what was measured: the errors, and how many intervals hold it."""
     import numpy as np
@@ -103,7 +144,7 @@ def _compare(
     covered = ((low <= measured) & (measured <= high))[rows].mean()
     show.line(
         console,
-        f"against {target} of {text.count(found.rows, 'layer')}: "
+        f"against {target} of {text.count(found.rows, what)}: "
         f"mean error {text.error(found.mean_absolute)}, "
         f"median {text.error(found.median_absolute)}, "
         f"{text.share(found.within_10_percent)} within ±10 %, "

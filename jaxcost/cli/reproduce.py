@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(metavar="PAPER", help="alpha-flops or inference-trends.")],
+    paper: Annotated[
+        str,
+        typer.Argument(metavar="alpha-flops|butter-e|inference-trends|all", help="Which paper."),
+    ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder for tables, figures, summary.json.")
     ],
@@ -35,14 +38,16 @@ def reproduce(
     Example:
       jaxcost reproduce alpha-flops --data datasets --out alpha-flops
       jaxcost reproduce inference-trends --out trends
+      jaxcost reproduce butter-e --data datasets --out butter-e
+      jaxcost reproduce all --data datasets --out papers
     """
     from jaxcost.cli import show
     from jaxcost.cli.progress import working
     from jaxcost.messages import unknown
     from jaxcost.reproduce import PAPERS
 
-    if paper not in PAPERS:
-        raise ValueError(unknown("paper", paper, PAPERS))
+    if paper not in (*PAPERS, "all"):
+        raise ValueError(unknown("paper", paper, [*PAPERS, "all"]))
     check_folder("--out", out, out.absolute())
     if data is not None and not data.exists():
         raise ValueError(
@@ -51,7 +56,7 @@ def reproduce(
         )
     console = show.console()
     with working(console, f"computing {paper}"):
-        found = PAPERS[paper](data, out, download=download)
+        found = _recomputed(paper, data, out, download)
     show.title(console, "Published beside reproduced")
     show.table(console, _published(found))
     if found.missing:
@@ -63,6 +68,22 @@ def reproduce(
         console,
         f"Wrote {out / 'summary.json'} ({rows} rows), {tables} tables and {figures} figures beside",
     )
+
+
+def _recomputed(paper: str, data: Path | None, out: Path, download: bool) -> "Reproduction":
+    """One paper in its folder, or each in a folder of its own with a summary of all above."""
+    from jaxcost.reproduce import PAPERS, Reproduction, write_summary
+
+    if paper != "all":
+        return PAPERS[paper](data, out, download=download)
+    each = [recompute(data, out / name, download=download) for name, recompute in PAPERS.items()]
+    found = Reproduction(
+        rows=[row for one in each for row in one.rows],
+        files=[path for one in each for path in one.files],
+        missing=[line for one in each for line in one.missing],
+    )
+    write_summary(out / "summary.json", found.rows)
+    return found
 
 
 def _published(found: "Reproduction") -> "Table":

@@ -17,12 +17,12 @@ def models() -> None:
     """
     from jaxcost.cli import show
     from jaxcost.models.base import parameters_of
-    from jaxcost.models.registry import MODELS
+    from jaxcost.models.registry import ALL
     from jaxcost.report.tables import Table
 
     rows = tuple(
         (name, str(len(parameters_of(kind))), (kind.__doc__ or "").split("\n")[0])
-        for name, kind in MODELS.items()
+        for name, kind in ALL.items()
     )
     console = show.console()
     show.table(console, Table(("model", "parameters", "what it is"), rows, (False, True, False)))

@@ -17,6 +17,7 @@ from jaxcost.fit.space import Space
 from jaxcost.messages import refused
 from jaxcost.models.base import CostModel
 from jaxcost.precision import double_precision
+from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload
 
 ROBUST = 0.1  # ln ratio from which a row counts ever less: about the error of a good model
@@ -53,7 +54,7 @@ class FitResult:
 
 def fit(
     model: type[CostModel] | CostModel,
-    workloads: Workload,
+    workloads: Workload | TrainingRun,
     device: Device,
     observed: ArrayLike,
     *,
@@ -62,14 +63,16 @@ def fit(
     starts: int = 16,
     seed: int = 0,
     robust: float = ROBUST,
+    noise: float | None = None,
     priors: bool = True,
 ) -> FitResult:
     """The model's parameters that make ln(predicted / observed) smallest over all rows.
 
     Args:
-        model: the class of the model (of an instance, its class is fitted afresh).
+        model: the class of the model (of an instance, its class is fitted afresh, with the
+            instance's static settings).
         workloads: what was measured: leaves of shape `(rows,)`, each row one layer, or
-            `(rows, layers)`, each row one network.
+            `(rows, layers)`, each row one network; or runs of training, as `TrainingRun.stack`.
         device: what it was measured on; a number in it may have the shape `(rows,)` where every
             row was measured on another device.
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
@@ -78,6 +81,8 @@ def fit(
         starts: how many points to search from, keyword-only.
         seed: of the starts and the folds, keyword-only.
         robust: |ln ratio| from which a row counts ever less, in (0, 10], keyword-only.
+        noise: standard deviation of ln(observed / predicted) against which priors are weighed;
+            None: `robust`. keyword-only.
         priors: whether declared spreads of parameters count, keyword-only.
     Returns: a `FitResult`; computed in float64, the model in JAX's default precision.
     Raises: ValueError: observations that are not finite and > 0, fewer rows than parameters,
@@ -97,13 +102,15 @@ def fit(
     _check_rows(space, workloads, device, observed, sweeps)
     masks = _masks(len(observed), folds, sweeps, seed)
     with double_precision():
-        problem = Problem.of(space, workloads, device, observed, robust=robust, priors=priors)
+        problem = Problem.of(
+            space, workloads, device, observed, robust=robust, noise=noise, priors=priors
+        )
         best, losses, left_out = _solve_with_folds(problem, masks, starts, seed)
         known = identify(problem, best)
         in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))
     predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
-        model=space.template(**space.values(best)),
+        model=space.build(space.values(best)),
         estimates=known.estimates,
         covariance=known.covariance,
         singular_values=known.singular_values,
@@ -153,7 +160,7 @@ def _check_settings(folds: int, starts: int, robust: float) -> None:
 
 def _check_rows(
     space: Space,
-    workloads: Workload,
+    workloads: Workload | TrainingRun,
     device: Device,
     observed: np.ndarray,
     sweeps: Sequence[str] | None,
@@ -178,7 +185,7 @@ def _check_rows(
             f"rows = {rows} is not enough for {name}, which has {needed} parameters; "
             f"measure at least {needed} different layers, or fit a model with fewer parameters"
         )
-    leaves = [np.asarray(leaf).reshape(rows, -1) for leaf in vars(workloads).values()]
+    leaves = [np.asarray(leaf).reshape(rows, -1) for leaf in jax.tree.leaves(workloads)]
     leaves += _device_rows(device, rows)
     if rows > 1 and all((leaf == leaf[0]).all() for leaf in leaves):
         raise ValueError(

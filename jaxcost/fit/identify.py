@@ -71,7 +71,7 @@ def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     covariance = np.linalg.inv(seen.T @ seen + np.diag(before))
     spread = np.sqrt(np.diag(covariance))
     along = covariance / spread  # column i: how all parameters move with the i-th
-    sharp = problem.robust**2 / (slope * sigma**2)  # makes the loss rise as its quadratic does
+    sharp = problem.noise**2 / (slope * sigma**2)  # makes the loss rise as its quadratic does
     reach = {s: _reach(problem, z, s * along, spread, sharp) for s in (-1, 1)}
     lower, upper = (problem.space.values(z + s * reach[s] * spread) for s in (-1, 1))
     middle, wide = problem.space.values(z), (reach[-1] + reach[1]) / (2 * _Z90)

@@ -1,5 +1,7 @@
 """What is minimised: the robust log ratio of predicted to observed, and the parameters' priors."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,25 +13,29 @@ from jaxcost.fit.optimize import minimize
 from jaxcost.fit.space import Space
 from jaxcost.fit.starts import starting_points, work_of
 from jaxcost.precision import as_double
+from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload
 
 
 class Problem(eqx.Module):
     """A model class, the rows to fit it to, and the loss; used within `double_precision`.
 
-        loss(z) = sum over rows of weight * ln(1 + (r / robust)**2) / 2
+        loss(z) = sum over rows of weight * (robust / noise)**2 * ln(1 + (r / robust)**2) / 2
                   + sum over parameters of ((z - believed) / spread)**2 / 2
         r       = ln(predicted / observed)
 
-    Quadratic for errors below `robust`, then ever flatter: a row that no other row bears out,
+    Quadratic for errors below `robust`, weighed against the priors as if of standard deviation
+    `noise`, then ever flatter: a row that no other row bears out,
     such as a timing of work that was never done, does not bend the model.
     """
 
     space: Space = eqx.field(static=True)
-    workloads: Workload
+    workloads: Any
     device: Device
     log_observed: Float[Array, " rows"]
+    work: dict[str, Float[Array, " rows"]]
     robust: Float[Array, ""]
+    noise: Float[Array, ""]
     believed: Float[Array, " parameters"]
     precision: Float[Array, " parameters"]
 
@@ -37,19 +43,24 @@ class Problem(eqx.Module):
     def of(
         cls,
         space: Space,
-        workloads: Workload,
+        workloads: Workload | TrainingRun,
         device: Device,
         observed: np.ndarray,
         *,
         robust: float,
         priors: bool,
+        noise: float | None = None,
     ) -> "Problem":
         """The problem in float64; a workload of rank 1 is one network of one layer a row."""
         if workloads.batch.ndim == 1:
             workloads = jax.tree.map(lambda leaf: leaf[:, None], workloads)
         believed, precision = space.prior()
-        leaves = (workloads, device, np.log(observed), robust, believed, precision * priors)
-        return cls(space, *map(as_double, leaves))
+        work = work_of(workloads)
+        workloads, device = as_double(workloads), as_double(device)
+        model = space.model(as_double(space.vector({p.name: 1.0 for p in space.parameters})))
+        prepared = jax.jit(jax.vmap(model.prepared, in_axes=(0, None)))(workloads, device)
+        scales = (robust, noise or robust, believed, precision * priors)
+        return cls(space, prepared, device, *map(as_double, (np.log(observed), work, *scales)))
 
     def log_predicted(self, z: Float[Array, " parameters"]) -> Float[Array, " rows"]:
         """ln of what the model at `z` predicts for each row."""
@@ -61,7 +72,7 @@ class Problem(eqx.Module):
     def loss(self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]) -> Array:
         """The loss, a scalar."""
         scaled = (self.log_predicted(z) - self.log_observed) / self.robust
-        data = jnp.sum(weights * jnp.log1p(scaled**2)) / 2
+        data = jnp.sum(weights * jnp.log1p(scaled**2)) * (self.robust / self.noise) ** 2 / 2
         return data + jnp.sum(self.precision * (z - self.believed) ** 2) / 2
 
     def trust(self, residual: Float[Array, " rows"]) -> Float[Array, " rows"]:
@@ -70,7 +81,8 @@ class Problem(eqx.Module):
 
     def starts(self, number: int, seed: int, seen: np.ndarray | None = None) -> np.ndarray:
         """Where to search from, told by the rows `seen` alone, shape `(number, parameters)`."""
-        work, observed = work_of(self.workloads), np.exp(np.asarray(self.log_observed))
+        work = {unit: np.asarray(amount) for unit, amount in self.work.items()}
+        observed = np.exp(np.asarray(self.log_observed))
         if seen is not None:
             work, observed = {k: v[seen] for k, v in work.items()}, observed[seen]
         return starting_points(self.space, work, observed, number=number, seed=seed)

@@ -22,17 +22,25 @@ class Space:
 
     template: type[CostModel]
     parameters: tuple[Parameter, ...]
+    settings: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def of(cls, model: type[CostModel] | CostModel) -> "Space":
-        """The space of a model class, or of an instance's class."""
-        kind = model if isinstance(model, type) else type(model)
-        return cls(kind, parameters_of(kind))
+        """The space of a model class, or of an instance's class with its static settings."""
+        if isinstance(model, type):
+            return cls(model, parameters_of(model))
+        static = [f.name for f in dataclasses.fields(model) if f.metadata.get("static", False)]
+        settings = tuple((name, getattr(model, name)) for name in static)
+        return cls(type(model), parameters_of(model), settings)
 
     def model(self, z: Float[Array, " parameters"]) -> CostModel:
         """The model at `z`; `z` may be traced."""
         values = {p.name: _constrain(p, z[i]) for i, p in enumerate(self.parameters)}
-        return self.template(**values)
+        return self.build(values)
+
+    def build(self, values: dict[str, Any]) -> CostModel:
+        """The model with these parameter values, and the settings of the space."""
+        return self.template(**values, **dict(self.settings))
 
     def vector(self, values: dict[str, float]) -> np.ndarray:
         """`z` for parameter values, shape `(parameters,)`; values on a bound move just inside."""

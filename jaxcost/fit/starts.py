@@ -9,16 +9,23 @@ from jaxtyping import Array
 from jaxcost import counts
 from jaxcost.fit.space import Space
 from jaxcost.models.base import Parameter
+from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload
 
 # The quantile that stands for the smallest: a few faulty rows must not set a scale, because the
 # loss is flat where a floor is far too low or a rate far too high.
 _SMALL = 0.1
+_RUN_UNITS = ("run", "pass", "layer", "access", "operation")
 _SCATTER = 1.0  # standard deviation of ln(start), where the parameter declares no spread
 
 
-def work_of(workloads: Workload) -> dict[str, np.ndarray]:
-    """FLOPs and bytes moved of each row, by unit (`FLOP`, `B`), each of shape `(rows,)`."""
+def work_of(workloads: Workload | TrainingRun) -> dict[str, np.ndarray]:
+    """How much each row does, by unit, each of shape `(rows,)`: FLOPs and bytes moved.
+
+    Of runs of training, over an epoch: also operations, passes, layers and accesses in passes.
+    """
+    if isinstance(workloads, TrainingRun):
+        return _work_of_runs(workloads)
     return {
         "FLOP": _per_row(counts.flops, workloads),
         "B": _per_row(counts.bytes_moved, workloads),
@@ -59,11 +66,28 @@ def _natural_scales(work: dict[str, np.ndarray], observed: np.ndarray) -> dict[s
     scales = {"s": smallest, "J": smallest}
     for unit, amount in work.items():
         some = amount > 0
-        if some.any():
+        if some.any() and unit in _RUN_UNITS:
+            # Of what a run consists of, no one is known to be the greatest part.
+            scales[f"J/{unit}"] = np.quantile(observed[some] / amount[some], _SMALL)
+        elif some.any():
             pace = observed[some] / amount[some]
             scales[f"{unit}/s"] = 1 / np.quantile(pace, _SMALL)
             scales |= {f"s/{unit}": np.median(pace), f"J/{unit}": np.median(pace)}
     return {unit: float(value) for unit, value in scales.items()}
+
+
+def _work_of_runs(runs: TrainingRun) -> dict[str, np.ndarray]:
+    passes = np.asarray(runs.passes)
+    flops, moved = (_per_row(c, runs.workload) for c in (counts.flops, counts.bytes_moved))
+    layers = np.asarray(runs.workload.repeat.sum(-1))
+    return {
+        "run": np.ones_like(passes),
+        "pass": passes,
+        "layer": passes * layers,
+        "access": passes * (layers + 1),
+        "operation": passes * flops,
+        "B": passes * moved,
+    }
 
 
 def _per_row(count: Callable[[Workload], Array], workloads: Workload) -> np.ndarray:

@@ -116,8 +116,19 @@ class CostModel(eqx.Module):
         check_bounds(self)
 
     @abc.abstractmethod
-    def __call__(self, workload: Workload, device: Device) -> Float[Array, ""]:
-        """The cost of one network, in `unit`; leaves of `workload` have shape `(layers,)`."""
+    def __call__(self, workload: Any, device: Device) -> Float[Array, ""]:
+        """The cost of one network, in `unit`; leaves of `workload` have shape `(layers,)`.
+
+        `workload` is a `Workload`, or whatever else the model says that it takes.
+        """
+
+    def prepared(self, workload: Any, device: Device) -> Any:
+        """What of `workload` no parameter changes, in a form that `__call__` takes as well.
+
+        A fit computes it once; by default the workload itself.
+        """
+        del device
+        return workload
 
 
 class LayerwiseCost(CostModel):

@@ -41,29 +41,32 @@ class Table:
     note: str = ""
 
 
-def accuracy(fitted: Fitted) -> Table:
+def accuracy(fitted: Fitted, of: str = "layers") -> Table:
     """The chosen model's errors: in sample, cross-validated, held out, as far as they are known."""
+    sweeps = {"sweeps": "networks left out"} if of == "runs" else {}
+    ways = WAYS | sweeps
     return Table(
-        ("predicted", "layers", "mean error", "median error", "within ±10 %"),
+        ("predicted", of, "mean error", "median error", "within ±10 %"),
         tuple(
-            (WAYS[way], str(a.rows), *_sizes(a))
+            (ways[way], str(a.rows), *_sizes(a))
             for way, a in ((way, fitted.errors[way]) for way in WAYS if way in fitted.errors)
         ),
         (False, True, True, True, True),
     )
 
 
-def models(fitted: Fitted) -> Table:
+def models(fitted: Fitted, of: str = "layers") -> Table:
     """The chosen model beside the others: median error and share within ±10 %, by way."""
+    names = WAYS | ({"sweeps": "networks left out"} if of == "runs" else {})
     ways = [way for way in WAYS if way in fitted.errors]
     named = {f"{fitted.name}, corrected": fitted.errors} if fitted.correction is not None else {}
     named |= {fitted.name: fitted.model_errors} | fitted.baselines
     return Table(
-        ("model", *(WAYS[way] for way in ways)),
+        ("model", *(names[way] for way in ways)),
         tuple((name, *(_pair(errors.get(way)) for way in ways)) for name, errors in named.items()),
         (False, *(True for _ in ways)),
         strong=0,
-        note="Median error · share of layers within ±10 %.",
+        note=f"Median error · share of {of} within ±10 %.",
     )
 
 

@@ -6,7 +6,11 @@ from jaxcost.calibration.fitted import Fitted
 from jaxcost.fit import Estimate
 from jaxcost.fit.identify import Identifiability
 
-QUANTITIES = {"time_s": ("time", "s"), "energy_j": ("energy", "J")}
+QUANTITIES = {
+    "time_s": ("time", "s"),
+    "energy_j": ("energy", "J"),
+    "energy_per_epoch_j": ("energy", "J"),
+}
 _ENERGY_UNITS = {"s": "J", "FLOP/s": "FLOP/J", "B/s": "B/J", "s/FLOP": "J/FLOP"}
 
 
@@ -17,7 +21,7 @@ def unit_for(target: str, unit: str) -> str:
 
 def in_units_of(target: str, fitted: Fitted) -> Fitted:
     """The same with parameters, and the warnings that name them, in the units of `target`."""
-    if target == "time_s":
+    if target != "energy_j":
         return fitted
     estimates = tuple(_estimate(target, e) for e in fitted.estimates)
     renamed = dict(zip(_lines(fitted, fitted.estimates), _lines(fitted, estimates)))
