@@ -350,9 +350,7 @@ def test_what_the_data_leave_open_is_said_in_words(case):
         return
     observed = costs(case.planted, case.open_table)
     noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(len(observed)))
-    result = fit(
-        case.planted, case.open_table, DEVICE, observed * noise, folds=0, priors=False
-    )
+    result = fit(case.planted, case.open_table, DEVICE, observed * noise, folds=0, priors=False)
     assert {e.name for e in result.estimates if not e.determined} == case.undetermined
     for name in case.undetermined:
         lines = [line for line in result.warnings if line.startswith(f"{name} ")]

@@ -18,7 +18,9 @@ def test_equation_10_is_found_again():
     law = DataEfficiency.fit(SIZES, (0.02 * np.log(SIZES) - 0.03) ** -3)
     assert float(law.slope) == pytest.approx(0.02)
     assert float(law.offset) == pytest.approx(-0.03, rel=1e-5)
-    assert float(law(jnp.asarray(1e5))) == pytest.approx((0.02 * np.log(1e5) - 0.03) ** -3, rel=1e-4)
+    assert float(law(jnp.asarray(1e5))) == pytest.approx(
+        (0.02 * np.log(1e5) - 0.03) ** -3, rel=1e-4
+    )
     assert float(law(jnp.asarray(2.0))) == np.inf  # 0.02 ln 2 < 0.03
 
 

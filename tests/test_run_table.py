@@ -20,7 +20,7 @@ def table(rows=2, **columns):
 
 def test_rows_become_runs_padded_to_equal_depth():
     runs = runs_from_table(table())
-    assert runs.workload.c_in.tolist() == [[4, 8, 1], [4, 16, 8]]
+    assert runs.workload.c_in.tolist() == [[4, 8, 2], [4, 16, 8]]
     assert runs.workload.c_out.tolist() == [[8, 2, 1], [16, 8, 2]]
     assert runs.workload.repeat.tolist() == [[1, 1, 0], [1, 1, 1]]
     assert runs.train_batches.tolist() == [4, 4]  # 800 / 256
@@ -73,7 +73,9 @@ def test_a_table_of_layers_is_none_of_runs():
 def test_one_device_is_chosen_among_several():
     both = table(device=["a", "b"])
     assert one_device(both, "b", "t.csv").index.tolist() == [1]
-    with pytest.raises(ValueError, match=r"t.csv: column 'device' has 2 devices \(a, b\).*--device"):
+    with pytest.raises(
+        ValueError, match=r"t.csv: column 'device' has 2 devices \(a, b\).*--device"
+    ):
         one_device(both, None, "t.csv")
     with pytest.raises(ValueError, match="device = 'c' is not allowed; give one of a, b"):
         one_device(both, "c", "t.csv")

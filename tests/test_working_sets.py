@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import jax
@@ -20,9 +21,9 @@ def run(widths=(126, 317, 212, 108, 3), **facts):
 
 def by_hand(widths, columns, observations, labels):
     """Sizes as the authors' notebooks have them: layers' sets by columns, parameters by inputs."""
-    parameters = sum((a + 1) * b for a, b in zip(widths, widths[1:]))
+    parameters = sum((a + 1) * b for a, b in itertools.pairwise(widths))
     full = [columns, *widths[1:]]
-    layers = [4 * B * (a + b) for a, b in zip(full, full[1:])]
+    layers = [4 * B * (a + b) for a, b in itertools.pairwise(full)]
     return layers, parameters, 4 * B * sum(full), 4 * observations * (columns + labels)
 
 
@@ -118,7 +119,7 @@ def test_shares_tend_to_the_exact_ones_monotonically():
 
     exact = np.asarray(shares(0.0))
     errors = [np.abs(shares(t) - exact).sum(1) for t in (2.0, 1.0, 0.5, 0.2, 0.1, 0.01)]
-    for wider, narrower in zip(errors, errors[1:]):
+    for wider, narrower in itertools.pairwise(errors):
         assert (narrower <= wider + 1e-12).all()
         assert narrower.mean() < wider.mean()
     assert np.median(errors[-1]) < 1e-12

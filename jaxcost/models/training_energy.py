@@ -10,7 +10,14 @@ from jaxcost.device import Device
 from jaxcost.models.base import CostModel, parameter
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import Scalar
-from jaxcost.working_sets import Placed, check_fits, check_temperature, levels, place_all, working_sets
+from jaxcost.working_sets import (
+    Placed,
+    check_fits,
+    check_temperature,
+    levels,
+    place_all,
+    working_sets,
+)
 from jaxcost.workload import Workload
 
 _INF = jnp.inf

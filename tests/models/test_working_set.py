@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,7 +115,7 @@ def test_the_smooth_model_tends_to_the_exact_one_as_the_temperature_falls():
 
     exact = energies(0.0)
     errors = [np.abs(energies(t) / exact - 1).mean() for t in (1.0, 0.5, 0.2, 0.1, 0.02, 0.002)]
-    assert all(b < a for a, b in zip(errors, errors[1:]))
+    assert all(b < a for a, b in itertools.pairwise(errors))
     assert errors[-1] < 0.0005
 
 
