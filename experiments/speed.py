@@ -199,7 +199,7 @@ def energies() -> dict[str, dict]:
         pass_energy=1.0, layer_ratio=0.02, access_ratio=0.01, byte_energy=3e-8,
         activation_ratio=0.1, beyond_ratio=0.4,
     )  # fmt: skip
-    exact = eqx.filter_jit(jax.vmap(planted, in_axes=(0, None)))(runs, node)
+    exact = jax.jit(jax.vmap(planted, in_axes=(0, None)))(runs, node)
     noise = np.exp(0.05 * np.random.default_rng(1).standard_normal(len(exact)))
     observed = np.asarray(exact) * noise
 

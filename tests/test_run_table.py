@@ -20,7 +20,7 @@ def table(rows=2, **columns):
 
 def test_rows_become_runs_padded_to_equal_depth():
     runs = runs_from_table(table())
-    assert runs.workload.c_in.tolist() == [[4, 8, 1], [4, 16, 8]]
+    assert runs.workload.c_in.tolist() == [[4, 8, 2], [4, 16, 8]]
     assert runs.workload.c_out.tolist() == [[8, 2, 1], [16, 8, 2]]
     assert runs.workload.repeat.tolist() == [[1, 1, 0], [1, 1, 1]]
     assert runs.train_batches.tolist() == [4, 4]  # 800 / 256
