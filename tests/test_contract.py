@@ -1,6 +1,7 @@
 """What every public cost model keeps: each, found by walking the package, is put to the same."""
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -416,9 +417,14 @@ def test_more_work_never_costs_less(case, layer, seed, growth, what):
     assert cost_of(model, more) >= cost_of(model, less) * (1 - 1e-5)
 
 
+@functools.cache
+def planted_of(kind: type[CostModel]) -> CostModel:
+    return CASES[kind]().planted
+
+
 def anywhere(kind: type[CostModel], seed: int) -> CostModel:
     """A model with parameters far and wide around those planted."""
-    space, planted = Space.of(kind), CASES[kind]().planted
+    space, planted = Space.of(kind), planted_of(kind)
     middle = space.vector({p.name: getattr(planted, p.name) for p in space.parameters})
     return space.model(middle + 2 * np.random.default_rng(seed).standard_normal(len(middle)))
 
