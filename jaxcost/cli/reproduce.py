@@ -59,6 +59,9 @@ def reproduce(
         found = _recomputed(paper, data, out, download)
     show.title(console, "Published beside reproduced")
     show.table(console, _published(found))
+    if (others := _unpublished(found)).rows:
+        show.title(console, "Found beyond what is published")
+        show.table(console, others)
     if found.missing:
         show.warnings(console, found.missing)
     figures = sum(path.suffix == ".png" for path in found.files)
@@ -104,6 +107,18 @@ def _published(found: "Reproduction") -> "Table":
         (False, False, True, True, True),
         note="Why numbers differ stands in the notes of summary.json.",
     )  # fmt: skip
+
+
+def _unpublished(found: "Reproduction") -> "Table":
+    """The rows for which the paper prints no number."""
+    from jaxcost.report.tables import Table
+
+    ours = [row for row in found.rows if row.published is None and row.reproduced is not None]
+    return Table(
+        ("source", "quantity", "found"),
+        tuple((row.source, row.quantity, _number(row.reproduced)) for row in ours),
+        (False, False, True),
+    )
 
 
 def _number(value: float | None) -> str:
