@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_ROWS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
+SPREAD = "process_cv"  # column with the coefficient of variation between processes
 _CONTRADICTS = np.log(2)
 
 
@@ -54,7 +55,8 @@ def fit_table(
 
     Args:
         frame: as from `jaxcost.table.read_layer_table`; a column `sweep`, where there is one, says
-            which layers were varied together, and whole sweeps are then left out in turn.
+            which layers were varied together, and whole sweeps are then left out in turn; rows
+            weigh the less the larger their `process_cv`, where a measurement has one.
         device: what was measured.
         target: the measured column, `time_s` or `energy_j`, keyword-only.
         model: a name from `jaxcost.models.registry`; None takes the one with the smallest
@@ -99,6 +101,7 @@ class _Data:
     device: Device
     observed: np.ndarray
     sweeps: list[str] | None
+    spread: np.ndarray | None
     x: np.ndarray
 
     @classmethod
@@ -108,7 +111,8 @@ class _Data:
         with double_precision():
             x = np.asarray(features(layers), np.float64)
         sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
-        return cls(layers, device, frame[target].to_numpy(float), sweeps, x)
+        observed, spread = frame[target].to_numpy(float), _spread(frame, target)
+        return cls(layers, device, observed, sweeps, spread, x)
 
     @property
     def log_observed(self) -> np.ndarray:
@@ -117,7 +121,7 @@ class _Data:
     def fit(self, name: str, starts: int, seed: int) -> FitResult:
         return fit(
             MODELS[name], self.layers, self.device, self.observed,
-            sweeps=self.sweeps, starts=starts, seed=seed,
+            sweeps=self.sweeps, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip
 
     def can_fit(self, name: str) -> bool:
@@ -158,6 +162,16 @@ class _Data:
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
         errors = {kind: Accuracy.of(p, observed) for kind, p in predictions.items()}
         return dataclasses.replace(fitted, errors=errors)
+
+
+def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:
+    """How far each time scattered between processes; None where the table does not say."""
+    if SPREAD not in frame or target != "time_s":
+        return None
+    try:
+        return frame[SPREAD].to_numpy(float)
+    except ValueError as error:
+        raise ValueError(f"column {SPREAD}: {error}; give numbers, or leave cells empty") from None
 
 
 def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list[str]:

@@ -45,7 +45,7 @@ def measure(
 
     A run that was interrupted goes on with --resume, on the same store.
 
-    \\b
+    \b
     Example:
       jaxcost measure --sweep increasing_batch --store measurements.db
       jaxcost measure --sweep my_layers.csv --store measurements.db --budget 20

@@ -59,6 +59,7 @@ def fit(
     observed: ArrayLike,
     *,
     sweeps: Sequence[str] | None = None,
+    spread: ArrayLike | None = None,
     folds: int = 5,
     starts: int = 16,
     seed: int = 0,
@@ -77,6 +78,9 @@ def fit(
             row was measured on another device.
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
         sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
+        spread: coefficient of variation of each row's own measurement, such as between
+            processes, shape `(rows,)`, >= 0; NaN where it is not known. A row that scatters by
+            `robust` counts half. keyword-only.
         folds: of cross-validation by row, at most one a row; 0 for none, keyword-only.
         starts: how many points to search from, keyword-only.
         seed: of the starts and the folds, keyword-only.
@@ -100,11 +104,13 @@ def fit(
     observed = np.asarray(observed, np.float64)
     _check_settings(folds, starts, robust)
     _check_rows(space, workloads, device, observed, sweeps)
+    spread = _checked_spread(spread, len(observed))
     masks = _masks(len(observed), folds, sweeps, seed)
     with double_precision():
         problem = Problem.of(
-            space, workloads, device, observed, robust=robust, noise=noise, priors=priors
-        )
+            space, workloads, device, observed,
+            robust=robust, noise=noise, priors=priors, spread=spread,
+        )  # fmt: skip
         best, losses, left_out = _solve_with_folds(problem, masks, starts, seed)
         known = identify(problem, best)
         in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))
@@ -191,6 +197,20 @@ def _check_rows(
         raise ValueError(
             f"all {rows} rows describe the same layers; measure layers of different sizes"
         )
+
+
+def _checked_spread(spread: ArrayLike | None, rows: int) -> np.ndarray | None:
+    if spread is None:
+        return None
+    given = np.asarray(spread, np.float64)
+    if given.shape != (rows,):
+        raise ValueError(f"spread has shape {given.shape}; give one number a row: ({rows},)")
+    bad = (given < 0) | np.isinf(given)
+    if bad.any():
+        row = int(bad.argmax())
+        allowed = "a finite number of at least 0, or NaN where it is not known"
+        raise ValueError(refused(f"spread[{row}]", float(given[row]), allowed))
+    return given
 
 
 def _device_rows(device: Device, rows: int) -> list[np.ndarray]:

@@ -64,8 +64,9 @@ def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     """
     predicted, jacobian = map(np.asarray, _linearise(problem, jnp.asarray(z)))
     residual = predicted - np.asarray(problem.log_observed)
-    sigma, slope = _noise(residual, np.asarray(problem.trust(residual)), len(z))
-    seen = jacobian / sigma
+    certainty, trust = np.asarray(problem.certainty), np.asarray(problem.trust(residual))
+    sigma, slope = _noise(residual, trust, certainty, len(z))
+    seen = jacobian * np.sqrt(certainty)[:, None] / sigma
     precision = np.asarray(problem.precision)
     before = np.where(precision > 0, precision, _VAGUE**-2)
     covariance = np.linalg.inv(seen.T @ seen + np.diag(before))
@@ -82,11 +83,13 @@ def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     return Identifiability(estimates, covariance, np.linalg.svd(seen, compute_uv=False))
 
 
-def _noise(residual: np.ndarray, trust: np.ndarray, parameters: int) -> tuple[float, float]:
-    """Standard deviation of what a residual does to the fit, `trust * residual` over its mean
-    slope, and that slope."""
-    influence = trust * residual
-    slope = max(float(np.mean(trust * (2 * trust - 1))), 0.01)
+def _noise(
+    residual: np.ndarray, trust: np.ndarray, certainty: np.ndarray, parameters: int
+) -> tuple[float, float]:
+    """Standard deviation of what a residual of a certain row does to the fit, `trust * residual`
+    over its mean slope, and that slope."""
+    influence = np.sqrt(certainty) * trust * residual
+    slope = max(float(np.average(trust * (2 * trust - 1), weights=certainty)), 0.01)
     freedom = max(len(residual) - parameters, 1)
     return max(math.sqrt((influence**2).sum() / freedom) / slope, 1e-6), slope
 

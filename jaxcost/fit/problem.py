@@ -20,19 +20,22 @@ from jaxcost.workload import Workload
 class Problem(eqx.Module):
     """A model class, the rows to fit it to, and the loss; used within `double_precision`.
 
-        loss(z) = sum over rows of weight * (robust / noise)**2 * ln(1 + (r / robust)**2) / 2
+        loss(z) = (robust / noise)**2 sum over rows of weight certainty ln(1 + (r / robust)**2) / 2
                   + sum over parameters of ((z - believed) / spread)**2 / 2
         r       = ln(predicted / observed)
 
     Quadratic for errors below `robust`, weighed against the priors as if of standard deviation
     `noise`, then ever flatter: a row that no other row bears out,
-    such as a timing of work that was never done, does not bend the model.
+    such as a timing of work that was never done, does not bend the model. The certainty of a row
+    falls from 1, where repeating its measurement gave the same, to a half where it scattered by
+    `robust`.
     """
 
     space: Space = eqx.field(static=True)
     workloads: Any
     device: Device
     log_observed: Float[Array, " rows"]
+    certainty: Float[Array, " rows"]
     work: dict[str, Float[Array, " rows"]]
     robust: Float[Array, ""]
     noise: Float[Array, ""]
@@ -50,6 +53,7 @@ class Problem(eqx.Module):
         robust: float,
         priors: bool,
         noise: float | None = None,
+        spread: np.ndarray | None = None,
     ) -> "Problem":
         """The problem in float64; a workload of rank 1 is one network of one layer a row."""
         if workloads.batch.ndim == 1:
@@ -60,7 +64,9 @@ class Problem(eqx.Module):
         model = space.model(as_double(space.vector({p.name: 1.0 for p in space.parameters})))
         prepared = jax.jit(jax.vmap(model.prepared, in_axes=(0, None)))(workloads, device)
         scales = (robust, noise or robust, believed, precision * priors)
-        return cls(space, prepared, device, *map(as_double, (np.log(observed), work, *scales)))
+        certainty = _certainty(spread, robust, len(observed))
+        rows = (np.log(observed), certainty, work)
+        return cls(space, prepared, device, *map(as_double, (*rows, *scales)))
 
     def log_predicted(self, z: Float[Array, " parameters"]) -> Float[Array, " rows"]:
         """ln of what the model at `z` predicts for each row."""
@@ -72,11 +78,12 @@ class Problem(eqx.Module):
     def loss(self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]) -> Array:
         """The loss, a scalar."""
         scaled = (self.log_predicted(z) - self.log_observed) / self.robust
-        data = jnp.sum(weights * jnp.log1p(scaled**2)) * (self.robust / self.noise) ** 2 / 2
+        counted = weights * self.certainty
+        data = jnp.sum(counted * jnp.log1p(scaled**2)) * (self.robust / self.noise) ** 2 / 2
         return data + jnp.sum(self.precision * (z - self.believed) ** 2) / 2
 
     def trust(self, residual: Float[Array, " rows"]) -> Float[Array, " rows"]:
-        """How much each row still counts, in (0, 1], given its residual `r`."""
+        """How much of a row the robust loss still lets count, in (0, 1], given its residual `r`."""
         return 1 / (1 + (residual / self.robust) ** 2)
 
     def starts(self, number: int, seed: int, seen: np.ndarray | None = None) -> np.ndarray:
@@ -86,6 +93,12 @@ class Problem(eqx.Module):
         if seen is not None:
             work, observed = {k: v[seen] for k, v in work.items()}, observed[seen]
         return starting_points(self.space, work, observed, number=number, seed=seed)
+
+
+def _certainty(spread: np.ndarray | None, robust: float, rows: int) -> np.ndarray:
+    """Of a row whose own scatter is known; of others 1."""
+    known = np.zeros(rows) if spread is None else np.nan_to_num(spread)
+    return 1 / (1 + (known / robust) ** 2)
 
 
 def solve(

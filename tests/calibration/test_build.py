@@ -132,3 +132,21 @@ def test_rows_that_are_no_products_leave_out_models_of_products(table):
     mixed = pd.concat([table, other], ignore_index=True).fillna({"dilation": 1})
     found = fit_table(mixed, T2000, model="roofline", starts=2)
     assert not {"alpha-flops", "flops-only"} & set(found.baselines)
+
+
+def test_rows_that_scatter_between_processes_weigh_less(table):
+    wrong = table.assign(process_cv=0.0)
+    rows = wrong.index[:45]
+    wrong.loc[rows, "time_s"] *= 3.0
+    wrong.loc[rows, "process_cv"] = 2.0
+    told = fit_table(wrong, T2000, model="roofline").layer_costs(from_table(table), T2000)
+    untold = fit_table(wrong.drop(columns="process_cv"), T2000, model="roofline")
+    untold = untold.layer_costs(from_table(table), T2000)
+    right = fit_table(table, T2000, model="roofline").layer_costs(from_table(table), T2000)
+    off = [float(np.median(np.abs(np.log(cost / right)))) for cost in (told, untold)]
+    assert off[0] < off[1] / 3
+
+
+def test_a_scatter_that_is_no_number_is_refused(table):
+    with pytest.raises(ValueError, match="column process_cv: .*'wide'; give numbers, or leave"):
+        fit_table(table.assign(process_cv="wide"), T2000, model="roofline")

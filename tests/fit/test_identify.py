@@ -15,10 +15,10 @@ from jaxcost.workload import dense
 QUADRATIC = 10.0  # so large that no row counts less than another
 
 
-def known_of(model, layers, device, observed, *, robust=QUADRATIC, priors=False):
+def known_of(model, layers, device, observed, *, robust=QUADRATIC, priors=False, spread=None):
     with double_precision():
         given = Space.of(model), layers, device, np.asarray(observed, float)
-        problem = Problem.of(*given, robust=robust, priors=priors)
+        problem = Problem.of(*given, robust=robust, priors=priors, spread=spread)
         found, _ = solve(problem, np.ones((1, len(observed))), [2], seed=0)
         return found[0], identify(problem, found[0])
 
@@ -40,6 +40,16 @@ def test_of_a_straight_line_it_is_linear_regression(power, layers, t2000):
     assert exponent.upper - exponent.lower == pytest.approx(2 * reach[1], rel=1e-3)
     assert np.log(scale.upper / scale.value) == pytest.approx(reach[0], rel=1e-3)
     assert np.log(scale.value / scale.lower) == pytest.approx(reach[0], rel=1e-3)
+
+
+def test_rows_that_scatter_weigh_as_in_weighted_linear_regression(power, layers, t2000):
+    x, y = straight_line(layers, 0.1, 0)
+    spread = QUADRATIC * np.linspace(0, 3, len(x))
+    z, known = known_of(power, layers, t2000, np.exp(y), spread=spread)
+    weights = np.sqrt(1 / (1 + (spread / QUADRATIC) ** 2))
+    (slope, intercept), covariance = np.polyfit(x, y, 1, w=weights, cov=True)
+    np.testing.assert_allclose(z, [intercept, slope], rtol=1e-5)
+    np.testing.assert_allclose(known.covariance, covariance[::-1, ::-1], rtol=2e-3)
 
 
 def test_singular_values_are_those_of_the_design_over_the_noise(power, layers, t2000):

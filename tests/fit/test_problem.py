@@ -42,6 +42,17 @@ def test_the_loss_is_that_of_the_formula(problem, layers, observed):
     assert problem.loss(jnp.asarray(z), jnp.asarray(weights)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_row_that_scatters_by_the_robust_scale_counts_half(problem, layers, t2000, observed):
+    spread = np.full(len(layers), np.nan)
+    spread[:2] = ROBUST, 0.0
+    with double_precision():
+        given = problem.space, layers, t2000, observed
+        weighed = Problem.of(*given, robust=ROBUST, priors=True, spread=spread)
+    z, rows = jnp.asarray(problem.space.vector(TRUTH)), jnp.ones(len(layers))
+    halved = rows.at[0].set(0.5)
+    assert weighed.loss(z, rows) == pytest.approx(float(problem.loss(z, halved)), rel=1e-12)
+
+
 def test_the_problem_is_in_float64_and_leaves_the_session_as_it_was(problem, observed):
     assert problem.log_observed.dtype == "float64"
     assert {leaf.dtype.name for leaf in jax.tree.leaves(problem)} == {"float64"}
