@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 DEVICE = {"name": "fake", "platform": "cpu", "kind": "Fake"}
-ROUND_S = 0.02
+VISIT_S = 0.01
 
 
 def main() -> None:
@@ -36,6 +36,7 @@ def description(faults: Path) -> dict:
 def visit(layer: dict, faults: Path) -> dict:
     if layer["sweep"] != "probe":
         fail(faults, json.loads(faults.read_text()).get(str(layer["line"])), layer["line"])
+    time.sleep(VISIT_S)
     step = 1e-3 * layer["batch"]
     loops = [{"steps": 20, "duration_s": 20 * step, "cpu_s": 20 * step}] * 4
     calls = [{"steps": 10, "duration_s": 11 * step, "cpu_s": 11 * step, "shortest_s": 1.1 * step}]

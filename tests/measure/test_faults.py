@@ -143,42 +143,68 @@ def test_more_layers_can_be_added_to_a_store(sweep):
     assert statuses(sweep(resume=True)) == dict.fromkeys(range(1, 6), "ok")
 
 
+KILLS = int(os.environ.get("JAXCOST_KILLS", "8"))  # 100 take five minutes
+MANY = [
+    LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s", line=n) for n in range(1, 3 * KILLS)
+]
 PARENT = """
 import sys; from pathlib import Path
 sys.path.insert(0, str(Path({here!r})))
 from test_faults import *
 begin = functools.partial(fake_worker, Path({faults!r}))
-measure_into({store!r}, LAYERS, PLAN, resume=True, open_worker=begin)
+say = lambda progress: print("visited", flush=True)
+measure_into({store!r}, MANY, PLAN, resume=True, open_worker=begin, progress=say)
 """
 
 
-def killed_at_random(folder, times, seed=0):
-    """Starts the sweep and kills the parent at a random moment, again and again; then ends it."""
-    (folder / "faults.json").write_text("{}")
-    names = {"faults": str(folder / "faults.json"), "store": str(folder / "m.db")}
+def stored(path):
+    """How many visits the store has, which must be intact."""
+    if not path.exists():
+        return 0
+    with Store.existing(path) as store:
+        assert store.is_intact()
+        return sum(len(list(store.attempts(partition))) for partition in store.partitions())
+
+
+def kill_at_random(program, draw):
+    """Starts the sweep and kills its parent; how many visits it said that it had stored."""
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    if draw.random() < 0.75:
+        assert parent.stdout.readline() == b"visited\n"
+        time.sleep(draw.uniform(0, 0.15))
+        said = 1
+    else:  # while it starts
+        time.sleep(draw.uniform(0, 1.5))
+        said = 0
+    parent.send_signal(signal.SIGKILL)
+    rest, _ = parent.communicate()
+    return said + rest.count(b"visited\n")
+
+
+def test_a_sweep_killed_at_random_moments_loses_nothing_that_was_stored(tmp_path):
+    (tmp_path / "faults.json").write_text("{}")
+    names = {"faults": str(tmp_path / "faults.json"), "store": str(tmp_path / "m.db")}
     program = PARENT.format(here=str(Path(__file__).parent), **names)
-    draw = random.Random(seed)
-    for _ in range(times):
-        parent = subprocess.Popen([sys.executable, "-c", program])
-        time.sleep(draw.uniform(0.3, 2.5))
-        parent.send_signal(signal.SIGKILL)
-        parent.wait()
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-
-
-def test_a_sweep_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path):
-    killed_at_random(tmp_path, 6)
+    draw, said = random.Random(0), 0
+    for kills in range(1, KILLS + 1):
+        said += kill_at_random(program, draw)
+        # At most the one visit in flight was stored and not yet told.
+        assert said <= stored(tmp_path / "m.db") <= said + kills
+    before = len(attempts(tmp_path))
+    planned = len(MANY) * PLAN.processes * PLAN.visits
+    assert KILLS < before < planned, "killed too early or too late to show anything"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
     found = attempts(tmp_path)
-    for layer in LAYERS:
+    for layer in MANY:
         for slot in range(PLAN.processes):
             assert sum(a.layer == layer and a.slot == slot for a in found) == PLAN.visits
     records, _ = measure_into(
-        tmp_path / "m.db", LAYERS, PLAN, resume=True,
+        tmp_path / "m.db", MANY, PLAN, resume=True,
         open_worker=functools.partial(fake_worker, tmp_path / "faults.json"),
     )  # fmt: skip
-    assert [record.layer for record in records.records] == LAYERS
+    assert [record.layer for record in records.records] == MANY
     assert [record.time_s for record in records.records] == pytest.approx(
-        [1e-3 * layer.batch for layer in LAYERS]
+        [1e-3 * layer.batch for layer in MANY]
     )
 
 
