@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -152,13 +153,21 @@ def compile_layer(
     if build_loop is None:
         build_loop = _loop_builder(layer, device)
     with jax.default_device(device):
-        call = jax.jit(apply).lower(x, w).compile()
         steps, swap = np.int32(1), np.asarray(False)
         looped = jax.jit(build_loop(apply), donate_argnums=(2, 3, 4))
-        loop = looped.lower(steps, swap, x, w, y).compile()
+        lowered = jax.jit(apply).lower(x, w), looped.lower(steps, swap, x, w, y)
+        call, loop = _compiled(lowered, device)
     elapsed = time.perf_counter() - start
     needed = max(_memory_bytes(call), _memory_bytes(loop), layer.operand_bytes)
     return Programs(layer, call, loop, loop.as_text() or "", needed, elapsed, device)
+
+
+def _compiled(lowered: Sequence[Any], device: jax.Device) -> list[Any]:
+    """The executables; side by side on a CPU alone, since elsewhere compiling times candidates."""
+    if device.platform != "cpu":
+        return [program.compile() for program in lowered]
+    with ThreadPoolExecutor(len(lowered)) as pool:
+        return list(pool.map(lambda program: program.compile(), lowered))
 
 
 def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation], Loop]:

@@ -112,18 +112,19 @@ class InvalidTimingError(Exception):
     """A clock or a result that no timing can be made of."""
 
 
-def steps_per_block(run: Callable[[int], None], rules: TimingRules, watch: Stopwatch) -> int:
+def steps_per_block(
+    run: Callable[[int], None], rules: TimingRules, watch: Stopwatch, block: Block
+) -> int:
     """How many steps make a block of at least `rules.block_s`, found by timing ever longer ones.
 
+    Args:
+        block: one of a single step.
     Raises:
         InvalidTimingError: a time that is not finite and positive.
     """
-    steps = 1
-    while True:
+    while block.duration_s < rules.block_s / 4 and block.steps < _MOST_STEPS:
+        steps = block.steps * max(2, min(64, int(rules.block_s / 2 / block.duration_s)))
         (block,) = checked([watch.time(run, steps)])
-        if block.duration_s >= rules.block_s / 4 or steps >= _MOST_STEPS:
-            break
-        steps *= max(2, min(64, int(rules.block_s / 2 / block.duration_s)))
     slow = block.step_s >= rules.block_s
     least = rules.least_steps_slow if slow else rules.least_steps
     return min(_MOST_STEPS, max(least, math.ceil(rules.block_s / block.step_s)))

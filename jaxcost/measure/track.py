@@ -25,6 +25,7 @@ from jaxcost.measure.timing import (
 
 _CALL_BLOCKS = 2
 _MOST_CALLS = 1000
+_HELD_UP = 1.5  # a first call that takes so many steps' time may not be a usual one
 
 
 class Compiled(Protocol):
@@ -147,13 +148,13 @@ def _begin(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch)
         text = f"a step takes {first.step_s:.3g} s, above the {rules.longest_step_s:.3g} s allowed"
         track.stop("skipped", text)
         return
-    track.steps = steps_per_block(loaded.loop, rules, watch)
-    track.calls_per_block = _calls_per_block(loaded, rules, watch)
+    track.steps = steps_per_block(loaded.loop, rules, watch, first)
+    track.calls_per_block = _calls_per_block(loaded, rules, watch, first.step_s)
 
 
-def _calls_per_block(loaded: Runnable, rules: TimingRules, watch: Stopwatch) -> int:
+def _calls_per_block(loaded: Runnable, rules: TimingRules, watch: Stopwatch, step_s: float) -> int:
     (trial,) = checked([watch.time_calls(loaded.call, 1)])
-    if trial.step_s < 10 * rules.block_s:  # one alone may have been held up
+    if trial.step_s > _HELD_UP * step_s:  # or it is mostly dispatch: look again
         (trial,) = checked([watch.time_calls(loaded.call, 5)])
     return min(_MOST_CALLS, math.ceil(rules.block_s / 2 / trial.shortest_s))
 

@@ -21,31 +21,35 @@ def _loop(machine, step_s, start_s=0.0):
     return lambda steps: machine.advance(start_s + steps * step_s)
 
 
+def steps_of(run, watch):
+    """How many steps make a block, from a first block of one."""
+    (first,) = checked([watch.time(run, 1)])
+    return steps_per_block(run, RULES, watch, first)
+
+
 @pytest.mark.parametrize(
     ("step_s", "steps"),
     [(1e-6, 20000), (1e-3, 20), (3e-3, 7), (1e-2, 5), (0.019, 5), (0.021, 2), (5.0, 2)],
 )
 def test_a_block_is_long_enough_in_time_and_steps(machine, step_s, steps):
-    assert steps_per_block(_loop(machine, step_s), RULES, machine.watch()) == pytest.approx(
-        steps, abs=1
-    )
+    assert steps_of(_loop(machine, step_s), machine.watch()) == pytest.approx(steps, abs=1)
 
 
 def test_finding_the_steps_takes_little_time(machine):
     begin = machine.now()
-    steps_per_block(_loop(machine, 2e-7), RULES, machine.watch())
+    steps_of(_loop(machine, 2e-7), machine.watch())
     assert machine.now() - begin < 3 * RULES.block_s
 
 
 def test_a_loop_that_takes_no_time_a_step_stays_within_an_int32(machine):
-    steps = steps_per_block(_loop(machine, 1e-15, start_s=1e-5), RULES, machine.watch())
+    steps = steps_of(_loop(machine, 1e-15, start_s=1e-5), machine.watch())
     assert 2 * steps < 2**31
 
 
 @pytest.mark.parametrize("now", [lambda: 5.0, lambda: math.nan])
 def test_a_clock_that_stands_still_or_lies_is_invalid(now):
     with pytest.raises(InvalidTimingError, match="1 steps took"):
-        steps_per_block(lambda steps: None, RULES, Stopwatch(now=now))
+        steps_of(lambda steps: None, Stopwatch(now=now))
 
 
 def test_a_clock_that_goes_back_is_invalid():

@@ -64,4 +64,5 @@ def test_a_real_worker_times_real_layers(tmp_path):
     assert record.time_s > 0
     assert len(record.process_times) == 2
     assert sweep.description["device"]["platform"] == "cpu"
-    assert 0 < found.accepted_s <= found.timed_s < found.elapsed_s
+    assert 0 <= found.accepted_s <= found.timed_s  # a busy machine may spoil every block
+    assert 0 < found.timed_s < found.elapsed_s
