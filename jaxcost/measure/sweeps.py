@@ -72,11 +72,11 @@ _SIZES = {
         most_flops=2e9,
         most_bytes=128e6,
         plan=SweepPlan(
-            budget_s=780,
+            budget_s=800,
             processes=3,
             rules=TimingRules(
                 # Compiling and loading cost a visit 0.1 s: more blocks make it worth that.
-                blocks_per_visit=6,
+                blocks_per_visit=8,
                 longest_step_s=0.5,
                 converged=0.02,
                 rounds=6,
