@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
     from jaxcost.runs import TrainingRun as TrainingRun
     from jaxcost.runs import training_run as training_run
+    from jaxcost.search import WidthSearch as WidthSearch
+    from jaxcost.search import search_widths as search_widths
+    from jaxcost.steps import secant as secant
+    from jaxcost.steps import tiled as tiled
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -44,6 +48,8 @@ _HOMES = {
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
     "runs": ("TrainingRun", "training_run"),
+    "search": ("WidthSearch", "search_widths"),
+    "steps": ("secant", "tiled"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
