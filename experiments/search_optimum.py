@@ -87,7 +87,10 @@ def table(rows: list[dict]) -> str:
             some = [r for r in rows if r["widths"] == widths and kind in (r["kind"], "all")]
             if some:
                 excess = np.array([r["excess"] for r in some])
-                share, seconds = 100 * np.mean(excess <= 0.01), np.median([r["seconds"] for r in some])
+                share, seconds = (
+                    100 * np.mean(excess <= 0.01),
+                    np.median([r["seconds"] for r in some]),
+                )
                 lines.append(
                     f"{widths:<8}{kind:<40}{len(some):>9}{share:>10.1f} %"
                     f"{100 * excess.max():>7.2f} %{seconds:>10.2f}"
@@ -98,7 +101,7 @@ def table(rows: list[dict]) -> str:
 def figure(rows: list[dict]) -> object:
     """How many problems are solved within an excess."""
     curves = []
-    for index, widths in enumerate(PROBLEMS):
+    for widths in PROBLEMS:
         excess = np.sort([max(r["excess"], 0) for r in rows if r["widths"] == widths])
         share = 100 * np.arange(1, len(excess) + 1) / len(excess)
         label = f"{widths} widths, {len(excess)} problems"

@@ -137,8 +137,10 @@ def _energy(random: np.random.Generator, kind: str, error: Error) -> EnergyToLos
     node = "gpu" if kind.endswith("GPU") else "cpu"
     if "working sets" in kind:
         model = jc.WorkingSetEnergy.butter_e(node)
-        names = [p for p in ("k_p", "k_o", "k_d", *(f"{k}_{i}" for k in "am" for i in range(1, 5)))]
-        noise = {n: float(getattr(model, n)) * np.exp(0.7 * random.standard_normal()) for n in names}
+        names = ["k_p", "k_o", "k_d", *(f"{k}_{i}" for k in "am" for i in range(1, 5))]
+        noise = {
+            n: float(getattr(model, n)) * np.exp(0.7 * random.standard_normal()) for n in names
+        }
         model = jc.WorkingSetEnergy(k_e=0.0, **noise)
     else:
         noise = {n: v * np.exp(0.7 * random.standard_normal()) for n, v in _RATIOS.items()}

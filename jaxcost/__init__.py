@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from jaxcost.models.efficiency_trend import EfficiencyTrend as EfficiencyTrend
     from jaxcost.models.training_energy import TrainingEnergy as TrainingEnergy
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
+    from jaxcost.regularize import Choice as Choice
+    from jaxcost.regularize import CostRegularizer as CostRegularizer
     from jaxcost.runs import TrainingRun as TrainingRun
     from jaxcost.runs import training_run as training_run
     from jaxcost.search import WidthSearch as WidthSearch
@@ -47,6 +49,7 @@ _HOMES = {
     "models.efficiency_trend": ("EfficiencyTrend",),
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
+    "regularize": ("Choice", "CostRegularizer"),
     "runs": ("TrainingRun", "training_run"),
     "search": ("WidthSearch", "search_widths"),
     "steps": ("secant", "tiled"),

@@ -29,7 +29,9 @@ class Polished:
 
     def try_all(self, places: np.ndarray) -> bool:
         """Whether one of the places, `(m, n)`, is better; the best of them is then taken."""
-        places = np.unique(places, axis=0)[: self._evaluate.left]
+        places = np.unique(places, axis=0)
+        if len(places) > self._evaluate.left:  # some of every kind
+            places = np.random.default_rng(0).permutation(places)[: self._evaluate.left]
         if not len(places):
             return False
         value, over = self._evaluate(self._lattice.at(places))
