@@ -35,13 +35,14 @@ def tiled(size: ArrayLike, tile: ArrayLike, temperature: ArrayLike = 0.0) -> Arr
         >>> float(tiled(65.0, 64)), float(jax.grad(tiled)(65.0, 64.0))
         (128.0, 1.0)
     """
-    each = jnp.asarray(size, dtype=float) / positive("tile", tile)
+    tile = positive("tile", tile)
+    each = jnp.asarray(size, dtype=float) / tile
     if not is_traced(temperature) and float(np.max(temperature)) == 0:
-        return tile * _ceil(each)
+        return jnp.asarray(tile * _ceil(each))
     nearest = jnp.round(jax.lax.stop_gradient(each))
     width = jnp.maximum(jnp.asarray(temperature, each.dtype), 1e-3)
     ramp = jnp.tanh((each - nearest) / width) / jnp.tanh(0.5 / width)
-    return tile * (nearest + 0.5 + 0.5 * ramp)
+    return jnp.asarray(tile * (nearest + 0.5 + 0.5 * ramp))
 
 
 @jax.custom_jvp

@@ -10,15 +10,30 @@ from jaxcost.messages import refused, unknown
 from jaxcost.search.anneal import Schedule, default_schedule, descend
 from jaxcost.search.binding import Binding, bindings
 from jaxcost.search.feasible import check_feasible
+from jaxcost.search.front import Front, search_front
 from jaxcost.search.lattice import Lattice
-from jaxcost.search.problem import Cost, Evaluator, Problem, check_costs, order
+from jaxcost.search.problem import (
+    GRADIENT_PRICE,
+    Cost,
+    Evaluator,
+    Problem,
+    check_costs,
+    order,
+)
 from jaxcost.search.result import Starts, WidthSearch
 from jaxcost.search.snap import Snapped, snap
 from jaxcost.working_sets import levels
 
-__all__ = ["Binding", "Starts", "WidthSearch", "bindings", "search_widths"]
+__all__ = [
+    "Binding",
+    "Front",
+    "Starts",
+    "WidthSearch",
+    "bindings",
+    "search_front",
+    "search_widths",
+]
 
-GRADIENT_PRICE = 3  # evaluations of a cost that one of its gradients takes, about
 METHODS = ("auto", "gradient", "brute")
 _POLISH = 5000  # evaluations that polishing takes, about, a free width
 
@@ -84,7 +99,7 @@ def search_widths(
         ...     return jnp.sum(10.0 / hidden)
         >>> found = search_widths(
         ...     error, [(16, 512), (10, 10)], multiples=16,
-        ...     budgets={"latency_s": (lambda w: calibration.latency(network(w)), 1e-4)},
+        ...     budgets={"latency_s": (lambda w: calibration.latency(network(w)), 2e-5)},
         ... )
         >>> found.method, found.widths
         ('brute force', (320, 10))

@@ -42,8 +42,9 @@ def descend(
     steps: int,
     schedule: Schedule,
     learning_rate: float,
+    held: int = 0,
 ) -> Descent:
-    """The widths that each start reaches.
+    """The widths that each start reaches; the last `held` entries of a start stay as they are.
 
     Widths are searched by their logarithms with Adam, kept to the bounds by projection, and to
     the budgets by an augmented Lagrangian in ln(cost / limit), so that no weight is to be chosen:
@@ -55,22 +56,30 @@ def descend(
     ends = [jnp.log(jnp.asarray(end, dtype=float)) for end in bounds]
     z = jnp.log(jnp.asarray(starts, dtype=float))
     pace = jnp.asarray([rates(i) for i in range(steps)], dtype=float)
-    found = _descend(problem, z, ends, temperatures, pace)
+    moves = jnp.arange(z.shape[1]) < z.shape[1] - held
+    found = _descend(problem, z, ends, moves, temperatures, pace)
     widths, smooth, over, path = (np.asarray(x, np.float64) for x in found)
     return Descent(widths, smooth, over, path)
 
 
 @eqx.filter_jit
 def _descend(
-    problem: Problem, starts: Array, ends: list[Array], temperatures: Array, rates: Array
+    problem: Problem,
+    starts: Array,
+    ends: list[Array],
+    moves: Array,
+    temperatures: Array,
+    rates: Array,
 ) -> tuple[Array, Array, Array, Array]:
     first, _ = jax.vmap(lambda z: problem(jnp.exp(z), temperatures[0]))(starts)
     known = jnp.isfinite(first)
     spread = jnp.std(first, where=known)
     scale = (jnp.all(jnp.where(known, first, 1.0) > 0), jnp.where(spread > 0, spread, 1.0))
 
+    pace = (temperatures, rates[:, None] * moves[None])
+
     def one(z: Array) -> tuple[Array, Array, Array, Array]:
-        return _from_one_start(problem, z, ends, temperatures, rates, scale)
+        return _from_one_start(problem, z, ends, pace, scale)
 
     widths, smooth, over, path = jax.vmap(one)(starts)
     return widths, smooth, over, jnp.swapaxes(path, 0, 1)
@@ -80,8 +89,7 @@ def _from_one_start(
     problem: Problem,
     start: Array,
     ends: list[Array],
-    temperatures: Array,
-    rates: Array,
+    pace: tuple[Array, Array],
     scale: tuple[Array, Array],
 ) -> tuple[Array, Array, Array, Array]:
     solver = optax.scale_by_adam(b1=0.8, b2=0.95)
@@ -103,8 +111,8 @@ def _from_one_start(
         return (z, state, pressure), jnp.exp(z)
 
     carry = (start, solver.init(start), jnp.zeros(len(problem.names)))
-    (z, _, _), path = jax.lax.scan(step, carry, (temperatures, rates))
-    return jnp.exp(z), *problem(jnp.exp(z), temperatures[-1]), path
+    (z, _, _), path = jax.lax.scan(step, carry, pace)
+    return jnp.exp(z), *problem(jnp.exp(z), pace[0][-1]), path
 
 
 def _scaled(value: Array, positive: Array, spread: Array) -> Float[Array, ""]:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from jaxcost.messages import refused, shown
 
 Cost = Callable[..., Array]
+GRADIENT_PRICE = 3  # evaluations of a cost that one of its gradients takes, about
 _SIZES = (64, 1024, 8192)  # networks evaluated at once: few sizes, so that few are compiled
 
 
