@@ -2,7 +2,7 @@
 
 from jaxcost.regularize.choice import Choice
 from jaxcost.regularize.penalty import CostRegularizer, Pressure
-from jaxcost.regularize.soft import gates, keep_within, scale_logits, soft_width
+from jaxcost.regularize.soft import gates, keep_within, open_gates, scale_logits, soft_width
 
 __all__ = [
     "Choice",
@@ -10,6 +10,7 @@ __all__ = [
     "Pressure",
     "gates",
     "keep_within",
+    "open_gates",
     "scale_logits",
     "soft_width",
 ]

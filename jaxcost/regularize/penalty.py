@@ -69,7 +69,7 @@ class CostRegularizer(eqx.Module):
     schedule: Callable[[Any], Any] | None = eqx.field(static=True, default=None, kw_only=True)
     tile: float | None = eqx.field(static=True, default=None, kw_only=True)
     rate: Float[Array, ""] = eqx.field(
-        kw_only=True, default=0.02, converter=lambda r: positive("rate", r)
+        kw_only=True, default=0.01, converter=lambda r: positive("rate", r)
     )
 
     def __check_init__(self) -> None:

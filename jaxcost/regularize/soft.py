@@ -15,31 +15,45 @@ from jaxcost.sizes import is_traced
 _COOLEST = 0.01
 
 
+def open_gates(channels: int, spread: float = 2.0) -> Float[Array, " channels"]:
+    """Logits of gates that are all open, in steps from nearly closed to `spread`, to start from.
+
+    Channels of an untrained network are alike, and so is what each costs: from equal logits all
+    would close in the same step. Equal steps let the width fall gradually.
+
+    Args: channels: 1 or more; spread: > 0.
+    Raises: ValueError: no channel, a spread that is not above 0.
+    """
+    if channels < 1:
+        raise ValueError(refused("channels", channels, "a whole number of at least 1"))
+    if not spread > 0:
+        raise ValueError(refused("spread", spread, "a number above 0"))
+    return jnp.asarray(spread * (np.arange(channels) + 1.0) / channels, dtype=float)
+
+
 def gates(logits: ArrayLike, temperature: ArrayLike = 1.0) -> Float[Array, " channels"]:
-    """1 for each channel that is open (logit > 0), otherwise 0; no unit.
+    """1 for each channel that is open (logit > 0) and for the strongest, otherwise 0; no unit.
 
     The value is that of the network which is made smaller in the end; the gradient is that of
     sigmoid(logit / temperature), so that a closed channel can open again.
 
-    Args: logits: any shape; temperature: > 0; what is below 0.01 counts as 0.01.
+    Args: logits: shape `(channels,)`; temperature: > 0; what is below 0.01 counts as 0.01.
     Returns: the shape of `logits`.
     Source: straight-through estimator, Bengio, Leonard, Courville (2013).
     """
     logits = jnp.asarray(logits, dtype=float)
     soft = jax.nn.sigmoid(logits / jnp.maximum(jnp.asarray(temperature, logits.dtype), _COOLEST))
-    hard = jnp.where(logits > 0, 1.0, 0.0)
+    strongest = jnp.arange(logits.shape[-1]) == jnp.argmax(logits)
+    hard = jnp.where((logits > 0) | strongest, 1.0, 0.0)
     return soft + jax.lax.stop_gradient(hard - soft)
 
 
-def soft_width(
-    logits: ArrayLike, temperature: ArrayLike = 1.0, least: float = 1.0
-) -> Float[Array, ""]:
+def soft_width(logits: ArrayLike, temperature: ArrayLike = 1.0) -> Float[Array, ""]:
     """How many channels are open, in channels, with the gradient of `gates`.
 
-    Args: logits: shape `(channels,)`, of gates or from `scale_logits`; least: the smallest width,
-        below which there is no network.
+    Args: logits: shape `(channels,)`, of gates or from `scale_logits`.
     """
-    return jnp.maximum(jnp.sum(gates(logits, temperature)), least)
+    return jnp.sum(gates(logits, temperature))
 
 
 def scale_logits(scales: ArrayLike, threshold: float = 0.01) -> Float[Array, " channels"]:

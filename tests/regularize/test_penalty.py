@@ -9,6 +9,7 @@ from jaxcost.regularize import (
     Pressure,
     gates,
     keep_within,
+    open_gates,
     scale_logits,
     soft_width,
 )
@@ -105,7 +106,7 @@ def test_the_gradient_at_steps_is_the_secants():
     assert all(float(s[0]) == 0 for s in jax.tree.leaves(jax.grad(plain)(widths, pressure)))
     ratio = np.log(80 + 208.0)
     # Of W s (r + 2 r²), by a width, where d cost / d width = 1 and W has grown by the rate.
-    expected = np.exp(0.02) * (1 + 4 * ratio) / 288
+    expected = np.exp(0.01) * (1 + 4 * ratio) / 288
     for slope in jax.tree.leaves(jax.grad(regularizer)(widths, pressure)):
         assert float(slope[0]) == pytest.approx(expected, rel=1e-5)
 
@@ -146,7 +147,12 @@ def test_gates_are_open_or_closed_and_can_change():
     share = 1 / (1 + np.exp(-np.asarray(logits) / 0.5))
     assert np.allclose(slope, share * (1 - share) / 0.5, rtol=1e-5)
     assert float(soft_width(logits)) == 2
-    assert float(soft_width(-jnp.ones(3))) == 1
+    assert np.array_equal(gates(jnp.array([-2.0, -1.0, -3.0])), [0, 1, 0])  # never none
+    assert np.array_equal(gates(open_gates(5)), np.ones(5))
+    assert np.allclose(open_gates(4, 2.0), [0.5, 1, 1.5, 2])
+    for bad in ({"channels": 0}, {"channels": 3, "spread": 0}):
+        with pytest.raises(ValueError, match=f"{list(bad)[-1]} = 0"):
+            open_gates(**bad)
 
 
 def test_scales_of_a_norm_are_logits():
