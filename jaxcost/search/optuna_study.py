@@ -10,25 +10,22 @@ from jaxcost.search.lattice import Lattice
 from jaxcost.search.problem import Cost, Evaluator, Problem, check_costs
 from jaxcost.search.result import WidthSearch
 
-_OVER = "jaxcost_over"
-
 
 class OptunaObjective:
     """An objective for `optuna.study.Study.optimize`; needs the extra `search`.
 
         objective = OptunaObjective({"latency_s": latency, "error": error}, bounds, multiples=8)
-        sampler = optuna.samplers.NSGAIISampler(constraints_func=objective.constraints)
-        study = optuna.create_study(directions=objective.directions, sampler=sampler)
+        study = optuna.create_study(directions=objective.directions, sampler=...)
         objective.seed(study, found)                # what search_widths or search_front found
         study.optimize(objective, n_trials=200)
         objective.widths(study.best_trials[0])
 
-    Works with every sampler; TPE and NSGA-II take constraints.
+    Works with every sampler; TPE and NSGA-II heed constraints.
 
     Args:
         costs: by name, each a function of widths, shape `(n,)`, to a number to be minimised.
         bounds, multiples: as in `jaxcost.search_widths`; keyword-only but the bounds.
-        budgets: name -> (cost, limit); a trial that breaks one is told to the sampler.
+        budgets: name -> (cost, limit); a trial's constraint is ln(cost / limit), met up to 0.
     Raises: ValueError: as `search_widths`, for bounds, costs and budgets.
     """
 
@@ -43,6 +40,7 @@ class OptunaObjective:
         if not costs:
             raise ValueError(refused("costs", dict(costs), "one or more costs by name"))
         self.names = tuple(costs)
+        self._budgets = tuple(budgets or {})
         self._lattice = Lattice.of(bounds, multiples)
         problems = [Problem.of(cost, budgets or {}) for cost in costs.values()]
         for problem in problems:
@@ -59,13 +57,10 @@ class OptunaObjective:
         places = [self._suggest(trial, i) for i in range(len(self._lattice.axes))]
         widths = self._lattice.at(np.array([places]))
         found = [evaluate(widths) for evaluate in self._costs]
-        trial.set_user_attr(_OVER, found[0][1][0].tolist())
+        for name, over in zip(self._budgets, found[0][1][0].tolist()):
+            trial.set_constraint(name, over)
         values = tuple(float(value[0]) for value, _ in found)
         return values[0] if len(values) == 1 else values
-
-    def constraints(self, trial: Any) -> Sequence[float]:
-        """ln(cost / limit) of each budget: what Optuna's samplers take as `constraints_func`."""
-        return trial.user_attrs.get(_OVER, [])
 
     def widths(self, trial: Any) -> tuple[int, ...]:
         """The widths of a finished trial."""
