@@ -2,7 +2,7 @@
 
 A dense layer of w inputs and w outputs is to give the most parameters for its time. A calibration
 is fitted to some widths; the width is chosen by it; then other widths, and the chosen ones, are
-measured, in shuffled order, in three processes. The knee is where the time of a byte begins to rise.
+measured, in shuffled order, in three processes. The knee is where a byte begins to take longer.
 
     python experiments/search_measured.py --folder FOLDER
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -19,6 +20,9 @@ import pandas as pd
 
 import jaxcost as jc
 from jaxcost import plots
+from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.fitted import Fitted
+from jaxcost.table import read_layer_table
 
 BATCH = 8
 RANGES = {"L2": (256, 1536), "L3": (1536, 6144)}  # widths about each boundary
@@ -54,28 +58,26 @@ def grid(offset: float) -> list[int]:
     return [int(8 * round(low * 2 ** (p / STEPS_AN_OCTAVE) / 8)) for p in places]
 
 
-def chosen(calibration: jc.Calibration, name: str) -> jc.WidthSearch:
+def chosen(fitted: Fitted, device: jc.Device, name: str) -> jc.WidthSearch:
     """The width of least predicted time a parameter, about one boundary."""
 
     def pace(widths: jnp.ndarray) -> jnp.ndarray:
         layer = jc.dense(c_in=widths, c_out=widths, batch=BATCH)
-        return 1e9 * calibration.latency(layer) / widths[0] ** 2
+        return 1e9 * fitted.cost(layer, device) / widths[0] ** 2
 
     def workload(widths: np.ndarray) -> jc.Workload:
         return jc.dense(c_in=float(widths[0]), c_out=float(widths[0]), batch=BATCH)
 
     return jc.search_widths(
         pace, [RANGES[name]], multiples=8, method="gradient", starts=16,
-        run=workload, device=calibration.device,
+        run=workload, device=device,
     )  # fmt: skip
 
 
-def knee(frame: pd.DataFrame, name: str) -> float:
+def knee(widths: np.ndarray, seconds: np.ndarray, name: str) -> float:
     """The width where the time of a byte begins to rise: two straight lines in logarithms."""
-    low, high = RANGES[name]
-    some = frame[(frame["c_in"] >= low) & (frame["c_in"] <= high)].sort_values("c_in")
-    x = np.log2(some["c_in"].to_numpy(float))
-    y = np.log(some["time_s"].to_numpy() / some["c_in"].to_numpy(float) ** 2)
+    some = (widths >= RANGES[name][0]) & (widths <= RANGES[name][1])
+    x, y = np.log2(widths[some]), np.log(seconds[some] / widths[some] ** 2)
 
     def misfit(at: float) -> float:
         basis = np.column_stack([np.ones_like(x), x, np.maximum(x - at, 0)])
@@ -86,8 +88,8 @@ def knee(frame: pd.DataFrame, name: str) -> float:
     return float(2 ** places[int(np.argmin([misfit(p) for p in places]))])
 
 
-def predicted_knee(device: jc.Device, name: str) -> float:
-    """The width whose weights, spread over its units, fill the level."""
+def nominal_knee(device: jc.Device, name: str) -> float:
+    """The width whose weights, spread over its units, fill the level as the system describes it."""
     level = next(level for level in device.memory if level.name == name)
     return float(np.sqrt(float(level.capacity) / 4))
 
@@ -102,59 +104,72 @@ def main() -> None:
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     measured(grid(0.0), "known", folder, options.minutes)
-    file = folder / "calibration.json"
-    if not file.exists():
-        run("fit", folder / "known.measured.csv", "--model", "alpha-roofline", "--out", file)
-    calibration = jc.load_calibration(file)
-    found = {name: chosen(calibration, name) for name in RANGES}
+    known = read_layer_table(folder / "known.measured.csv", target="time_s")
+    device = jc.detect_device()
+    fitted = fit_table(known, device, model="alpha-roofline", correction=True)
+    found = {name: chosen(fitted, device, name) for name in RANGES}
     widths = sorted({*grid(0.5), *(f.widths[0] for f in found.values())})
     others = measured(widths, "others", folder, options.minutes)
     results = {}
     for name, result in found.items():
-        results[name] = judged(name, result, others, calibration)
+        results[name] = judged(name, result, others, fitted, device)
         print(json.dumps(results[name], indent=1))
     facts = {"batch": BATCH, "results": results, "rows": others[["c_in", "time_s"]].to_dict("list")}
     options.out.write_text(json.dumps(facts, indent=1) + "\n")
-    plots.save(figure(others, calibration, results), options.out.with_suffix(".png"))
+    plots.save(figure(others, predicted(fitted, device), results), options.out.with_suffix(".png"))
+
+
+def predicted(fitted: Fitted, device: jc.Device) -> Callable[[np.ndarray], np.ndarray]:
+    """Seconds of layers of so many inputs and outputs."""
+
+    def seconds(widths: np.ndarray) -> np.ndarray:
+        layers_ = jc.dense(c_in=widths, c_out=widths, batch=BATCH)
+        return np.asarray(fitted.layer_costs(layers_, device), float)
+
+    return seconds
 
 
 def judged(
-    name: str, result: jc.WidthSearch, frame: pd.DataFrame, calibration: jc.Calibration
+    name: str, result: jc.WidthSearch, frame: pd.DataFrame, fitted: Fitted, device: jc.Device
 ) -> dict:
     """The chosen width beside the best measured, and the knees."""
-    low, high = RANGES[name]
-    some = frame[(frame["c_in"] >= low) & (frame["c_in"] <= high)]
-    pace = some.set_index("c_in")["time_s"] / some.set_index("c_in").index.to_numpy(float) ** 2
-    width = result.widths[0]
-    at, expected = knee(frame, name), predicted_knee(calibration.device, name)
+    frame = frame.sort_values("c_in")
+    widths, seconds = frame["c_in"].to_numpy(float), frame["time_s"].to_numpy()
+    some = frame[(widths >= RANGES[name][0]) & (widths <= RANGES[name][1])].set_index("c_in")
+    pace = some["time_s"] / some.index.to_numpy(float) ** 2
+    measured_knee = knee(widths, seconds, name)
+    expected = knee(widths, predicted(fitted, device)(widths), name)
     return {
         "level": name,
-        "chosen": width,
+        "chosen": result.widths[0],
         "best_measured": int(pace.idxmin()),
-        "excess": float(pace[width] / pace.min() - 1),
+        "excess": float(pace[result.widths[0]] / pace.min() - 1),
         "binding": str(result.binding),
-        "knee_measured": at,
+        "knee_measured": measured_knee,
         "knee_predicted": expected,
-        "knee_octaves": float(np.log2(at / expected)),
-        "noisy": int((some["status"] != "ok").sum()) if "status" in some else None,
+        "knee_octaves": float(np.log2(measured_knee / expected)),
+        "knee_nominal": nominal_knee(device, name),
+        "noisy": int((some["status"] != "ok").sum()),
     }
 
 
 @plots.styled
-def figure(frame: pd.DataFrame, calibration: jc.Calibration, results: dict) -> object:
+def figure(
+    frame: pd.DataFrame, seconds: Callable[[np.ndarray], np.ndarray], results: dict
+) -> object:
     """Time of a parameter over the width, measured and predicted, with boundaries and choices."""
     shown = frame.sort_values("c_in")
     x = shown["c_in"].to_numpy(float)
     smooth = np.geomspace(x[0], x[-1], 200)
-    layers_ = jc.dense(c_in=smooth, c_out=smooth, batch=BATCH)
-    predicted = np.asarray(calibration.models["time_s"].layer_costs(layers_, calibration.device))
     figure, ax = plots.axes("width (inputs and outputs)", "time of a parameter (ps)")
-    ax.plot(smooth, 1e12 * predicted / smooth**2, "--", color=plots.PALETTE[0], label="predicted")
+    ax.plot(
+        smooth, 1e12 * seconds(smooth) / smooth**2, "--", color=plots.PALETTE[0], label="predicted"
+    )
     measured_ = 1e12 * shown["time_s"] / x**2
     ax.plot(x, measured_, "o", color=plots.PALETTE[0], label="measured, none of them fitted to")
     for name, result in results.items():
-        ax.axvline(result["knee_predicted"], color="#5f5f5f", linestyle=":")
-        ax.annotate(f"{name} full", (result["knee_predicted"], 0.97), rotation=90, fontsize=8.5,
+        ax.axvline(result["knee_nominal"], color="#5f5f5f", linestyle=":")
+        ax.annotate(f"{name} full", (result["knee_nominal"], 0.97), rotation=90, fontsize=8.5,
                     xycoords=("data", "axes fraction"), ha="right", va="top")  # fmt: skip
         row = shown[shown["c_in"] == result["chosen"]]
         label = "chosen" if name == next(iter(results)) else None
