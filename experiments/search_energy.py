@@ -1,8 +1,8 @@
 """Where energy is least: to a loss for a perceptron, and per quality for a convolutional network.
 
-BUTTER-E's energy of its GPU node, exact; the epochs to a loss follow equation 10 of that paper with
-made-up factors, and the quality of the convolutional network grows as a made-up power of its
-parameters.
+BUTTER-E's energy of its CPU node, exact; the epochs to a loss follow equation 10 of that paper with
+made-up factors, and the quality of the convolutional network saturates with its parameters in a
+made-up way.
 
     python experiments/search_energy.py --out experiments/search_energy
 """
@@ -21,8 +21,8 @@ from jaxcost.efficiency import DataEfficiency, energy_to_loss
 from jaxcost.report.search import boundaries, search_figure
 from jaxcost.runs import TrainingRun
 
-GPU = device("eagle-gpu")
-MODEL = jc.WorkingSetEnergy.butter_e("gpu")
+NODE = device("eagle-cpu")
+MODEL = jc.WorkingSetEnergy.butter_e("cpu")
 SIZES = np.array([1e3, 1e4, 1e5, 1e6])
 EPOCHS = DataEfficiency.fit(SIZES, 20 + 2e4 * SIZES**-0.55)
 
@@ -34,7 +34,7 @@ def perceptron(widths: jax.Array) -> TrainingRun:
 
 def to_loss(widths: jax.Array, temperature: float) -> jax.Array:
     """Energy to the loss, in J."""
-    return energy_to_loss(MODEL, perceptron(widths), GPU, EPOCHS, temperature=temperature)
+    return energy_to_loss(MODEL, perceptron(widths), NODE, EPOCHS, temperature=temperature)
 
 
 def convolutional(widths: jax.Array) -> TrainingRun:
@@ -47,7 +47,7 @@ def per_quality(widths: jax.Array, temperature: float) -> jax.Array:
     """Energy of an epoch for a unit of quality, in J."""
     run = convolutional(widths)
     parameters = jnp.sum(counts.parameters(run.workload))
-    return MODEL(run, GPU, temperature=temperature) / (1 - 3 * parameters**-0.2)
+    return MODEL(run, NODE, temperature=temperature) * (1 + (2e4 / parameters) ** 0.7)
 
 
 def main() -> None:
@@ -60,12 +60,12 @@ def main() -> None:
         "quality": (per_quality, convolutional, [(3, 3), (8, 512), (8, 512)], "energy / quality"),
     }
     for name, (objective, run, bounds, quantity) in problems.items():
-        given = {"run": run, "device": GPU, "method": "gradient", "starts": 32}
+        given = {"run": run, "device": NODE, "method": "gradient", "starts": 32}
         found = jc.search_widths(objective, bounds, **given)
         print(f"{quantity}\n{found}")
-        print(boundaries(run, np.array(found.widths), 1, bounds[1], GPU))
+        print(boundaries(run, np.array(found.widths), 1, bounds[1], NODE))
         figure = search_figure(
-            found, objective, along=1, bounds=bounds[1], run=run, device=GPU,
+            found, objective, along=1, bounds=bounds[1], run=run, device=NODE,
             width="first hidden width", quantity=quantity, unit="J",
         )  # fmt: skip
         plots.save(figure, options.out.with_name(f"{options.out.name}_{name}.png"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _POINTS = 400
 _FOR_BOUNDARIES = 60
+_TOO_NEAR = 1.12  # widths whose labels would overlap
 _WARM = 0.5  # the temperature of the smooth curve that is drawn
 
 
@@ -114,9 +115,15 @@ def _limits(ax: "Axes", exact: np.ndarray) -> None:
 
 
 def _draw_boundaries(ax: "Axes", found: dict[str, float]) -> None:
-    for name, at in found.items():
+    groups: list[tuple[float, list[str]]] = []
+    for name, at in sorted(found.items(), key=lambda item: item[1]):
         ax.axvline(at, color=plots.GREY, linestyle=":", linewidth=1.0)
+        if groups and at / groups[-1][0] < _TOO_NEAR:
+            groups[-1][1].append(name)
+        else:
+            groups.append((at, [name]))
+    for at, names in groups:
         ax.annotate(
-            name, (at, 0.98), xycoords=("data", "axes fraction"), rotation=90, fontsize=8,
-            ha="right", va="top", color=plots.GREY,
+            ", ".join(names), (at, 0.98), xycoords=("data", "axes fraction"), rotation=90,
+            fontsize=8, ha="right", va="top", color=plots.GREY,
         )  # fmt: skip
