@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from jaxcost.models.efficiency_trend import EfficiencyTrend as EfficiencyTrend
     from jaxcost.models.training_energy import TrainingEnergy as TrainingEnergy
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
+    from jaxcost.regularize import Choice as Choice
+    from jaxcost.regularize import CostRegularizer as CostRegularizer
     from jaxcost.runs import TrainingRun as TrainingRun
     from jaxcost.runs import training_run as training_run
+    from jaxcost.search import WidthSearch as WidthSearch
+    from jaxcost.search import search_widths as search_widths
+    from jaxcost.steps import secant as secant
+    from jaxcost.steps import tiled as tiled
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -43,7 +49,10 @@ _HOMES = {
     "models.efficiency_trend": ("EfficiencyTrend",),
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
+    "regularize": ("Choice", "CostRegularizer"),
     "runs": ("TrainingRun", "training_run"),
+    "search": ("WidthSearch", "search_widths"),
+    "steps": ("secant", "tiled"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

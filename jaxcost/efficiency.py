@@ -27,6 +27,7 @@ from jaxcost.run_table import runs_from_table
 from jaxcost.runs import TrainingRun
 from jaxcost.shapes import network_of_size, parameter_count
 from jaxcost.spills import Spill, spills
+from jaxcost.working_sets import Temperature
 
 Epochs = Callable[[Array], Array]
 
@@ -103,15 +104,17 @@ class LeastEnergy:
 
 
 def energy_to_loss(
-    model: CostModel, run: TrainingRun, device: Device, epochs: Epochs
+    model: CostModel, run: TrainingRun, device: Device, epochs: Epochs, **settings: Temperature
 ) -> Float[Array, ""]:
     """Energy to reach a loss, in J: that of an epoch times the epochs; differentiable.
 
-    Args: model: of training runs; epochs: of a parameter count, such as `DataEfficiency`.
+    Args:
+        model: of training runs; epochs: of a parameter count, such as `DataEfficiency`.
+        settings: for the model, such as `temperature=`, which a search lets fall.
     """
     layers = run.workload
     parameters = jnp.sum(layers.repeat * counts.parameters(layers))
-    return model(run, device) * epochs(parameters)
+    return model(run, device, **settings) * epochs(parameters)
 
 
 def least_energy(

@@ -14,6 +14,7 @@ ORDER = [
     {"messages", "files", "precision", "nvml"},
     {"dates"},
     {"sizes", "memory_bound", "detect"},
+    {"steps"},
     {"table"},
     {"workload", "device"},
     {"counts", "device_facts", "runs", "shapes"},

@@ -12,6 +12,7 @@ from jaxcost.runs import TrainingRun
 from jaxcost.sizes import Scalar
 from jaxcost.working_sets import (
     Placed,
+    Temperature,
     check_fits,
     check_temperature,
     levels,
@@ -93,9 +94,17 @@ class TrainingEnergy(CostModel):
     def __check_init__(self) -> None:
         check_temperature(self.temperature)
 
-    def __call__(self, workload: "Workload | TrainingRun | Uses", device: Device) -> Array:
-        """Energy of an epoch of a run, or of a forward pass of a workload; scalar, J."""
-        uses = self.prepared(workload, device)
+    def __call__(
+        self,
+        workload: "Workload | TrainingRun | Uses",
+        device: Device,
+        temperature: Temperature | None = None,
+    ) -> Array:
+        """Energy of an epoch of a run, or of a forward pass of a workload; scalar, J.
+
+        `temperature` overrides the model's own and may be traced: a search lets it fall.
+        """
+        uses = self.prepared(workload, device, temperature)
         overhead = uses.passes + self.layer_ratio * uses.layers
         overhead = overhead + self.access_ratio * uses.steps_outward
         parameters = uses.parameter_bytes + self.beyond_ratio * uses.parameter_bytes_beyond
@@ -103,18 +112,33 @@ class TrainingEnergy(CostModel):
         moved = parameters + self.activation_ratio * between
         return self.pass_energy * overhead + self.byte_energy * moved
 
-    def prepared(self, workload: "Workload | TrainingRun | Uses", device: Device) -> Uses:
+    def prepared(
+        self,
+        workload: "Workload | TrainingRun | Uses",
+        device: Device,
+        temperature: Temperature | None = None,
+    ) -> Uses:
         """What no parameter changes, computed once before a fit."""
         if isinstance(workload, Uses):
             return workload
+        width = self.temperature if temperature is None else temperature
         if isinstance(workload, Workload):
-            return self._uses(TrainingRun.of_batch(workload), device, jnp.zeros(()), jnp.ones(()))
-        return self._uses(workload, device, workload.train_batches, workload.test_batches)
+            once = TrainingRun.of_batch(workload)
+            return self._uses(once, device, (jnp.zeros(()), jnp.ones(())), width)
+        batches = (workload.train_batches, workload.test_batches)
+        return self._uses(workload, device, batches, width)
 
-    def _uses(self, run: TrainingRun, device: Device, train: Array, test: Array) -> Uses:
+    def _uses(
+        self,
+        run: TrainingRun,
+        device: Device,
+        batches: tuple[Array, Array],
+        temperature: Temperature,
+    ) -> Uses:
         memory, sets = levels(device), working_sets(run)
         check_fits(sets, memory, device.name)
-        at = place_all(sets, memory, self.temperature)
+        at = place_all(sets, memory, temperature)
+        train, test = batches
         every, forward, repeat = 2 * train + test, train + test, run.workload.repeat
         steps = every * jnp.sum(repeat * _steps(at.layers)) + forward * _steps(at.forward)
         steps = steps + train * _steps(at.backward) + forward * _steps(at.data_set)

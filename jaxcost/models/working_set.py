@@ -15,6 +15,7 @@ from jaxcost.sizes import Scalar
 from jaxcost.working_sets import (
     Placed,
     Placement,
+    Temperature,
     check_fits,
     check_temperature,
     levels,
@@ -105,9 +106,17 @@ class WorkingSetEnergy(CostModel):
         }
         return cls(**values, **settings)
 
-    def __call__(self, workload: "Workload | TrainingRun | Terms", device: Device) -> Array:
-        """Energy of an epoch of a run, or of a forward pass of a workload; scalar, J."""
-        return jnp.sum(self.prepared(workload, device).values * self.vector)
+    def __call__(
+        self,
+        workload: "Workload | TrainingRun | Terms",
+        device: Device,
+        temperature: Temperature | None = None,
+    ) -> Array:
+        """Energy of an epoch of a run, or of a forward pass of a workload; scalar, J.
+
+        `temperature` overrides the model's own and may be traced: a search lets it fall.
+        """
+        return jnp.sum(self.prepared(workload, device, temperature).values * self.vector)
 
     @property
     def vector(self) -> Float[Array, " parameters"]:
@@ -118,38 +127,47 @@ class WorkingSetEnergy(CostModel):
             [jnp.asarray(k) for k in (self.k_e, self.k_p, self.k_o, self.k_d, *access)]
         )
 
-    def prepared(self, workload: "Workload | TrainingRun | Terms", device: Device) -> Terms:
+    def prepared(
+        self,
+        workload: "Workload | TrainingRun | Terms",
+        device: Device,
+        temperature: Temperature | None = None,
+    ) -> Terms:
         """What no parameter changes, computed once before a fit: `w^T Q` of an epoch, or a pass."""
         if isinstance(workload, Terms):
             return workload
         if isinstance(workload, Workload):
-            sets, rows = self._uses(TrainingRun.of_batch(workload), device)
+            sets, rows = self._uses(TrainingRun.of_batch(workload), device, temperature)
             weights = _weights(jnp.zeros(()), jnp.ones(()), sets)
         else:
-            weights, rows = self.matrix(workload, device)
+            weights, rows = self.matrix(workload, device, temperature)
         return Terms(weights.at[0].set(0) @ rows)
 
     def energy_of_run(self, run: TrainingRun, device: Device, epochs: Scalar) -> Float[Array, ""]:
         """Energy of a whole run, in J: k_e, and `epochs` times that of an epoch (eq. 7)."""
         return self.k_e + epochs * self(run, device)
 
-    def matrix(self, run: TrainingRun, device: Device) -> tuple[Array, Array]:
+    def matrix(
+        self, run: TrainingRun, device: Device, temperature: Temperature | None = None
+    ) -> tuple[Array, Array]:
         """`w` and `Q` of equation 9 for one epoch: the energy of a run is `w @ Q @ model.vector`.
 
         Returns: w, shape `(9 + layers,)`: how often each happens; Q, shape `(9 + layers, 12)`:
             what it uses of each parameter. Rows: run, passes, forward and backward operations,
             layers, d, f, b, f', then each t_l.
         """
-        repeat, rows = self._uses(run, device)
+        repeat, rows = self._uses(run, device, temperature)
         return _weights(run.train_batches, run.test_batches, repeat), rows
 
-    def _uses(self, run: TrainingRun, device: Device) -> tuple[Array, Array]:
+    def _uses(
+        self, run: TrainingRun, device: Device, temperature: Temperature | None
+    ) -> tuple[Array, Array]:
         """How often each layer occurs, and `Q`."""
         memory, sets = levels(device), working_sets(run)
         check_fits(sets, memory, device.name)
         counted = run.by_columns()
         sets = eqx.tree_at(lambda s: s.parameters, working_sets(counted), sets.parameters)
-        placed = place_all(sets, memory, self.temperature)
+        placed = place_all(sets, memory, self.temperature if temperature is None else temperature)
         repeat = run.workload.repeat
         return repeat, self._rows(counted, placed, jnp.sum(repeat), run)
 

@@ -2,9 +2,20 @@
 
 from jaxcost.plots.charts import Line, bars, predicted_against_measured, sweep
 from jaxcost.plots.scatter import Curve, Name, Points, scatter
-from jaxcost.plots.style import MARKERS, PALETTE, axes, png, prefixed, save, styled
+from jaxcost.plots.style import (
+    GREY,
+    MARKERS,
+    PALETTE,
+    axes,
+    plain_ticks,
+    png,
+    prefixed,
+    save,
+    styled,
+)
 
 __all__ = [
+    "GREY",
     "MARKERS",
     "PALETTE",
     "Curve",
@@ -13,6 +24,7 @@ __all__ = [
     "Points",
     "axes",
     "bars",
+    "plain_ticks",
     "png",
     "predicted_against_measured",
     "prefixed",

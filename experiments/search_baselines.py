@@ -1,0 +1,200 @@
+"""Fronts of cost and error from equal evaluations: gradients against four other searches.
+
+Every search may evaluate so many networks on the same whole widths, and knows nothing of tiles or
+caches; a gradient counts as three evaluations. Hypervolumes are of the costs' logarithms, beyond
+the worst of all searches' fronts together, and relative to that of all searches together.
+
+    python experiments/search_baselines.py --out experiments/search_baselines.json
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from width_problems import draw
+
+from jaxcost import plots
+from jaxcost.search import search_front
+from jaxcost.search.front import hypervolume, undominated
+from jaxcost.search.lattice import Lattice
+from jaxcost.search.optuna_study import OptunaObjective
+from jaxcost.search.problem import Evaluator, Problem
+
+KINDS = (
+    "dense latency, error under a budget",
+    "conv latency at an error",
+    "energy by working sets, GPU",
+    "energy by working sets, CPU",
+    "energy, six parameters, GPU",
+    "energy, six parameters, CPU",
+)
+
+
+class Trade:
+    """A cost against an error, over whole widths."""
+
+    def __init__(self, kind: str, widths: int, evaluations: int) -> None:
+        objective, budgets, self.settings = draw(kind, widths, seed=7)
+        self.settings.pop("tiles", None)
+        if "latency_s" in budgets:
+            pair = (budgets["latency_s"][0], objective)
+        elif "error" in budgets:
+            pair = (objective, budgets["error"][0])
+        else:
+            pair = (objective, objective.error)
+        self.costs = dict(zip(("cost", "error"), pair))
+        self.lattice = Lattice.of(self.settings["bounds"], self.settings["multiples"])
+        self.evaluations = evaluations
+        self._problem = Problem.of(pair[0], {"error": (pair[1], 1.0)})
+
+    def evaluator(self) -> "Archive":
+        """Counts evaluations, and keeps all costs."""
+        return Archive(Evaluator(self._problem, self.evaluations), self.lattice)
+
+
+class Archive:
+    """Evaluates places of the lattice and keeps what they cost."""
+
+    def __init__(self, evaluate: Evaluator, lattice: Lattice) -> None:
+        self.evaluate, self.lattice, self.costs = evaluate, lattice, np.empty((0, 2))
+
+    def __call__(self, places: np.ndarray) -> np.ndarray:
+        value, over = self.evaluate(self.lattice.at(places))
+        found = np.column_stack([value, np.exp(over)])
+        self.costs = np.vstack([self.costs, found])
+        return found
+
+
+def by_gradients(trade: Trade, seed: int) -> np.ndarray:
+    found = search_front(trade.costs, evaluations=trade.evaluations, seed=seed, **trade.settings)
+    assert found.evaluations + 3 * found.gradients <= trade.evaluations
+    return found.costs
+
+
+def at_random(trade: Trade, seed: int) -> np.ndarray:
+    archive = trade.evaluator()
+    archive(trade.lattice.places(trade.lattice.draw(trade.evaluations, seed)))
+    return archive.costs
+
+
+def by_coordinates(trade: Trade, seed: int) -> np.ndarray:
+    """From random networks, one width at a time by halving steps, under a random weight."""
+    archive, random = trade.evaluator(), np.random.default_rng(seed)
+    largest = np.array([len(axis) - 1 for axis in trade.lattice.axes])
+
+    def merit(costs: np.ndarray, share: float) -> float:
+        return float((1 - share) * np.log(costs[0]) + share * np.log(costs[1]))
+
+    while archive.evaluate.left:
+        share, here = random.random(), random.integers(0, largest + 1)
+        best, step = merit(archive(here[None])[0], share), largest.max() // 4
+        while step and archive.evaluate.left:
+            moved = False
+            for i, way in ((i, way) for i in range(len(here)) for way in (-1, 1)):
+                there = here.copy()
+                there[i] = np.clip(here[i] + way * step, 0, largest[i])
+                if (there == here).all() or not archive.evaluate.left:
+                    continue
+                now = merit(archive(there[None])[0], share)
+                if now < best:
+                    here, best, moved = there, now, True
+            step = step if moved else step // 2
+    return archive.costs
+
+
+def by_optuna(name: str) -> object:
+    def solve(trade: Trade, seed: int) -> np.ndarray:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        objective = OptunaObjective(trade.costs, **trade.settings)
+        sampler = getattr(optuna.samplers, name)(seed=seed)
+        study = optuna.create_study(directions=objective.directions, sampler=sampler)
+        study.optimize(objective, n_trials=trade.evaluations)
+        return np.array([trial.values for trial in study.trials])
+
+    return solve
+
+
+METHODS = {
+    "gradients": by_gradients,
+    "random": at_random,
+    "coordinates": by_coordinates,
+    "Optuna NSGA-II": by_optuna("NSGAIISampler"),
+    "Optuna TPE": by_optuna("TPESampler"),
+}
+
+
+def compare(kind: str, widths: int, evaluations: int, seeds: int) -> dict:
+    """Hypervolumes of all methods and seeds on one problem."""
+    trade = Trade(kind, widths, evaluations)
+    fronts, seconds = {}, {}
+    for name, solve in METHODS.items():
+        began = time.perf_counter()
+        fronts[name] = [solve(trade, seed) for seed in range(seeds)]
+        seconds[name] = (time.perf_counter() - began) / seeds
+    all_costs = np.vstack([costs for several in fronts.values() for costs in several])
+    best = all_costs[undominated(all_costs)]
+    reference = best.max(axis=0) * 1.01
+    whole = hypervolume(best, reference)
+    shares = {n: [hypervolume(c, reference) / whole for c in many] for n, many in fronts.items()}
+    return {"kind": kind, "widths": widths, "hypervolumes": shares, "seconds": seconds}
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """Mean and the ends of its 95 % interval, by bootstrap."""
+    drawn = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
+    return float(np.mean(values)), *np.quantile(drawn, [0.025, 0.975]).tolist()
+
+
+def table(rows: list[dict]) -> str:
+    """Mean hypervolumes with intervals, and whether gradients are ahead of each baseline."""
+    lines = [f"{'problem':<42}" + "".join(f"{name:>22}" for name in METHODS)]
+    for row in rows:
+        means = [interval(v) for v in row["hypervolumes"].values()]
+        cells = "".join(f"{m:>9.3f} ({lo:.3f}-{hi:.3f})" for m, lo, hi in means)
+        lines.append(f"{row['widths']} {row['kind']:<40}{cells}")
+    for name in list(METHODS)[1:]:
+        ours, theirs = ([np.mean(r["hypervolumes"][n]) for r in rows] for n in ("gradients", name))
+        won = np.greater(ours, theirs).sum()
+        lines.append(f"ahead of {name} on {won} of {len(rows)} problems")
+    return "\n".join(lines)
+
+
+def figure(rows: list[dict]) -> object:
+    """Mean hypervolumes by problem."""
+    values = {
+        name: {
+            f"{r['widths']}, {r['kind'].split(', error')[0].split(' at an')[0]}": float(
+                np.mean(r["hypervolumes"][name])
+            )
+            for r in rows
+        }
+        for name in METHODS
+    }
+    label = "hypervolume, relative to all searches together, mean of 20 seeds"
+    return plots.bars(values, x=label, form="{:.2f}")
+
+
+def main() -> None:
+    """Runs all problems, prints the table, and writes JSON and a figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("experiments/search_baselines.json"))
+    parser.add_argument("--evaluations", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=20)
+    options = parser.parse_args()
+    rows = []
+    for kind in KINDS:
+        for widths in (4, 8):
+            rows.append(compare(kind, widths, options.evaluations, options.seeds))
+            print(table(rows[-1:]), rows[-1]["seconds"], flush=True)
+            facts = {"evaluations": options.evaluations, "rows": rows}
+            options.out.write_text(json.dumps(facts, indent=1) + "\n")
+    print(table(rows))
+    plots.save(figure(rows), options.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

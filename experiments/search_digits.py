@@ -1,0 +1,366 @@
+"""A small network trained for latency, made smaller and measured, beside one trained for FLOPs.
+
+Two inverted bottlenecks and a dense layer on scikit-learn's digits, with gates on what is wide.
+Each way is trained to several budgets with five seeds; the gates' networks are made smaller,
+measured, corrected once by what was measured, trained on and tested. Times are of whole networks
+in shuffled order; what predicts them is fitted to layers of other widths.
+
+    python experiments/search_digits.py calibrate|train|measure|finish --folder FOLDER
+"""
+
+import argparse
+import functools
+import json
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+from sklearn.datasets import load_digits
+
+import jaxcost as jc
+from jaxcost import counts, plots
+from jaxcost.calibration.build import fit_table
+from jaxcost.regularize import gate_optimizer, gates, keep_within, open_gates, soft_width
+from jaxcost.table import read_layer_table
+
+SIDE, STEM, FULL, CLASSES, BATCH = 8, 16, (32, 32, 512), 10, 128
+SHARES, SEEDS, WAYS = (0.5, 0.3, 0.18), range(5), ("latency", "flops")
+STEPS, MORE, TRAIN_BATCH = 300, 150, 48
+KNOWN = {"bottleneck": (4, 8, 16, 24, 40, 64, 96), "dense": (4, 8, 24, 64, 128, 256, 512)}
+
+
+def data() -> tuple[np.ndarray, ...]:
+    """Images and labels to train with, then to test with."""
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.target))
+    x = (digits.images[order] / 16).astype(np.float32)[..., None]
+    return x[:1297], digits.target[order][:1297], x[1297:], digits.target[order][1297:]
+
+
+def workload(widths: jax.Array, batch: int = BATCH) -> jc.Workload:
+    """The network's layers; widths of the two bottlenecks and of the dense layer, shape (3,)."""
+    size = {"in_h": SIDE, "in_w": SIDE, "batch": batch}
+    rows = [jc.conv2d(c_in=1, c_out=STEM, k_h=3, k_w=3, **size)]
+    for wide in (widths[0], widths[1]):
+        rows += [
+            jc.conv2d(c_in=STEM, c_out=wide, k_h=1, k_w=1, **size),
+            jc.conv2d(c_in=wide, c_out=wide, k_h=3, k_w=3, groups=wide, **size),
+            jc.conv2d(c_in=wide, c_out=STEM, k_h=1, k_w=1, **size),
+        ]
+    rows.append(jc.dense(c_in=SIDE * SIDE * STEM, c_out=widths[2], batch=batch))
+    return jc.Workload.concatenate([*rows, jc.dense(c_in=widths[2], c_out=CLASSES, batch=batch)])
+
+
+def flops(widths: jax.Array) -> jax.Array:
+    """FLOPs of a batch."""
+    return jnp.sum(counts.flops(workload(widths)))
+
+
+def parameters(widths: tuple[int, ...], seed: int) -> dict[str, jax.Array]:
+    """Weights of a network, by He's rule."""
+    first, second, dense = widths
+    shapes = {"stem": (3, 3, 1, STEM), "head": (SIDE * SIDE * STEM, dense), "out": (dense, CLASSES)}
+    for i, wide in enumerate((first, second)):
+        shapes |= {f"up{i}": (1, 1, STEM, wide), f"deep{i}": (3, 3, 1, wide)}
+        shapes |= {f"down{i}": (1, 1, wide, STEM)}
+    keys = jax.random.split(jax.random.key(seed), len(shapes))
+    fan_in = {name: np.prod(shape[:-1]) for name, shape in shapes.items()}
+    return {
+        name: jax.random.normal(key, shape) * np.sqrt(2 / fan_in[name])
+        for key, (name, shape) in zip(keys, shapes.items())
+    }
+
+
+def network(weights: dict[str, jax.Array], x: jax.Array, opened: list[jax.Array]) -> jax.Array:
+    """Scores of the classes; `opened` multiplies the channels of each wide part."""
+    x = jax.nn.relu(convolve(x, weights["stem"]))
+    for i in range(2):
+        wide = jax.nn.relu(convolve(x, weights[f"up{i}"]))
+        wide = jax.nn.relu(convolve(wide, weights[f"deep{i}"], wide.shape[-1]))
+        x = x + convolve(wide * opened[i], weights[f"down{i}"])
+    hidden = jax.nn.relu(x.reshape(x.shape[0], -1) @ weights["head"])
+    return (hidden * opened[2]) @ weights["out"]
+
+
+def convolve(x: jax.Array, kernel: jax.Array, groups: int = 1) -> jax.Array:
+    order = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=order, feature_group_count=groups
+    )
+
+
+def loss_of(weights: dict, x: jax.Array, y: jax.Array, opened: list) -> jax.Array:
+    scores = network(weights, x, opened)
+    return optax.softmax_cross_entropy_with_integer_labels(scores, y).mean()
+
+
+def train(cost: object, target: float | None, seed: int) -> tuple[dict, list[np.ndarray]]:
+    """Weights and logits of gates, trained to a target of the cost; None: without one."""
+    x, y, *_ = data()
+    weights = parameters(FULL, seed)
+    logits = [open_gates(width) for width in FULL]
+    solver, gater = optax.adam(2e-3), gate_optimizer()
+    state, gate_state = solver.init(weights), gater.init(logits)
+    regularizer = jc.CostRegularizer(cost, target=target or 1e30)
+    pressure = regularizer.init(jnp.array(FULL, float))
+
+    def total(weights: dict, logits: list, pressure: object, x: jax.Array, y: jax.Array) -> tuple:
+        task = loss_of(weights, x, y, [gates(each) for each in logits])
+        return task + regularizer(widths_of(logits), pressure), task
+
+    @jax.jit
+    def step(weights, state, logits, gate_state, pressure, x, y):
+        found = jax.value_and_grad(total, argnums=(0, 1), has_aux=True)
+        (_, task), (slope, gate_slope) = found(weights, logits, pressure, x, y)
+        change, state = solver.update(slope, state)
+        gate_change, gate_state = gater.update(gate_slope, gate_state)
+        logits = optax.apply_updates(logits, gate_change) if target else logits
+        pressure = regularizer.update(pressure, widths_of(logits), task)
+        return optax.apply_updates(weights, change), state, logits, gate_state, pressure
+
+    random = np.random.default_rng(seed)
+    for _ in range(STEPS):
+        chosen = random.integers(0, len(x), TRAIN_BATCH)
+        weights, state, logits, gate_state, pressure = step(
+            weights, state, logits, gate_state, pressure, x[chosen], y[chosen]
+        )
+    return jax.tree.map(np.asarray, weights), [np.asarray(each) for each in logits]
+
+
+def widths_of(logits: list[jax.Array]) -> jax.Array:
+    return jnp.stack([soft_width(each) for each in logits])
+
+
+def smaller(weights: dict, kept: list[np.ndarray]) -> dict:
+    """The weights of the channels kept."""
+    small = dict(weights)
+    for i in range(2):
+        small[f"up{i}"] = weights[f"up{i}"][..., kept[i]]
+        small[f"deep{i}"] = weights[f"deep{i}"][..., kept[i]]
+        small[f"down{i}"] = weights[f"down{i}"][:, :, kept[i]]
+    small["head"], small["out"] = weights["head"][:, kept[2]], weights["out"][kept[2]]
+    return small
+
+
+def finish(weights: dict, seed: int) -> float:
+    """Accuracy on the test set after some more training."""
+    x, y, x_test, y_test = data()
+    solver = optax.adam(optax.cosine_decay_schedule(1e-3, MORE))
+    weights = jax.tree.map(jnp.asarray, weights)
+    ones = [jnp.ones(weights[n].shape[-1]) for n in ("up0", "up1", "head")]
+
+    @jax.jit
+    def step(weights, state, x, y):
+        change, state = solver.update(jax.grad(loss_of)(weights, x, y, ones), state)
+        return optax.apply_updates(weights, change), state
+
+    state, random = solver.init(weights), np.random.default_rng(100 + seed)
+    for _ in range(MORE):
+        chosen = random.integers(0, len(x), TRAIN_BATCH)
+        weights, state = step(weights, state, x[chosen], y[chosen])
+    return float((network(weights, x_test, ones).argmax(-1) == y_test).mean())
+
+
+def known_layers() -> pd.DataFrame:
+    """The layers that the calibration is fitted to: of widths on a coarse grid."""
+    same = {"batch": BATCH, "stride": 1, "padding": "same", "dtype": "float32"}
+    conv = same | {"op": "conv2d", "in_h": SIDE, "in_w": SIDE, "k_h": 1, "k_w": 1, "groups": 1}
+    rows = [conv | {"c_in": 1, "c_out": STEM, "k_h": 3, "k_w": 3}]
+    for wide in KNOWN["bottleneck"]:
+        rows += [conv | {"c_in": STEM, "c_out": wide}, conv | {"c_in": wide, "c_out": STEM}]
+        rows.append(conv | {"c_in": wide, "c_out": wide, "k_h": 3, "k_w": 3, "groups": wide})
+    dense = same | {"op": "dense", "in_h": 1, "in_w": 1, "k_h": 1, "k_w": 1, "groups": 1}
+    for wide in KNOWN["dense"]:
+        rows.append(dense | {"c_in": SIDE * SIDE * STEM, "c_out": wide})
+        rows.append(dense | {"c_in": wide, "c_out": CLASSES})
+    return pd.DataFrame(rows)
+
+
+def calibrate(folder: Path, minutes: float) -> None:
+    """Measures the known layers."""
+    known_layers().to_csv(folder / "known.csv", index=False)
+    store, table = folder / "known.db", folder / "known.measured.csv"
+    commands = [
+        ["measure", "--sweep", folder / "known.csv", "--store", store, "--budget", minutes],
+        ["export", store, "--out", table],
+    ]
+    for command in commands:
+        subprocess.run([sys.executable, "-m", "jaxcost", *map(str, command)], check=True)
+
+
+def measured(networks: list[tuple[int, ...]], rounds: int = 25, calls: int = 10) -> list[float]:
+    """Seconds of a batch through each network: the lower quartile of shuffled visits."""
+    x = jnp.asarray(np.random.default_rng(0).random((BATCH, SIDE, SIDE, 1), np.float32))
+    ready = {}
+    for widths in set(networks):
+        ones = [jnp.ones(width) for width in widths]
+        call = jax.jit(functools.partial(network, opened=ones))
+        ready[widths] = (call, parameters(widths, 0))
+        call(ready[widths][1], x).block_until_ready()
+    seconds: dict[tuple[int, ...], list[float]] = {widths: [] for widths in ready}
+    random, order = np.random.default_rng(0), list(ready)
+    for _ in range(rounds):
+        for i in random.permutation(len(order)):
+            call, weights = ready[order[i]]
+            began = time.perf_counter()
+            for _ in range(calls):
+                call(weights, x).block_until_ready()
+            seconds[order[i]].append((time.perf_counter() - began) / calls)
+    return [float(np.quantile(seconds[widths], 0.25)) for widths in networks]
+
+
+class Latency:
+    """Time of a whole network: calls and what fuses, by two networks measured whole."""
+
+    def __init__(self, folder: Path) -> None:
+        frame = read_layer_table(folder / "known.measured.csv", target="time_s")
+        self._device = jc.detect_device()
+        settings = {"model": "alpha-roofline", "correction": True}
+        self._fitted = fit_table(frame, self._device, **settings)
+        ends = [FULL, (8, 8, 16)]
+        layers = np.array([float(self.layers(jnp.array(e, float))) for e in ends])
+        file = folder / "whole.json"
+        if not file.exists():
+            file.write_text(json.dumps(measured(ends)))
+        whole = np.array(json.loads(file.read_text()))
+        self.factor = float(np.diff(whole)[0] / np.diff(layers)[0])
+        self.fixed = float(whole[0] - self.factor * layers[0])
+
+    def layers(self, widths: jax.Array) -> jax.Array:
+        return self._fitted.cost(workload(widths), self._device)
+
+    def __call__(self, widths: jax.Array) -> jax.Array:
+        return jnp.maximum(self.fixed, 0) + self.factor * self.layers(widths)
+
+
+def runs() -> list[tuple[str, float, int]]:
+    return [(way, share, seed) for way in WAYS for share in SHARES for seed in SEEDS]
+
+
+def train_all(folder: Path) -> None:
+    """Every network with its gates, and one without a budget for each seed."""
+    costs = {"latency": Latency(folder), "flops": flops}
+    for way, share, seed in [*runs(), *(("full", 1.0, seed) for seed in SEEDS)]:
+        file = folder / f"{way}-{share}-{seed}.pkl"
+        if not file.exists():
+            cost = costs.get(way, flops)
+            target = share * float(cost(jnp.array(FULL, float))) if way != "full" else None
+            began = time.perf_counter()
+            trained = train(cost, target, seed)
+            print(file.name, f"{time.perf_counter() - began:.1f} s", flush=True)
+            file.write_bytes(pickle.dumps(trained))
+
+
+def measure_all(folder: Path) -> None:
+    """The smaller networks measured; latency's budget corrected once by what was measured."""
+    latency = Latency(folder)
+    costs = {"latency": latency, "flops": flops}
+    rows = []
+    for way, share, seed in runs():
+        _, logits = pickle.loads((folder / f"{way}-{share}-{seed}.pkl").read_bytes())
+        target = share * float(costs[way](jnp.array(FULL, float)))
+        kept = keep_within(costs[way], logits, target)
+        rows.append({"way": way, "share": share, "seed": seed, "target": target, "kept": kept})
+        rows[-1]["logits"] = logits
+    for row, seconds in zip(rows, measured([tuple(map(len, r["kept"])) for r in rows])):
+        row["first_s"] = seconds
+        row["predicted_s"] = float(latency(jnp.array([len(k) for k in row["kept"]], float)))
+        if row["way"] == "latency":
+            corrected = row["target"] * row["predicted_s"] / seconds
+            row["kept"] = keep_within(latency, row["logits"], corrected)
+    again = measured([FULL, *(tuple(map(len, r["kept"])) for r in rows)], rounds=40)
+    for row, seconds in zip(rows, again[1:]):
+        row |= {"time_s": seconds, "full_s": again[0]}
+    (folder / "measured.pkl").write_bytes(pickle.dumps(rows))
+
+
+def finish_all(folder: Path) -> list[dict]:
+    """Accuracies of all smaller networks, and of the full one."""
+    rows = pickle.loads((folder / "measured.pkl").read_bytes())
+    full = []
+    for seed in SEEDS:
+        weights, _ = pickle.loads((folder / f"full-1.0-{seed}.pkl").read_bytes())
+        full.append(finish(weights, seed))
+    for row in rows:
+        name = f"{row['way']}-{row['share']}-{row['seed']}.pkl"
+        weights, _ = pickle.loads((folder / name).read_bytes())
+        row["accuracy"] = finish(smaller(weights, row["kept"]), row["seed"])
+        row["widths"] = [len(k) for k in row.pop("kept")]
+        del row["logits"]
+        print({k: row[k] for k in ("way", "share", "seed", "widths", "time_s", "accuracy")})
+    same = {"way": "full", "share": 1.0, "widths": list(FULL), "time_s": rows[0]["full_s"]}
+    return rows + [same | {"seed": s, "accuracy": a} for s, a in zip(SEEDS, full)]
+
+
+def summary(frame: pd.DataFrame) -> str:
+    """Mean accuracy and time by way and budget, with standard errors; and the budgets met."""
+    error = lambda values: values.std(ddof=1) / np.sqrt(len(values))  # noqa: E731
+    groups = frame.groupby(["way", "share"])
+    table = groups.agg(accuracy=("accuracy", "mean"), se=("accuracy", error),
+                       time_us=("time_s", lambda t: 1e6 * t.mean()),
+                       time_se_us=("time_s", lambda t: 1e6 * error(t)))  # fmt: skip
+    ours = frame[frame["way"] == "latency"]
+    lines = [table.round(4).to_string()]
+    for name, column in (("first", "first_s"), ("corrected", "time_s")):
+        ratio = ours[column] / ours["target"]
+        within = 100 * (ratio <= 1.05).mean()
+        lines.append(f"{name}: {within:.0f} % within 5 % of the budget; ratios "
+                     f"{ratio.min():.3f} to {ratio.max():.3f}")  # fmt: skip
+    return "\n".join(lines)
+
+
+@plots.styled
+def figure(frame: pd.DataFrame) -> object:
+    """Accuracy over measured time, a point a network, and the means with standard errors."""
+    figure, ax = plots.axes("time of a batch of 128 (ms)", "accuracy on the test set (%)")
+    words = {"latency": "trained for latency", "flops": "trained for FLOPs", "full": "full"}
+    for i, (way, label) in enumerate(words.items()):
+        some = frame[frame["way"] == way]
+        style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i], "linestyle": "none"}
+        ax.plot(1e3 * some["time_s"], 100 * some["accuracy"], alpha=0.35, **style)
+        means = some.groupby("share")[["time_s", "accuracy"]].agg(["mean", "sem"])
+        ax.errorbar(
+            1e3 * means["time_s", "mean"], 100 * means["accuracy", "mean"],
+            xerr=1e3 * means["time_s", "sem"], yerr=100 * means["accuracy", "sem"],
+            capsize=2, markersize=8, label=f"{label}: mean, standard error", **style,
+        )  # fmt: skip
+    ax.set_xlim(left=0)
+    ax.legend(loc="lower right")
+    return figure
+
+
+def main() -> None:
+    """One of the three parts; timing is in the first and the second."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=["calibrate", "train", "measure", "finish"])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--out", type=Path, default=Path("experiments/search_digits.json"))
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.part == "calibrate":
+        if not (options.folder / "known.measured.csv").exists():
+            calibrate(options.folder, options.minutes)
+        latency = Latency(options.folder)
+        print(latency.factor, latency.fixed)
+    elif options.part == "train":
+        train_all(options.folder)
+    elif options.part == "measure":
+        measure_all(options.folder)
+    else:
+        rows = finish_all(options.folder)
+        options.out.write_text(json.dumps(rows, indent=1) + "\n")
+        frame = pd.DataFrame(rows)
+        print(summary(frame))
+        plots.save(figure(frame), options.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

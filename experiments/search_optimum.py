@@ -1,0 +1,130 @@
+"""How near `search_widths` comes to the true optimum: 200 problems of two widths, 60 of eight.
+
+Two widths are compared with every network there is; eight with the best that is known: of this
+search with four times the starts and another seed, of coordinate and pair moves from 100 random
+networks, and of differential evolution.
+
+    python experiments/search_optimum.py --out experiments/search_optimum.json
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import differential_evolution
+from width_problems import KINDS, draw
+
+import jaxcost as jc
+from jaxcost import plots
+from jaxcost.search.lattice import Lattice
+from jaxcost.search.polish import polish
+from jaxcost.search.problem import Evaluator, Problem, broken_by
+
+PROBLEMS = {2: 200, 8: 60}
+
+
+def solve(kind: str, widths: int, seed: int, starts: int, search_seed: int = 0) -> tuple:
+    """The search's result and the seconds it took."""
+    objective, budgets, settings = draw(kind, widths, seed)
+    began = time.perf_counter()
+    found = jc.search_widths(
+        objective, budgets=budgets, method="gradient", starts=starts, seed=search_seed, **settings
+    )
+    return found, time.perf_counter() - began
+
+
+def best_known(kind: str, widths: int, seed: int) -> dict[str, float]:
+    """The optimum, or what several searches of other kinds find, by their names."""
+    objective, budgets, settings = draw(kind, widths, seed)
+    if widths == 2:
+        everything = {"method": "brute", "budgets": budgets, **settings}
+        return {"every network": jc.search_widths(objective, **everything).cost}
+    more, _ = solve(kind, widths, seed, starts=256, search_seed=1)
+    lattice = Lattice.of(settings["bounds"], settings["multiples"])
+    evaluate = Evaluator(Problem.of(objective, budgets))
+    return {
+        "256 starts, another seed": more.cost,
+        "moves from random networks": _moves(lattice, evaluate),
+        "differential evolution": _evolution(lattice, evaluate, seed),
+    }
+
+
+def _moves(lattice: Lattice, evaluate: Evaluator, number: int = 100) -> float:
+    ends = [polish(lattice, evaluate, start) for start in lattice.draw(number, 2)]
+    return min(end.value for end in ends if not broken_by(end.over[None])[0])
+
+
+def _evolution(lattice: Lattice, evaluate: Evaluator, seed: int) -> float:
+    def cost(log_widths: np.ndarray) -> np.ndarray:
+        value, over = evaluate(lattice.nearest(np.exp(np.atleast_2d(log_widths.T))))
+        broken = broken_by(over)
+        return np.where(broken > 0, 1e6 * (1 + broken), value)
+
+    ends = list(zip(np.log(lattice.lower), np.log(lattice.upper)))
+    given = {"maxiter": 300, "popsize": 20, "tol": 0, "polish": False, "vectorized": True}
+    return float(differential_evolution(cost, ends, rng=seed, updating="deferred", **given).fun)
+
+
+def compare(kind: str, widths: int, seed: int) -> dict:
+    """One problem: the search's cost, what is known, and by how much the search is above it."""
+    found, seconds = solve(kind, widths, seed, starts=64)
+    known = best_known(kind, widths, seed)
+    best = min(known.values())
+    weighed = kind.endswith("weighed")  # its objective is a logarithm
+    excess = np.expm1(found.cost - best) if weighed else found.cost / best - 1
+    facts = {"kind": kind, "widths": widths, "seed": seed, "found": list(found.widths)}
+    facts |= {"cost": found.cost, "known": known, "excess": float(excess), "gap": found.gap}
+    return facts | {"evaluations": found.evaluations, "seconds": seconds}
+
+
+def table(rows: list[dict]) -> str:
+    """What of it within 1 %, and the worst, by kind of problem."""
+    lines = [f"{'widths  kind':<48}{'problems':>9}{'within 1 %':>12}{'worst':>9}{'median s':>10}"]
+    for widths in PROBLEMS:
+        for kind in (*KINDS, "all"):
+            some = [r for r in rows if r["widths"] == widths and kind in (r["kind"], "all")]
+            if some:
+                excess = np.array([r["excess"] for r in some])
+                share, seconds = (
+                    100 * np.mean(excess <= 0.01),
+                    np.median([r["seconds"] for r in some]),
+                )
+                lines.append(
+                    f"{widths:<8}{kind:<40}{len(some):>9}{share:>10.1f} %"
+                    f"{100 * excess.max():>7.2f} %{seconds:>10.2f}"
+                )
+    return "\n".join(lines)
+
+
+def figure(rows: list[dict]) -> object:
+    """How many problems are solved within an excess."""
+    curves = []
+    for widths in PROBLEMS:
+        excess = np.sort([max(r["excess"], 0) for r in rows if r["widths"] == widths])
+        share = 100 * np.arange(1, len(excess) + 1) / len(excess)
+        label = f"{widths} widths, {len(excess)} problems"
+        curves.append(plots.Line(label, 100 * excess, measured=share))
+    return plots.sweep(curves, x="cost above the best known (%)", quantity="problems", unit="%")
+
+
+def main() -> None:
+    """Runs all problems, prints the table, and writes JSON and a figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("experiments/search_optimum.json"))
+    parser.add_argument("--share", type=float, default=1.0, help="of the problems, the first")
+    options = parser.parse_args()
+    rows = []
+    for widths, number in PROBLEMS.items():
+        for i in range(int(number * options.share)):
+            rows.append(compare(KINDS[i % len(KINDS)], widths, 100 + i // len(KINDS)))
+            if rows[-1]["excess"] > 0.01:
+                print("lost:", rows[-1], flush=True)
+    print(table(rows))
+    options.out.write_text(json.dumps(rows, indent=1) + "\n")
+    plots.save(figure(rows), options.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Choosing the widths of a network by what it costs: gradients, then whole numbers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from jaxcost.device import Device
+from jaxcost.messages import refused, unknown
+from jaxcost.search.anneal import Schedule, default_schedule, descend
+from jaxcost.search.binding import Binding, bindings
+from jaxcost.search.feasible import check_feasible
+from jaxcost.search.front import Front, search_front
+from jaxcost.search.lattice import Lattice
+from jaxcost.search.problem import (
+    GRADIENT_PRICE,
+    Cost,
+    Evaluator,
+    Problem,
+    check_costs,
+    order,
+)
+from jaxcost.search.result import Starts, WidthSearch
+from jaxcost.search.snap import Snapped, snap
+from jaxcost.working_sets import levels
+
+__all__ = [
+    "Binding",
+    "Front",
+    "Starts",
+    "WidthSearch",
+    "bindings",
+    "search_front",
+    "search_widths",
+]
+
+METHODS = ("auto", "gradient", "brute")
+_POLISH = 5000  # evaluations that polishing takes, about, a free width
+
+
+def search_widths(
+    objective: Cost,
+    bounds: Sequence[Any],
+    *,
+    budgets: Mapping[str, tuple[Cost, float]] | None = None,
+    multiples: int | Sequence[int] = 1,
+    tiles: Sequence[int] = (),
+    method: Literal["auto", "gradient", "brute"] = "auto",
+    starts: int = 64,
+    steps: int = 150,
+    schedule: Schedule | None = None,
+    learning_rate: float = 0.15,
+    evaluations: int | None = None,
+    seed: int = 0,
+    run: Callable[[Any], Any] | None = None,
+    device: Device | None = None,
+) -> WidthSearch:
+    """The widths of least cost, in whole numbers, under budgets.
+
+    Gradients of the smooth model lead from many starts to real widths, while the temperature of
+    its steps falls; the best of these are rounded, and moved on the exact model, over
+    neighbouring tiles, along whole axes and in pairs, until no move is better.
+
+    Args: all but the first two keyword-only.
+        objective: from widths, shape `(n,)`, to a number that is to be small, in any unit: a cost,
+            or any composition with a quality, written in JAX. If it has an argument named
+            `temperature` it is called with it by name or as the second one: 0 is the exact model.
+        bounds: (lower, upper) a width, whole numbers; equal ones fix a width, such as the inputs.
+        budgets: name -> (cost, limit): costs of widths as `objective`, and what they may be.
+        multiples: what the free widths are whole multiples of, one for all or one a width.
+        tiles: sizes that hardware rounds up to, whose neighbours are to be tried.
+        method: 'brute' tries all widths; 'auto' does so where that is less work, and says so.
+        starts: of the descent, spread over the logarithms of the bounds.
+        steps: of each descent.
+        schedule: temperature by step, such as one of optax; None: 1 to 0.02, geometrically.
+        learning_rate: at the first step, in ln(width).
+        evaluations: no more than so many of the exact model; None: until no move is better.
+        seed: of the starts.
+        run: from whole widths to the `TrainingRun` or `Workload` whose working sets are reported,
+            together with `device`.
+
+    Returns:
+        The widths, their exact cost and budgets, the gap between the smooth and the exact
+        model, the memory level and the working set that bind, and all starts.
+
+    Raises:
+        ValueError: bounds the wrong way round, a cost that is no scalar or NaN, a budget that
+            nothing meets (naming it and the nearest that can be met), an unknown method, a device
+            without memory levels; all before the search starts.
+
+    Valid for: up to some 20 widths; budgets on quantities above 0.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxcost as jc
+        >>> calibration = jc.load_calibration("quadro-t2000")
+        >>> def network(hidden):
+        ...     return jc.mlp(jnp.concatenate([jnp.array([784.0]), hidden]), batch_size=32)
+        >>> def error(hidden):
+        ...     return jnp.sum(10.0 / hidden)
+        >>> found = search_widths(
+        ...     error, [(16, 512), (10, 10)], multiples=16,
+        ...     budgets={"latency_s": (lambda w: calibration.latency(network(w)), 2e-5)},
+        ... )
+        >>> found.method, found.widths
+        ('brute force', (320, 10))
+    """
+    lattice = Lattice.of(bounds, multiples)
+    counts = {"starts": starts, "steps": steps, "evaluations": evaluations}
+    _check(method, counts, learning_rate)
+    _check_device(run, device)
+    problem = Problem.of(objective, budgets or {})
+    drawn = lattice.draw(starts, seed)
+    check_costs(problem, np.vstack([lattice.lower, lattice.upper, drawn]))
+    check_feasible(problem, lattice, Evaluator(problem), drawn)
+    evaluate = Evaluator(problem, evaluations)
+    gradient_work = starts * steps * GRADIENT_PRICE + _POLISH * len(lattice.free)
+    chosen = _choice(method, lattice.size, gradient_work)
+    snapped = None
+    if chosen[0] == "gradient":
+        ends = (lattice.lower, lattice.upper)
+        pace: dict[str, Any] = {"steps": steps, "learning_rate": learning_rate}
+        given = schedule or default_schedule(steps)
+        snapped = snap(
+            lattice, evaluate, descend(problem, drawn, ends, schedule=given, **pace), tiles
+        )
+    widths = _brute(lattice, evaluate) if snapped is None else snapped.widths
+    binding = () if run is None or device is None else tuple(bindings(run(widths), device))
+    return _result(problem, evaluate, chosen, widths, snapped, binding)
+
+
+def _choice(method: str, size: int, gradient_work: int) -> tuple[str, str]:
+    if method == "brute":
+        return "brute force", "asked for"
+    if method == "gradient":
+        return "gradient", "asked for"
+    if size <= gradient_work:
+        fewer = f"all {size:,} networks are no more than the {gradient_work:,} evaluations"
+        return "brute force", f"{fewer} that gradients would take"
+    return "gradient", f"{size:,} networks are too many to try"
+
+
+def _brute(lattice: Lattice, evaluate: Evaluator) -> np.ndarray:
+    kept = np.empty((0, len(lattice.axes)), int)
+    for widths in lattice.everything():
+        widths = np.vstack([kept, widths])
+        kept = widths[order(*evaluate(widths))[:1]]
+    return kept[0]
+
+
+def _result(
+    problem: Problem,
+    evaluate: Evaluator,
+    chosen: tuple[str, str],
+    widths: np.ndarray,
+    snapped: Snapped | None,
+    binding: tuple[Binding, ...],
+) -> WidthSearch:
+    evaluations = evaluate.evaluations
+    value, over = Evaluator(problem)(widths[None])
+    costs = np.asarray(problem.limits, np.float64) * np.exp(over[0])
+    budgets = dict(zip(problem.names, zip(costs.tolist(), np.asarray(problem.limits).tolist())))
+    smooth = None if snapped is None else snapped.smooth
+    starts = None if snapped is None else snapped.starts
+    return WidthSearch(
+        widths=tuple(int(w) for w in widths),
+        cost=float(value[0]),
+        budgets=budgets,
+        smooth_cost=smooth,
+        gap=None if not smooth else float(value[0]) / smooth - 1,
+        bindings=binding,
+        method=chosen[0],
+        reason=chosen[1],
+        evaluations=evaluations,
+        gradients=0 if starts is None else starts.path.shape[0] * starts.path.shape[1],
+        starts=starts,
+    )
+
+
+def _check(method: str, counts: dict[str, int | None], learning_rate: float) -> None:
+    if method not in METHODS:
+        raise ValueError(unknown("method", method, METHODS))
+    for name, value in counts.items():
+        if value is not None and not (value >= 1 and value % 1 == 0):
+            raise ValueError(refused(name, value, "a whole number of at least 1"))
+    if not 0 < learning_rate < 10:
+        raise ValueError(refused("learning_rate", learning_rate, "a number between 0 and 10"))
+
+
+def _check_device(run: Callable[[Any], Any] | None, device: Device | None) -> None:
+    if (run is None) != (device is None):
+        raise ValueError("run and device go together; give both, to report what binds, or neither")
+    if device is not None:
+        levels(device)

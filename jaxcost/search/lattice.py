@@ -1,0 +1,118 @@
+"""The widths that are allowed: whole multiples between bounds, and the fixed ones."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcost.messages import refused, shown
+
+_CHUNK = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Lattice:
+    """The allowed values of each width, ascending; a fixed width has one.
+
+    Attributes:
+        axes: one array of whole numbers a width.
+    """
+
+    axes: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, bounds: Sequence[Any], multiples: Any) -> "Lattice":
+        """From (lower, upper) a width, and the multiples that free widths keep to.
+
+        Raises: ValueError: bounds that are no pairs of whole numbers of at least 1, the wrong way
+            round, or with no multiple between them; the message names the width.
+        """
+        pairs = [_pair(i, pair) for i, pair in enumerate(_some(bounds))]
+        steps = np.broadcast_to(np.asarray(multiples), (len(pairs),))
+        return cls(tuple(_axis(i, *p, m) for i, (p, m) in enumerate(zip(pairs, steps.tolist()))))
+
+    @property
+    def lower(self) -> np.ndarray:
+        """The least of each width, shape `(n,)`."""
+        return np.array([axis[0] for axis in self.axes])
+
+    @property
+    def upper(self) -> np.ndarray:
+        """The largest of each width, shape `(n,)`."""
+        return np.array([axis[-1] for axis in self.axes])
+
+    @property
+    def free(self) -> list[int]:
+        """The widths that have a choice."""
+        return [i for i, axis in enumerate(self.axes) if len(axis) > 1]
+
+    @property
+    def size(self) -> int:
+        """How many networks there are."""
+        return math.prod(len(axis) for axis in self.axes)
+
+    def places(self, widths: np.ndarray) -> np.ndarray:
+        """Indices into the axes of the nearest allowed widths; shapes `(..., n)`."""
+        found = np.empty(np.shape(widths), int)
+        for i, axis in enumerate(self.axes):
+            at = np.asarray(widths)[..., i]
+            after = np.clip(np.searchsorted(axis, at), 0, len(axis) - 1)
+            before = np.maximum(after - 1, 0)
+            found[..., i] = np.where(at - axis[before] < axis[after] - at, before, after)
+        return found
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """Widths at indices into the axes; shapes `(..., n)`."""
+        return np.stack([axis[places[..., i]] for i, axis in enumerate(self.axes)], axis=-1)
+
+    def nearest(self, widths: np.ndarray) -> np.ndarray:
+        """The allowed widths nearest to real ones, shapes `(..., n)`."""
+        return self.at(self.places(widths))
+
+    def everything(self) -> Iterator[np.ndarray]:
+        """Every network, in chunks of shape `(m, n)`."""
+        shape = [len(axis) for axis in self.axes]
+        for start in range(0, self.size, _CHUNK):
+            flat = np.arange(start, min(start + _CHUNK, self.size))
+            yield self.at(np.stack(np.unravel_index(flat, shape), axis=-1))
+
+    def draw(self, number: int, seed: int) -> np.ndarray:
+        """Real widths spread over the logarithms of the bounds (Latin hypercube), `(number, n)`."""
+        random = np.random.default_rng(seed)
+        cells = np.stack([random.permutation(number) for _ in self.axes], axis=-1)
+        share = (cells + random.random(cells.shape)) / number
+        return self.lower * (self.upper / self.lower) ** share
+
+
+def _some(bounds: Sequence[Any]) -> Sequence[Any]:
+    if np.ndim(bounds) == 0 or not len(bounds):
+        raise ValueError(refused("bounds", bounds, "one (lower, upper) a width"))
+    return bounds
+
+
+def _pair(i: int, pair: Any) -> tuple[int, int]:
+    try:
+        lower, upper = (float(end) for end in pair)
+    except (TypeError, ValueError):
+        raise ValueError(refused(f"bounds[{i}]", pair, "a pair (lower, upper)")) from None
+    if not (lower >= 1 and lower % 1 == 0 and math.isfinite(upper) and upper % 1 == 0):
+        raise ValueError(refused(f"bounds[{i}]", pair, "whole numbers of at least 1"))
+    if lower > upper:
+        allowed = f"the lower end first: ({shown(upper)}, {shown(lower)})"
+        raise ValueError(refused(f"bounds[{i}]", (int(lower), int(upper)), allowed))
+    return int(lower), int(upper)
+
+
+def _axis(i: int, lower: int, upper: int, step: Any) -> np.ndarray:
+    if not (step >= 1 and step % 1 == 0):
+        raise ValueError(refused("multiples", step, "whole numbers of at least 1"))
+    if lower == upper:
+        return np.array([lower])
+    step = int(step)
+    axis = np.arange(-(-lower // step), upper // step + 1) * step
+    if not len(axis):
+        allowed = f"bounds with a multiple of {step} between them"
+        raise ValueError(refused(f"bounds[{i}]", (lower, upper), allowed))
+    return axis
