@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
     from jaxcost.runs import TrainingRun as TrainingRun
     from jaxcost.runs import training_run as training_run
+    from jaxcost.trace import count as count
+    from jaxcost.trace import trace as trace
+    from jaxcost.trace.counts import Counts as Counts
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -44,6 +47,8 @@ _HOMES = {
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
     "runs": ("TrainingRun", "training_run"),
+    "trace": ("count", "trace"),
+    "trace.counts": ("Counts",),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
