@@ -37,7 +37,7 @@ def count(
         256.0
     """
     program = trace_program(fn, args, kwargs, backward=backward)
-    walk = Walk(program.leaves, trips)
+    walk = Walk(program.leaves, trips, program.named_by_path)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})
     _own(found, program.leaves)
     inputs = program.jaxpr.invars[len(program.leaves) :]

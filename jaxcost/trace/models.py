@@ -15,12 +15,17 @@ _WRAPPERS = ("value", "params", "raw_value")  # levels of a framework's own, not
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A model as `function(parameters, *rest)`; `paths` names each leaf of `parameters`."""
+    """A model as `function(parameters, *rest)`; `paths` names each leaf of `parameters`.
+
+    `named_by_path` says that a layer is better named by its parameters than by the scopes that the
+    framework opens, which are those of classes.
+    """
 
     function: Callable[..., Any]
     parameters: Any
     rest: tuple[Any, ...]
     paths: Sequence[str] | None = None
+    named_by_path: bool = False
 
     def leaves(self) -> list[Leaf]:
         """The parameters, in the order of their leaves."""
@@ -99,7 +104,7 @@ def _equinox(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepa
         more, named = join(values)
         return eqx.combine(parameters, static)(*more, **named)
 
-    return Prepared(call, shapes_of(own), (traced,))
+    return Prepared(call, shapes_of(own), (traced,), named_by_path=True)
 
 
 def _nnx(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepared | None:
@@ -107,7 +112,7 @@ def _nnx(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepared 
 
     if not isinstance(model, nnx.Module):
         return None
-    graph, own, state = nnx.split(model, nnx.Param, ...)
+    graph, own, state = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     traced, join = _split(args, kwargs)
 
     def call(parameters: Any, others: Any, values: Any) -> Any:

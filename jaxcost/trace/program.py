@@ -15,13 +15,14 @@ from jaxcost.trace.specs import own_words
 class Program:
     """A traced program; `leaves` are its parameters, by the place among its inputs.
 
-    `held` says how many of them are constants that a function is closed over.
+    `constants` are the elements of the arrays that a function is closed over.
     """
 
     jaxpr: Any
     leaves: dict[int, Leaf]
     constants: list[int]
     effects: tuple[str, ...]
+    named_by_path: bool
 
 
 def trace_program(
@@ -47,7 +48,7 @@ def trace_program(
     leaves = dict(enumerate(prepared.leaves()))
     sizes = [_elements(value) for value in closed.consts]
     effects = tuple(sorted({str(effect) for effect in closed.effects}))
-    return Program(closed.jaxpr, leaves, sizes, effects)
+    return Program(closed.jaxpr, leaves, sizes, effects, prepared.named_by_path)
 
 
 def _elements(value: Any) -> int:

@@ -61,11 +61,23 @@ class _Frame:
 
 
 class Walk:
-    """Args: leaves: the parameters, by number; trips: of each `while` in turn, or of all."""
+    """A walk over one program.
 
-    def __init__(self, leaves: Mapping[int, Leaf], trips: float | Sequence[float] | None):
+    Args:
+        leaves: the parameters, by number.
+        trips: of each `while` in turn, or of all.
+        by_path: whether parameters name layers even where a scope does.
+    """
+
+    def __init__(
+        self,
+        leaves: Mapping[int, Leaf],
+        trips: float | Sequence[float] | None,
+        by_path: bool = False,
+    ):
         self.leaves = leaves
         self.trips = trips
+        self.by_path = by_path
         self.loops = 0
         self.names: dict[str, str] = {}
 
@@ -178,7 +190,7 @@ class Walk:
         new = [leaf for leaf in held if leaf not in found.owners]
         for leaf in new:
             found.owners[leaf] = len(found.operations)
-        if not scope and held:
+        if held and (self.by_path or not scope):
             scope = self.leaves[min(held)].layer
         shapes = tuple(map(work.shape, site.inputs)), tuple(map(work.shape, site.outputs))
         found.operations.append(
