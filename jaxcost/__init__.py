@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from jaxcost.search import search_widths as search_widths
     from jaxcost.steps import secant as secant
     from jaxcost.steps import tiled as tiled
+    from jaxcost.trace import count as count
+    from jaxcost.trace import trace as trace
+    from jaxcost.trace.counts import Counts as Counts
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -53,6 +56,8 @@ _HOMES = {
     "runs": ("TrainingRun", "training_run"),
     "search": ("WidthSearch", "search_widths"),
     "steps": ("secant", "tiled"),
+    "trace": ("count", "trace"),
+    "trace.counts": ("Counts",),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jaxcost.cli.calibrate import calibrate
+from jaxcost.cli.count import count
 from jaxcost.cli.estimate import estimate
 from jaxcost.cli.fit import fit
 from jaxcost.cli.measure import measure
@@ -25,6 +26,7 @@ app.command(short_help="Write a store as a table of layers.")(export)
 app.command(short_help="Merge several stores into one.")(merge)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
+app.command(short_help="Count what a JAX model computes.")(count)
 app.command(short_help="Estimate an inference from a data sheet.")(estimate)
 app.command(short_help="Recompute a paper's tables and figures.")(reproduce)
 app.command(short_help="The devices that are known, and this machine.")(devices)

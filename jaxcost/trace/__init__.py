@@ -1,0 +1,83 @@
+"""Any JAX callable or model to what it computes, from its jaxpr: nothing is run or compiled."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxcost.trace.counts import Counts
+from jaxcost.trace.memory import peak_bytes
+from jaxcost.trace.program import Program, trace_program
+from jaxcost.trace.records import Leaf
+from jaxcost.trace.walk import Found, Walk
+from jaxcost.trace.work import total_bytes
+from jaxcost.workload import Workload
+
+
+def count(
+    fn: Any,
+    *args: Any,
+    backward: bool = False,
+    trips: float | Sequence[float] | None = None,
+    **kwargs: Any,
+) -> Counts:
+    """FLOPs, multiply-adds, parameters and bytes of a callable or model, operation by operation.
+
+    Args:
+        fn: a function of arrays, or a model of Equinox, Flax (NNX, Linen), Haiku or Keras 3 on JAX.
+        args, kwargs: its arguments: arrays, or `jax.ShapeDtypeStruct`s; it is traced, never run.
+        backward: whether to count the gradient of a loss as well: of the output, or of the sum of
+            all outputs where that is not one number; keyword-only.
+        trips: how often each `while` loop runs, in the program's order, or one number for all,
+            >= 0; without it a loop is counted once and reported as unknown; keyword-only.
+    Returns: `Counts`; what is not known is listed in `unknown`.
+    Raises: ValueError: `fn` cannot be traced with these arguments; its own error is shown.
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> x, w = jnp.ones((8, 64)), jnp.ones((64, 32))
+        >>> count(lambda x, w: jnp.tanh(x @ w), x, w).transcendentals
+        256.0
+    """
+    program = trace_program(fn, args, kwargs, backward=backward)
+    walk = Walk(program.leaves, trips, program.named_by_path)
+    found = walk.program(program.jaxpr, {place: place for place in program.leaves})
+    _own(found, program.leaves)
+    inputs = program.jaxpr.invars[len(program.leaves) :]
+    return Counts(
+        operations=tuple(found.operations),
+        unknown=tuple(found.unknown),
+        branches=tuple(found.branches),
+        parameters=sum(leaf.size for leaf in program.leaves.values()) + sum(program.constants),
+        peak_bytes=peak_bytes(program.jaxpr),
+        input_bytes=float(total_bytes(v.aval for v in inputs)),
+        warnings=tuple(_warnings(found, program)),
+    )
+
+
+def trace(fn: Any, *args: Any, **kwargs: Any) -> Workload:
+    """The layers of any callable or model as a `Workload`, one row an operation.
+
+    Args: as `count` takes them.
+    Returns: leaves of shape `(operations,)`; an operation that is no product has `other_flops`
+        and `other_bytes`.
+    Raises: ValueError: as `count`; nothing was found to compute.
+    """
+    return count(fn, *args, **kwargs).workload()
+
+
+def _own(found: Found, leaves: dict[int, Leaf]) -> None:
+    """Gives each parameter to the operation that first uses it, a share for each of its runs."""
+    for leaf, place in found.owners.items():
+        operation = found.operations[place]
+        operation.parameters += leaves[leaf].size / max(operation.repeat, 1)
+
+
+def _warnings(found: Found, program: Program) -> list[str]:
+    lines = []
+    if found.unknown:
+        names = ", ".join(sorted({unknown.primitive for unknown in found.unknown}))
+        lines.append(f"the totals are lower bounds: what {names} does is not known")
+    if found.branches:
+        lines.append(f"of {len(found.branches)} conditionals the largest branch was counted")
+    if program.effects:
+        effects = ", ".join(program.effects)
+        lines.append(f"the program has side effects ({effects}), which are not counted")
+    return lines

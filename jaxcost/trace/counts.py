@@ -1,0 +1,169 @@
+"""`Counts`: what a program does, in total and by layer."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxcost.trace.records import Branches, Operation, Unknown
+from jaxcost.workload import Workload, rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONVENTION = (
+    "A multiply-add is 2 FLOPs. FLOPs are those of products, linear algebra and Fourier "
+    "transforms, as papers count; elementwise FLOPs, transcendental functions and integer "
+    "operations are counted apart. Taps in the padding count. Bytes: each operand and result of "
+    "each operation once, before a compiler fuses any."
+)
+QUANTITIES = ("flops", "macs", "elementwise_flops", "transcendentals", "integer_ops")
+_SUMMED = (*QUANTITIES, "bytes_moved", "parameters")
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What a program does, every operation counted as often as it runs.
+
+    Attributes:
+        operations: in the order of the program.
+        unknown: operations whose work is not known; a total with unknowns is a lower bound.
+        branches: of each `cond` the FLOPs of its branches; the largest is counted.
+        parameters: elements of the model's parameters; of a function, of the arrays that it is
+            closed over and of its first argument where that is a container.
+        peak_bytes: the most bytes that are alive at once, run in the program's order, unfused.
+        input_bytes: bytes of the program's inputs, without the parameters.
+        warnings: what the reader must mind.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxcost as jc
+        >>> jc.count(jnp.dot, jnp.ones((8, 64)), jnp.ones((64, 32))).flops
+        32768.0
+    """
+
+    operations: tuple[Operation, ...]
+    unknown: tuple[Unknown, ...]
+    branches: tuple[Branches, ...]
+    parameters: int
+    peak_bytes: float
+    input_bytes: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def macs(self) -> float:
+        """Multiply-adds of products."""
+        return self._total("macs")
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of products (a multiply-add is 2), linear algebra and Fourier transforms."""
+        return self._total("flops")
+
+    @property
+    def elementwise_flops(self) -> float:
+        """Real additions, multiplications, divisions, roots and comparisons outside products."""
+        return self._total("elementwise_flops")
+
+    @property
+    def transcendentals(self) -> float:
+        """Evaluations of exp, log, tanh and their like."""
+        return self._total("transcendentals")
+
+    @property
+    def integer_ops(self) -> float:
+        """Operations on integers and booleans."""
+        return self._total("integer_ops")
+
+    @property
+    def bytes_moved(self) -> float:
+        """Bytes read and written, each operand and result of each operation once."""
+        return self._total("bytes_moved")
+
+    def layers(self) -> list[dict[str, Any]]:
+        """Rows of layers, in order: what runs together under one name, kind and repeat.
+
+        Returns: dicts of name, op, output (shape), what is counted for one run, and repeat.
+        """
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for index, operation in enumerate(self.operations):
+            # Each product of a name is a row: a layer may have several.
+            alone = index if operation.work.sizes is not None else -1
+            key = (operation.name, operation.op, operation.repeat, alone)
+            row = found.get(key)
+            if row is None:
+                row = {"name": operation.name, "op": operation.op, "output": (), "operations": 0}
+                found[key] = row | dict.fromkeys(_SUMMED, 0.0) | {"repeat": operation.repeat}
+                row = found[key]
+            row["output"] = operation.outputs[0] if operation.outputs else ()
+            row["operations"] += 1
+            for quantity in _SUMMED:
+                row[quantity] += getattr(operation, quantity)
+        return list(found.values())
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows of `layers` as a table; numbers are for one run of `repeat`."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.layers())
+        if "output" in frame:
+            frame["output"] = ["×".join(map(str, shape)) for shape in frame["output"]]
+        return frame
+
+    def workload(self) -> Workload:
+        """The program as a `Workload`, a row an operation; those that are no product have FLOPs
+        (elementwise and transcendental ones with them) and bytes of their own.
+
+        Raises: ValueError: no operation was found.
+        """
+        if not self.operations:
+            raise ValueError("the program has no operation; give one that computes something")
+        return rows(**{name: np.array(column) for name, column in self._leaves().items()})
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it; rows of layers are for one run of `repeat`."""
+        totals = {name: getattr(self, name) for name in (*QUANTITIES, "bytes_moved")}
+        return {
+            "convention": CONVENTION,
+            **totals,
+            "parameters": self.parameters,
+            "peak_bytes": self.peak_bytes,
+            "unknown": [unknown.record() for unknown in self.unknown],
+            "branches": [dataclasses.asdict(branch) for branch in self.branches],
+            "warnings": list(self.warnings),
+            "layers": [row | {"output": list(row["output"])} for row in self.layers()],
+        }
+
+    def _total(self, quantity: str) -> float:
+        return float(sum(o.repeat * getattr(o, quantity) for o in self.operations))
+
+    def _leaves(self) -> dict[str, list[float]]:
+        each = [_row(operation) for operation in self.operations]
+        return {
+            name: [row.get(name, default) for row in each] for name, default in _DEFAULTS.items()
+        }
+
+
+_DEFAULTS = {
+    "batch": 1.0, "in_h": 1.0, "in_w": 1.0, "out_h": 1.0, "out_w": 1.0, "c_in": 0.0, "c_out": 0.0,
+    "k_h": 1.0, "k_w": 1.0, "groups": 1.0, "dilation": 1.0, "item_bytes": 4.0, "is_dense": 0.0,
+    "repeat": 1.0, "other_flops": 0.0, "other_bytes": 0.0,
+}  # fmt: skip
+
+
+def _row(operation: Operation) -> dict[str, float]:
+    if operation.work.sizes is not None:
+        complex_too = operation.macs - _macs(operation.work.sizes)
+        return {**operation.work.sizes, "repeat": operation.repeat, "other_flops": 2 * complex_too}
+    computed = operation.flops + operation.elementwise_flops + operation.transcendentals
+    return {
+        "repeat": operation.repeat,
+        "other_flops": computed,
+        "other_bytes": operation.bytes_moved,
+    }
+
+
+def _macs(sizes: Any) -> float:
+    """Multiply-adds as `jaxcost.counts.macs` has them for these sizes."""
+    each = _DEFAULTS | dict(sizes)
+    places = each["batch"] * each["out_h"] * each["out_w"] * each["c_out"]
+    return places * each["k_h"] * each["k_w"] * each["c_in"] / each["groups"]

@@ -1,0 +1,96 @@
+"""Shapes written as text, `f32[1,224,224,3]`, and things named as `MODULE:ATTR`."""
+
+import importlib
+import os
+import re
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcost.messages import nearest, unknown
+
+_SPEC = re.compile(r"^\s*(\w+)\s*\[([\d\s,]*)\]\s*$")
+_SHORT = {"f": "float", "i": "int", "u": "uint", "s": "int", "c": "complex", "bf": "bfloat"}
+_TYPES = (
+    *("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64"),
+    *("uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"),
+    *("float8_e4m3fn", "float8_e5m2"),
+)
+
+
+def parse_spec(text: str) -> jax.ShapeDtypeStruct:
+    """A shape and type from text such as `f32[1,224,224,3]`, `int32[8,128]` or `bf16[]`.
+
+    Raises: ValueError: text that is none, an unknown type, an extent of 0.
+    Example:
+        >>> parse_spec("f32[1,224,224,3]").shape
+        (1, 224, 224, 3)
+    """
+    found = _SPEC.match(text)
+    if found is None:
+        raise ValueError(f"input {text!r} is not a shape; write one like f32[1,224,224,3]")
+    name = _type_name(found[1])
+    extents = [part.strip() for part in found[2].split(",")] if found[2].strip() else []
+    if not all(part.isdigit() and int(part) > 0 for part in extents):
+        raise ValueError(f"input {text!r} has an extent that is not 1 or more; write f32[1,224,3]")
+    return jax.ShapeDtypeStruct(tuple(map(int, extents)), jnp.dtype(name))
+
+
+def _type_name(name: str) -> str:
+    short = re.fullmatch(r"(bf|[fiusc])(\d+)", name)
+    full = f"{_SHORT[short[1]]}{short[2]}" if short else {"pred": "bool"}.get(name, name)
+    if full not in _TYPES:
+        raise ValueError(unknown("input type", name, ("f32", "f16", "bf16", "f64", "i32", *_TYPES)))
+    return full
+
+
+def load_attribute(name: str, *, call: bool = False) -> Any:
+    """What `MODULE:ATTR` names; with `call`, what it returns when called without arguments.
+
+    The folder that the program runs in is searched, too.
+
+    Raises: ValueError: no such module or attribute, or the call fails; with its own error.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise ValueError(f"{name!r} names no attribute; write MODULE:ATTR, such as models:resnet")
+    found: Any = _module(module_name, name)
+    for part in attribute.split("."):
+        found = _attribute(found, part, name)
+    if not call:
+        return found
+    if not callable(found):
+        raise ValueError(f"{name} is a {type(found).__name__} and cannot be called; drop --call")
+    try:
+        return found()
+    except Exception as error:
+        raise ValueError(f"{name}() failed: {own_words(error)}") from error
+
+
+def own_words(error: BaseException) -> str:
+    """A user's error in one line."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _module(module_name: str, name: str) -> Any:
+    here = os.getcwd()  # noqa: PTH109
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:
+        raise ValueError(f"{name}: importing {module_name} failed: {own_words(error)}") from error
+
+
+def _attribute(found: Any, part: str, name: str) -> Any:
+    try:
+        return getattr(found, part)
+    except AttributeError:
+        near = nearest(part, [n for n in dir(found) if not n.startswith("_")])
+        hint = f"did you mean {near!r}?" if near else "look up its name there"
+        raise ValueError(f"{name}: there is no {part!r}; {hint}") from None
+    except Exception as error:
+        raise ValueError(f"{name}: reading {part!r} failed: {own_words(error)}") from error
