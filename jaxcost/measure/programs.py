@@ -23,9 +23,15 @@ Loop = Callable[[ArrayLike, ArrayLike, Array, Array, Array], tuple[Array, Array,
 # XLA 0.11.1 rewrites the whole array for an in-loop update below some 480 bytes on a CPU.
 _UPDATE_BYTES = 512
 _RANDOM_ITEMS = 1 << 20
+# XLA's GPU runtime copies a loop's condition to the host before each step, and waits for it, unless
+# it knows the number of steps when it compiles (`WhileThunk::ExecuteOnStream` in xla). Some 15 us a
+# step would hide every small layer, so that only every 32nd step of the loop is such a one.
+_STEPS_AT_ONCE = 32
 
 
-def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -> Loop:
+def chained_loop(
+    apply: Operation, as_bits: bool = False, apart: bool = False, at_once: int = 1
+) -> Loop:
     """A loop of `steps` applications in which none can be skipped, merged or moved out.
 
     After each application the first few hundred bytes of *both* operands are replaced, in place,
@@ -42,6 +48,8 @@ def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -
             a conditional costs more than it saves.
         as_bits: carry operands of 2 bytes as integers. XLA 0.10 turns an update of a bfloat16
             array into one of a float32 array on a CPU, and then copies all of it.
+        at_once: steps of an inner loop, whose number the compiler knows; what is left of `steps`
+            follows one by one.
     Returns:
         A function of steps (int32, traced), swap (bool), x, w and a buffer for y; it returns x, w
         and the last y.
@@ -65,7 +73,14 @@ def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -
                 return *lax.cond(swap, tied, lambda x, w, y: (x, w), bits_x, bits_w, y), y
             return *tied(bits_x, bits_w, y), y
 
-        bits_x, bits_w, y = lax.fori_loop(0, steps, step, (packed(x), packed(w), y))
+        def many(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            return lax.fori_loop(0, at_once, step, carry)
+
+        carry, rest = (packed(x), packed(w), y), steps
+        if at_once > 1:
+            carry = lax.fori_loop(0, lax.div(steps, np.int32(at_once)), many, carry)
+            rest = lax.rem(steps, np.int32(at_once))
+        bits_x, bits_w, y = lax.fori_loop(0, rest, step, carry)
         return unpacked(bits_x, x.dtype), unpacked(bits_w, w.dtype), y
 
     return loop
@@ -163,10 +178,11 @@ def compile_layer(
 
 def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation], Loop]:
     on_cpu = device.platform == "cpu"
+    at_once = 1 if on_cpu else _STEPS_AT_ONCE
     if layer.is_product:
         as_bits = on_cpu and layer.dtype == "bfloat16"
-        return functools.partial(chained_loop, as_bits=as_bits)
-    return functools.partial(chained_loop, apart=on_cpu)
+        return functools.partial(chained_loop, as_bits=as_bits, at_once=at_once)
+    return functools.partial(chained_loop, apart=on_cpu, at_once=at_once)
 
 
 def _tie(operand: Array, swap: ArrayLike, value: Array) -> Array:
