@@ -30,7 +30,11 @@ _STEPS_AT_ONCE = 32
 
 
 def chained_loop(
-    apply: Operation, as_bits: bool = False, apart: bool = False, at_once: int = 1
+    apply: Operation,
+    as_bits: bool = False,
+    apart: bool = False,
+    barrier: bool = False,
+    at_once: int = 1,
 ) -> Loop:
     """A loop of `steps` applications in which none can be skipped, merged or moved out.
 
@@ -44,8 +48,10 @@ def chained_loop(
         apply: the operation.
         apart: replace within a conditional that takes the whole result. Otherwise XLA computes
             the result of a cheap operation again for its first element, knows no order between
-            that and the update of the operand, and copies the operand in every step. On a GPU
-            a conditional costs more than it saves.
+            that and the update of the operand, and copies the operand in every step.
+        barrier: keep what replaces out of the operation's own kernel. On a GPU XLA fuses the two,
+            which then writes the whole operand anew in every step; there a conditional costs more
+            than it saves, and barriers last until kernels are made, as they do not on a CPU.
         as_bits: carry operands of 2 bytes as integers. XLA 0.10 turns an update of a bfloat16
             array into one of a float32 array on a CPU, and then copies all of it.
         at_once: steps of an inner loop, whose number the compiler knows; what is left of `steps`
@@ -69,6 +75,7 @@ def chained_loop(
         def step(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             bits_x, bits_w, _ = carry
             y = apply(unpacked(bits_x, x.dtype), unpacked(bits_w, w.dtype))
+            y = lax.optimization_barrier(y) if barrier else y
             if apart:
                 return *lax.cond(swap, tied, lambda x, w, y: (x, w), bits_x, bits_w, y), y
             return *tied(bits_x, bits_w, y), y
@@ -177,12 +184,11 @@ def compile_layer(
 
 
 def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation], Loop]:
-    on_cpu = device.platform == "cpu"
-    at_once = 1 if on_cpu else _STEPS_AT_ONCE
+    if device.platform != "cpu":
+        return functools.partial(chained_loop, barrier=True, at_once=_STEPS_AT_ONCE)
     if layer.is_product:
-        as_bits = on_cpu and layer.dtype == "bfloat16"
-        return functools.partial(chained_loop, as_bits=as_bits, at_once=at_once)
-    return functools.partial(chained_loop, apart=on_cpu, at_once=at_once)
+        return functools.partial(chained_loop, as_bits=layer.dtype == "bfloat16")
+    return functools.partial(chained_loop, apart=True)
 
 
 def _tie(operand: Array, swap: ArrayLike, value: Array) -> Array:
