@@ -119,7 +119,7 @@ def power_meter_for(device: jax.Device, root: Path = Path("/")) -> PowerMeter:
     """
     if device.platform not in ("cpu", "gpu"):
         return UnreadableMeter("none", f"no energy counter of a {device.platform} is known")
-    first = rapl_meter(root) if device.platform == "cpu" else _zeus(zeus_meters.gpu, device)
+    first = rapl_meter(root) if device.platform == "cpu" else _gpu_meter(device)
     if first.reason and device.platform == "cpu" and zeus_meters.has_daemon():
         first = _zeus(zeus_meters.daemon, [*rapl_zones(root).values()])
     if first.reason and platform.machine() in ("arm64", "aarch64"):  # Apple's, or a Jetson
@@ -127,6 +127,29 @@ def power_meter_for(device: jax.Device, root: Path = Path("/")) -> PowerMeter:
         both = f"{first.reason}; {second.reason}"
         return second if not second.reason else UnreadableMeter(first.name, both)
     return first
+
+
+def nvml_meter(device: jax.Device) -> PowerMeter:
+    """The counter of an NVIDIA GPU, read from the driver's library itself.
+
+    For where zeus is not installed: a borrowed machine without a network, say.
+
+    Args:
+        device: any JAX device.
+    """
+    nvml = nvml_for(device)
+    if nvml is None or nvml.ask("TotalEnergyConsumption") is None:
+        return UnreadableMeter("NVML", "NVIDIA's driver shows no energy counter of this device")
+    return SourceMeter(
+        f"NVML {device.device_kind}", lambda: (1e-3 * nvml.ask("TotalEnergyConsumption"),)
+    )
+
+
+def _gpu_meter(device: jax.Device) -> PowerMeter:
+    """Through zeus; where it fails, from the driver; where that fails, too, zeus's reason."""
+    first = _zeus(zeus_meters.gpu, device)
+    second = nvml_meter(device) if first.reason else first
+    return first if second.reason else second
 
 
 def rapl_meter(root: Path = Path("/")) -> PowerMeter:

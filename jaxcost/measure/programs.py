@@ -24,9 +24,19 @@ Loop = Callable[[ArrayLike, ArrayLike, Array, Array, Array], tuple[Array, Array,
 # XLA 0.11.1 rewrites the whole array for an in-loop update below some 480 bytes on a CPU.
 _UPDATE_BYTES = 512
 _RANDOM_ITEMS = 1 << 20
+# XLA's GPU runtime copies a loop's condition to the host before each step, and waits for it, unless
+# it knows the number of steps when it compiles (`WhileThunk::ExecuteOnStream` in xla). Some 15 us a
+# step would hide every small layer, so that only every 32nd step of the loop is such a one.
+_STEPS_AT_ONCE = 32
 
 
-def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -> Loop:
+def chained_loop(
+    apply: Operation,
+    as_bits: bool = False,
+    apart: bool = False,
+    barrier: bool = False,
+    at_once: int = 1,
+) -> Loop:
     """A loop of `steps` applications in which none can be skipped, merged or moved out.
 
     After each application the first few hundred bytes of *both* operands are replaced, in place,
@@ -39,10 +49,14 @@ def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -
         apply: the operation.
         apart: replace within a conditional that takes the whole result. Otherwise XLA computes
             the result of a cheap operation again for its first element, knows no order between
-            that and the update of the operand, and copies the operand in every step. On a GPU
-            a conditional costs more than it saves.
+            that and the update of the operand, and copies the operand in every step.
+        barrier: keep what replaces out of the operation's own kernel. On a GPU XLA fuses the two,
+            which then writes the whole operand anew in every step; there a conditional costs more
+            than it saves, and barriers last until kernels are made, as they do not on a CPU.
         as_bits: carry operands of 2 bytes as integers. XLA 0.10 turns an update of a bfloat16
             array into one of a float32 array on a CPU, and then copies all of it.
+        at_once: steps of an inner loop, whose number the compiler knows; what is left of `steps`
+            follows one by one.
     Returns:
         A function of steps (int32, traced), swap (bool), x, w and a buffer for y; it returns x, w
         and the last y.
@@ -62,11 +76,19 @@ def chained_loop(apply: Operation, as_bits: bool = False, apart: bool = False) -
         def step(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             bits_x, bits_w, _ = carry
             y = apply(unpacked(bits_x, x.dtype), unpacked(bits_w, w.dtype))
+            y = lax.optimization_barrier(y) if barrier else y
             if apart:
                 return *lax.cond(swap, tied, lambda x, w, y: (x, w), bits_x, bits_w, y), y
             return *tied(bits_x, bits_w, y), y
 
-        bits_x, bits_w, y = lax.fori_loop(0, steps, step, (packed(x), packed(w), y))
+        def many(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            return lax.fori_loop(0, at_once, step, carry)
+
+        carry, rest = (packed(x), packed(w), y), steps
+        if at_once > 1:
+            carry = lax.fori_loop(0, lax.div(steps, np.int32(at_once)), many, carry)
+            rest = lax.rem(steps, np.int32(at_once))
+        bits_x, bits_w, y = lax.fori_loop(0, rest, step, carry)
         return unpacked(bits_x, x.dtype), unpacked(bits_w, w.dtype), y
 
     return loop
@@ -171,11 +193,11 @@ def _compiled(lowered: Sequence[Any], device: jax.Device) -> list[Any]:
 
 
 def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation], Loop]:
-    on_cpu = device.platform == "cpu"
+    if device.platform != "cpu":
+        return functools.partial(chained_loop, barrier=True, at_once=_STEPS_AT_ONCE)
     if layer.is_product:
-        as_bits = on_cpu and layer.dtype == "bfloat16"
-        return functools.partial(chained_loop, as_bits=as_bits)
-    return functools.partial(chained_loop, apart=on_cpu)
+        return functools.partial(chained_loop, as_bits=layer.dtype == "bfloat16")
+    return functools.partial(chained_loop, apart=True)
 
 
 def _tie(operand: Array, swap: ArrayLike, value: Array) -> Array:

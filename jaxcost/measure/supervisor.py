@@ -107,6 +107,11 @@ class Worker:
         """How many processors its timed work may use."""
         return int(self.description["processors"])
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def visit(self, layer: LayerSpec, *, energy: bool, timeout_s: float) -> Visit:
         """One visit to a layer.
 

@@ -134,10 +134,31 @@ def _nvml(clock, reasons, default=1500, maximum=1800):
     )
 
 
-@pytest.mark.parametrize(("reasons", "throttled"), [(0, False), (0x3, False), (0x4, True)])
+@pytest.mark.parametrize(
+    ("reasons", "throttled"), [(0, False), (0x7, False), (0x8, True), (0x24, True), (0x80, True)]
+)
 def test_nvml_meter_reads_clock_and_reasons(reasons, throttled):
     meter = NvmlMeter(_nvml(clock=1200, reasons=reasons))
     assert meter.stop(meter.start(), 1.0) == Usage(clock_ratio=0.8, throttled=throttled)
+
+
+def test_nvml_meter_asks_by_the_new_name_where_the_old_is_gone():
+    library = _nvml(clock=1500, reasons=0)
+    del library.nvmlDeviceGetCurrentClocksThrottleReasons
+    library.nvmlDeviceGetCurrentClocksEventReasons = lambda handle: 0x40
+    assert NvmlMeter(library).stop(None, 1.0).throttled
+
+
+def test_a_library_that_cannot_tell_clocks_is_no_gate(monkeypatch):
+    library = _nvml(clock=1500, reasons=0)
+
+    def refuse(handle, kind):
+        raise _NvmlError("not supported")
+
+    library.nvmlDeviceGetClockInfo = refuse
+    monkeypatch.setattr("importlib.import_module", lambda name: library)
+    gpu = types.SimpleNamespace(platform="gpu", local_hardware_id=0)
+    assert isinstance(meter_for(gpu), NoMeter)
 
 
 def test_nvml_meter_falls_back_to_the_largest_clock():

@@ -11,6 +11,7 @@ from jaxcost.measure.power import (
     ReplayMeter,
     UnreadableMeter,
     device_state,
+    nvml_meter,
     power_meter_for,
     rapl_meter,
 )
@@ -235,6 +236,21 @@ def test_zeus_itself_reads_the_drivers_counter(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("zeus.device.gpu._gpus", nvidia.NVIDIAGPUs())
     assert power_meter_for(gpu(place=1)).read() == (2500.0,)
+
+
+def test_without_zeus_the_drivers_own_counter_is_read(monkeypatch, zeus):
+    zeus(None)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(TotalEnergyConsumption=lambda handle: 1500))
+    meter = power_meter_for(gpu())
+    assert (meter.name, meter.reason, meter.read()) == ("NVML NVIDIA H200", "", (1.5,))
+    assert meter.ranges_j == (None,)
+
+
+def test_without_zeus_or_a_counter_zeus_is_what_is_asked_for(monkeypatch, zeus):
+    zeus(None)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml())
+    assert "package zeus is missing" in power_meter_for(gpu()).reason
+    assert nvml_meter(gpu()).reason.startswith("NVIDIA's driver shows no energy counter")
 
 
 def test_a_replayed_counter_follows_the_clock():

@@ -1,6 +1,7 @@
 import dataclasses
 import math
 import re
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,13 @@ import pytest
 
 from jaxcost.measure.hlo import work_in_loop
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.programs import _head, compile_layer, operation
+from jaxcost.measure.programs import (
+    _head,
+    _loop_builder,
+    chained_loop,
+    compile_layer,
+    operation,
+)
 
 DEVICE = jax.devices()[0]
 CONV = LayerSpec(op="conv2d", batch=2, in_h=9, in_w=7, c_in=4, c_out=6, k_h=3, k_w=2)
@@ -115,6 +122,30 @@ def _work(programs):
     layer = programs.layer
     elements = (math.prod(layer.output_shape), math.prod(layer.input_shape))
     return work_in_loop(programs.hlo_text, elements[0], op=layer.op, input_elements=elements[1])
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 4, 11])
+def test_steps_at_once_are_the_same_steps(steps):
+    def double(x, w):
+        return x + w  # with the swap on, each step doubles what both begin with
+
+    x, w, y = jnp.ones(3), jnp.ones(3), jnp.zeros(3)
+    found = jax.jit(chained_loop(double, at_once=4))(np.int32(steps), np.asarray(True), x, w, y)
+    for operand in found[:2]:
+        np.testing.assert_array_equal(operand, 2.0**steps)
+
+
+def test_loops_on_a_gpu_hold_an_inner_one_whose_steps_are_known():
+    gpu = SimpleNamespace(platform="gpu")
+    layer = LayerSpec(op="dense", batch=64, c_in=64, c_out=64)
+    texts = {}
+    for device in (gpu, DEVICE):
+        build = _loop_builder(layer, device)
+        texts[device.platform] = compile_layer(layer, DEVICE, build).hlo_text
+    known = re.findall(r'"known_trip_count":\{"n":"32"\}', texts["gpu"])
+    assert len(known) == 1
+    assert "known_trip_count" not in texts["cpu"]
+    assert work_in_loop(texts["gpu"], 64 * 64) == "dot"
 
 
 @pytest.mark.parametrize("layer", [*OTHERS, *HALVES], ids=str)

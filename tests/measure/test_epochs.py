@@ -1,0 +1,57 @@
+"""Training an epoch at a time, against optax's Adam on the same batches."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcost.measure.epochs import Epochs, _loss, butter_e_runs
+from jaxcost.run_table import read_run_table, validate_runs
+from jaxcost.runs import training_run
+
+
+def test_batches_are_those_of_the_run():
+    epochs = Epochs((126, 4, 3), n_observations=67557)
+    run = training_run([126, 4, 3], n_observations=67557)
+    assert epochs.batches == (int(run.train_batches), int(run.test_batches))
+
+
+def test_an_epoch_is_adams(x64):
+    epochs = Epochs((6, 8, 3), n_observations=60, batch_size=16, dtype="float64")
+    state, data = epochs.begin(jnp.uint32(0))
+    train, test = epochs.batches
+    # bias is not corrected here, as if many steps had gone before: so does optax from step 10**6
+    adam = optax.chain(optax.scale_by_adam(eps=1e-7), optax.scale(-1e-4))
+    parameters = state[0]
+    moments, slope = adam.init(parameters), jax.jit(jax.grad(_loss))
+    moments = (moments[0]._replace(count=jnp.asarray(10**6, jnp.int32)), moments[1])
+    for number in range(train):
+        batch = tuple(part[16 * number : 16 * number + 16] for part in data)
+        updates, moments = adam.update(slope(parameters, batch), moments)
+        parameters = optax.apply_updates(parameters, updates)
+    loss = sum(
+        _loss(parameters, tuple(part[16 * n : 16 * n + 16] for part in data))
+        for n in range(train, train + test)
+    )
+    found = epochs.epoch(state, data)
+    for mine, theirs in zip(jax.tree.leaves(found[0]), jax.tree.leaves(parameters)):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9)
+    assert float(found[-1]) == pytest.approx(float(loss))
+    assert float(found[3]) == train
+
+
+def test_runs_are_a_table_of_training_runs(tmp_path):
+    import pandas as pd
+
+    rows = butter_e_runs()
+    frame = validate_runs(pd.DataFrame(rows))
+    assert len(frame) == 40
+    assert frame["n_parameters"].min() < 600
+    assert frame["n_parameters"].max() > 3e7
+    assert {row["dataset"] for row in rows[:2]} == {"connect_4", "201_pol"}
+    early = sorted(row["n_parameters"] for row in rows[:8])
+    assert early[-1] / early[0] > 1e4  # the first few already span the range
+    path = tmp_path / "runs.csv"
+    frame.to_csv(path, index=False)
+    assert len(read_run_table(path)) == 40
