@@ -168,8 +168,11 @@ def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:
     """How far each time scattered between processes; None where the table does not say."""
     if SPREAD not in frame or target != "time_s":
         return None
+    import pandas as pd
+
+    cells = frame[SPREAD]
     try:
-        return frame[SPREAD].to_numpy(float)
+        return pd.to_numeric(cells.mask(cells == "")).to_numpy(float)
     except ValueError as error:
         raise ValueError(f"column {SPREAD}: {error}; give numbers, or leave cells empty") from None
 

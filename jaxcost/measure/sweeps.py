@@ -72,7 +72,7 @@ _SIZES = {
         most_flops=2e9,
         most_bytes=128e6,
         plan=SweepPlan(
-            budget_s=800,
+            budget_s=780,
             processes=3,
             rules=TimingRules(
                 # Compiling and loading cost a visit 0.1 s: more blocks make it worth that.
