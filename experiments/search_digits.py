@@ -2,8 +2,8 @@
 
 Two inverted bottlenecks and a dense layer on scikit-learn's digits, with gates on what is wide.
 Each way is trained to several budgets with five seeds; the gates' networks are made smaller,
-measured, made smaller still where they miss the budget, trained on and tested. Times are of whole networks
-in shuffled order; what predicts them is fitted to layers of other widths.
+measured, made smaller still where they miss the budget, trained on and tested. Times are of whole
+networks in shuffled order; what predicts them is fitted to layers of other widths.
 
     python experiments/search_digits.py calibrate|train|measure|finish --folder FOLDER
 """
