@@ -102,7 +102,7 @@ def search_widths(
         ...     budgets={"latency_s": (lambda w: calibration.latency(network(w)), 2e-5)},
         ... )
         >>> found.method, found.widths
-        ('brute force', (320, 10))
+        ('brute force', (400, 10))
     """
     lattice = Lattice.of(bounds, multiples)
     counts = {"starts": starts, "steps": steps, "evaluations": evaluations}

@@ -16,6 +16,7 @@ from jaxcost.search.lattice import Lattice
 from jaxcost.search.problem import GRADIENT_PRICE, Cost, Evaluator, Problem, check_costs
 
 _BY_GRADIENT = 0.55  # share of the evaluations that the descents may take
+_STEPS = 12  # of a descent, about
 _RATE = 0.6  # of the first step, in ln(width)
 
 
@@ -57,7 +58,7 @@ def search_front(
     bounds: Sequence[Any],
     *,
     multiples: int | Sequence[int] = 1,
-    points: int = 8,
+    points: int | None = None,
     evaluations: int = 1000,
     seed: int = 0,
 ) -> Front:
@@ -69,12 +70,14 @@ def search_front(
     Args: all but the first two keyword-only.
         costs: two by name, of widths, > 0, as the objective of `search_widths`.
         bounds, multiples, seed: as there.
-        points: descents.
+        points: descents; None: as many as leave each a dozen steps, from 3 to 16.
         evaluations: of the exact model in all; a gradient counts as three.
     Raises: ValueError: other than two costs, or whatever `search_widths` refuses of them.
     """
     if len(costs) != 2:
         raise ValueError(refused("costs", list(costs), "two costs by name"))
+    if points is None:
+        points = int(np.clip(_BY_GRADIENT * evaluations / (_STEPS * GRADIENT_PRICE), 3, 16))
     least = 6 * points * GRADIENT_PRICE
     if evaluations < least:
         raise ValueError(refused("evaluations", evaluations, f"at least {least}"))

@@ -11,7 +11,7 @@ from jaxcost.search.polish import Polished, polish
 from jaxcost.search.problem import Evaluator, broken_by, order
 from jaxcost.search.result import Starts
 
-_POLISHED = 6  # ends of the descent that are polished
+_POLISHED = 16  # ends of the descent that are polished
 
 
 class Snapped(NamedTuple):

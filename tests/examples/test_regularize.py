@@ -23,7 +23,7 @@ def test_a_network_is_trained_to_its_budget_and_made_smaller(name, package, monk
     sys.modules.pop("digits", None)
     example = importlib.import_module(f"regularize_{name}")
     with jax.numpy_rank_promotion("allow"):  # as frameworks themselves do
-        found = example.main(steps=500)
+        found = example.main(steps=400)
     digits = sys.modules["digits"]
     assert 0.9 * digits.BUDGET < found["latency_s"] <= digits.BUDGET
     assert found["accuracy"] > 0.9
