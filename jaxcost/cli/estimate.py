@@ -84,7 +84,12 @@ def estimate(
     if calibration is not None:
         from jaxcost.cli.estimate_model import estimate_model
 
-        others = {"--flops": flops, "--layers": layers, "--device": device, "--date": date}
+        others: dict[str, object] = {
+            "--flops": flops,
+            "--layers": layers,
+            "--device": device,
+            "--date": date,
+        }
         _check_only_model(model, others)
         assert model is not None
         estimate_model(model, inputs, call, backward, calibration, json)
