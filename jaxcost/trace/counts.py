@@ -126,6 +126,16 @@ class Counts:
             raise ValueError("the program has no operation; give one that computes something")
         return rows(**{name: np.array(column) for name, column in self._leaves().items()})
 
+    def products(self) -> Workload:
+        """The products alone, as a `Workload`: what the models of working sets and training take.
+
+        Raises: ValueError: the program has no product.
+        """
+        places = [i for i, o in enumerate(self.operations) if o.work.sizes is not None]
+        if not places:
+            raise ValueError("the program has no product; give one with a layer that has weights")
+        return self.workload()[np.array(places)]
+
     def record(self) -> dict[str, Any]:
         """As JSON holds it; rows of layers are for one run of `repeat`."""
         totals = {name: getattr(self, name) for name in (*QUANTITIES, "bytes_moved")}
