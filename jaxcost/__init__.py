@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from jaxcost.trace import count as count
     from jaxcost.trace import trace as trace
     from jaxcost.trace.counts import Counts as Counts
+    from jaxcost.traced_estimate import ProgramEstimate as ProgramEstimate
+    from jaxcost.traced_estimate import estimate as estimate
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -58,6 +60,7 @@ _HOMES = {
     "steps": ("secant", "tiled"),
     "trace": ("count", "trace"),
     "trace.counts": ("Counts",),
+    "traced_estimate": ("ProgramEstimate", "estimate"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,10 +1,11 @@
-"""`jaxcost estimate`: what an inference would cost on a device that was not measured."""
+"""`jaxcost estimate`: what an inference costs, on a calibrated device or from a data sheet."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaxcost.cli.count import Backward, Call, Inputs
 from jaxcost.cli.options import check_outputs
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 def estimate(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODULE:ATTR]", help="Not yet: give --flops or --layers."),
+        typer.Argument(metavar="[MODULE:ATTR]", help="A function of arrays, or a model."),
+    ] = None,
+    inputs: Inputs = None,
+    call: Call = False,
+    backward: Backward = False,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="CALIBRATION", help="A calibration file, or a preset.")
     ] = None,
     flops: Annotated[
         float | None,
@@ -57,12 +64,14 @@ def estimate(
         Path | None, typer.Option(metavar="OUT", help="Write the figures here.")
     ] = None,
 ) -> None:
-    """Estimate time and energy of one inference from a device's data sheet, or from its date.
+    """Estimate what a model costs on a calibrated device, or from a data sheet, or from a date.
 
-    Nothing is measured: the device is taken to reach a share of its peak at its design power.
+    With --calibration: latency and energy by layer and in total, with 90 % intervals. Without,
+    nothing was measured: a device is taken to reach a share of its peak at its design power.
 
     \b
     Example:
+      jaxcost estimate models:resnet --call --input f32[1,224,224,3] --calibration calibration.json
       jaxcost estimate --flops 4.1e9 --device v100 --assume-peak 0.4
       jaxcost estimate --layers layers.csv --device h100-sxm --precision tf32 --assume-peak 0.3
       jaxcost estimate --flops 4.1e9 --date 2019-05-28 --line cnn --carbon-intensity 250
@@ -72,7 +81,20 @@ def estimate(
 
     check_outputs({"--json": json}, inputs=[layers] if layers else [])
     _check_positive("--inferences", inferences)
-    frame, work = _work(model, flops, layers)
+    if calibration is not None:
+        from jaxcost.cli.estimate_model import estimate_model
+
+        others: dict[str, object] = {
+            "--flops": flops,
+            "--layers": layers,
+            "--device": device,
+            "--date": date,
+        }
+        _check_only_model(model, others)
+        assert model is not None
+        estimate_model(model, inputs, call, backward, calibration, json)
+        return
+    frame, work = _work(model, flops, layers, inputs, call, backward)
     found = _estimated(work, device, assume_peak, precision, date, line, extrapolate)
     use = report.Use(inferences, carbon_intensity)
     content = report.table(found, use)
@@ -84,6 +106,15 @@ def estimate(
     show.warnings(console, found.warnings)
     if json is not None:
         show.written(console, [json])
+
+
+def _check_only_model(model: str | None, others: dict[str, object]) -> None:
+    if model is None:
+        raise ValueError(
+            "--calibration needs a model: give MODULE:ATTR, and --input for its shapes"
+        )
+    if given := [option for option, value in others.items() if value is not None]:
+        raise ValueError(f"--calibration estimates MODULE:ATTR alone; leave out {', '.join(given)}")
 
 
 def _check_positive(option: str, value: float) -> None:
@@ -102,21 +133,21 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 
 def _work(
-    model: str | None, flops: float | None, layers: Path | None
-) -> tuple["pd.DataFrame | None", "Workload | float"]:
-    """What is to be estimated: a table and its layers, or FLOPs alone.
-
-    MODULE:ATTR belongs here, once a callable can be traced to a Workload.
-    """
+    model: str | None, flops: float | None, layers: Path | None,
+    inputs: list[str] | None, call: bool, backward: bool,
+) -> tuple["pd.DataFrame | None", "Workload | float"]:  # fmt: skip
+    """What is to be estimated: a table and its layers, or FLOPs alone, given or counted."""
     from jaxcost.table import read_layer_table
     from jaxcost.workload import from_table
 
     if model is not None:
-        raise ValueError(
-            f"MODULE:ATTR = {model!r} cannot be counted yet; give --flops N or --layers TABLE.csv"
-        )
+        from jaxcost.cli.count import counted
+
+        if flops is not None or layers is not None:
+            raise ValueError("give MODULE:ATTR, or --flops, or --layers, and only one of them")
+        return None, counted(model, inputs, call, backward).flops
     if (flops is None) == (layers is None):
-        raise ValueError("give either --flops N or --layers TABLE.csv, and not both")
+        raise ValueError("give MODULE:ATTR, or either --flops N or --layers TABLE.csv, not both")
     if layers is None:
         assert flops is not None
         return None, flops

@@ -49,7 +49,13 @@ def totals(found: Counts) -> Table:
 def unknown(found: Counts) -> Table:
     """What is not known, and why."""
     rows = tuple(
-        (u.primitive, u.name or NO_NAME, _times(u.count), " ".join(map(_shape, u.shapes)), u.reason)
+        (
+            u.primitive,
+            u.name or NO_NAME,
+            _times(u.count),
+            " ".join(map(shape_words, u.shapes)),
+            u.reason,
+        )
         for u in found.unknown
     )
     return Table(
@@ -110,7 +116,7 @@ def _cells(row: dict[str, Any], total: float) -> tuple[str, ...]:
     return (
         row["name"] + repeated,
         ops[0] + (" …" if len(ops) > 1 else ""),
-        _shape(row["output"]) if row["output"] else text.NONE,
+        shape_words(row["output"]) if row["output"] else text.NONE,
         f"{row['parameters']:,.0f}",
         _amount(row["macs"]),
         _amount(row["flops"]),
@@ -128,5 +134,6 @@ def _times(value: float) -> str:
     return f"{value:g}"
 
 
-def _shape(shape: Any) -> str:
+def shape_words(shape: Any) -> str:
+    """Extents as a person reads them: `1×224×224×3`."""
     return "×".join(map(str, shape)) or "1"

@@ -85,20 +85,27 @@ class Counts:
         Returns: dicts of name, op, output (shape), what is counted for one run, and repeat.
         """
         found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for index, operation in enumerate(self.operations):
-            # Each product of a name is a row: a layer may have several.
-            alone = index if operation.work.sizes is not None else -1
-            key = (operation.name, operation.op, operation.repeat, alone)
-            row = found.get(key)
-            if row is None:
-                row = {"name": operation.name, "op": operation.op, "output": (), "operations": 0}
-                found[key] = row | dict.fromkeys(_SUMMED, 0.0) | {"repeat": operation.repeat}
-                row = found[key]
+        for key, operation in zip(self._keys(), self.operations):
+            first = {"name": operation.name, "op": operation.op, "output": (), "operations": 0}
+            first |= dict.fromkeys(_SUMMED, 0.0) | {"repeat": operation.repeat}
+            row = found.setdefault(key, first)
             row["output"] = operation.outputs[0] if operation.outputs else ()
             row["operations"] += 1
             for quantity in _SUMMED:
                 row[quantity] += getattr(operation, quantity)
         return list(found.values())
+
+    def rows_of_operations(self) -> list[int]:
+        """In which row of `layers` each operation is."""
+        places: dict[tuple[Any, ...], int] = {}
+        return [places.setdefault(key, len(places)) for key in self._keys()]
+
+    def _keys(self) -> list[tuple[Any, ...]]:
+        """What operations of one row have in common; each product is a row of its own."""
+        return [
+            (o.name, o.op, o.repeat, index if o.work.sizes is not None else -1)
+            for index, o in enumerate(self.operations)
+        ]
 
     def to_frame(self) -> "pd.DataFrame":
         """The rows of `layers` as a table; numbers are for one run of `repeat`."""
@@ -118,6 +125,16 @@ class Counts:
         if not self.operations:
             raise ValueError("the program has no operation; give one that computes something")
         return rows(**{name: np.array(column) for name, column in self._leaves().items()})
+
+    def products(self) -> Workload:
+        """The products alone, as a `Workload`: what the models of working sets and training take.
+
+        Raises: ValueError: the program has no product.
+        """
+        places = [i for i, o in enumerate(self.operations) if o.work.sizes is not None]
+        if not places:
+            raise ValueError("the program has no product; give one with a layer that has weights")
+        return self.workload()[np.array(places)]
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it; rows of layers are for one run of `repeat`."""

@@ -81,8 +81,9 @@ def test_a_device_without_power_has_no_energy_and_says_why(jaxcost, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("m:net",), "'m:net' cannot be counted yet; give --flops N or --layers"),
-        ((), "give either --flops N or --layers TABLE.csv"),
+        (("no_such:net",), "importing no_such failed: ModuleNotFoundError"),
+        (("math:cos", "--flops", "1e9"), "give MODULE:ATTR, or --flops, or --layers, and only one"),
+        ((), "give MODULE:ATTR, or either --flops N or --layers TABLE.csv"),
         (("--flops", "1e9"), "give either --device NAME or --date"),
         (("--flops", "1e9", "--device", "v100"), "--assume-peak is missing; give the share"),
         (("--flops", "-1", "--device", "v100", "--assume-peak", "0.4"), "flops = -1"),

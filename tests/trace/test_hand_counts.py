@@ -207,3 +207,28 @@ def test_peak_memory_is_that_of_the_largest_step():
     # x 400 B, then exp(x) 400 B beside it, then the sum, 4 B, beside both.
     found = count(lambda x: jnp.exp(x).sum(), S(100))
     assert found.peak_bytes == 804
+
+
+def test_a_traced_network_has_the_training_energy_of_the_same_one_described():
+    import jaxcost as jc
+
+    def network(x, *weights):
+        for w in weights:
+            x = jnp.maximum(x @ w, 0)
+        return x
+
+    widths = (126, 64, 32, 3)
+    shapes = [S(*pair) for pair in zip(widths, widths[1:])]
+    traced = count(network, S(256, 126), *shapes).products()
+    described = jc.mlp(widths, batch_size=256, bias=False)
+    model = jc.load_calibration("butter-e-gpu")
+    energies = [
+        float(model.energy(jc.TrainingRun(layers, n_observations=60000, n_features=42, n_labels=3)))
+        for layers in (traced, described)
+    ]
+    assert energies[0] == pytest.approx(energies[1], rel=1e-5)
+
+
+def test_a_program_without_products_has_no_layers_to_train():
+    with pytest.raises(ValueError, match="has no product"):
+        count(jnp.sin, S(3)).products()

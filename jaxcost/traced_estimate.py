@@ -1,0 +1,152 @@
+"""What a traced program costs on a calibrated device: latency and energy, by layer and in total."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxcost.calibration import Calibration, load_calibration
+from jaxcost.calibration.fitted import Fitted
+from jaxcost.correction import features
+from jaxcost.models.base import LayerwiseCost
+from jaxcost.trace import count
+from jaxcost.trace.counts import Counts
+from jaxcost.whole_program import Costs, program_costs
+
+_TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
+_SIZES = ("positions", "input channels", "output channels", "taps of the kernel", "groups")
+_BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
+_MOST_LINES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramEstimate:
+    """What a program costs on the calibrated device.
+
+    Attributes:
+        counts: what it computes.
+        costs: by `latency_s` and `energy_j`, as far as the calibration knows them.
+        energy_reason: why there is no energy; None where there is.
+        warnings: what the reader must mind.
+    """
+
+    counts: Counts
+    costs: dict[str, Costs]
+    energy_reason: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def latency(self) -> float | None:
+        """Of one run of the program, in s."""
+        return self._total("latency_s")
+
+    @property
+    def energy(self) -> float | None:
+        """Of one run of the program, in J."""
+        return self._total("energy_j")
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The rows of `Counts.layers` with what each costs for one run of `repeat`."""
+        rows, places = self.counts.layers(), self.counts.rows_of_operations()
+        for name in _TARGETS:
+            ends = ("", "_lo", "_hi")
+            for end in ends:
+                for row in rows:
+                    row[name + end] = 0.0 if name in self.costs else None
+            if name not in self.costs:
+                continue
+            found = self.costs[name]
+            for end, values in zip(ends, (found.each, found.lower, found.upper)):
+                for place, value in zip(places, values):
+                    rows[place][name + end] += float(value)
+        return rows
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        record = self.counts.record()
+        for name in _TARGETS:
+            found = self.costs.get(name)
+            record[name] = found and found.total
+            record[f"{name}_lo"] = found and found.total_lower
+            record[f"{name}_hi"] = found and found.total_upper
+        layers = [row | {"output": list(row["output"])} for row in self.layers()]
+        return record | {
+            "energy_reason": self.energy_reason,
+            "warnings": list(self.warnings),
+            "layers": layers,
+        }
+
+    def _total(self, name: str) -> float | None:
+        return self.costs[name].total if name in self.costs else None
+
+
+def estimate(
+    fn: Any, *args: Any, calibration: Calibration | str, backward: bool = False, **kwargs: Any
+) -> ProgramEstimate:
+    """Latency and energy of any JAX callable or model on a calibrated device; nothing is run.
+
+    Args:
+        fn, args, kwargs, backward: as `jaxcost.count` takes them.
+        calibration: one that was loaded, a file, or a preset; keyword-only.
+    Returns: a `ProgramEstimate`, in seconds and joules, by layer and in total.
+    Raises: ValueError: `fn` cannot be traced, or the calibration is not one of single layers.
+    """
+    return estimate_counts(count(fn, *args, backward=backward, **kwargs), calibration)
+
+
+def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEstimate:
+    """The same of a program that was counted."""
+    loaded = load_calibration(calibration) if isinstance(calibration, str) else calibration
+    fitted = {name: loaded.models[t] for name, t in _TARGETS.items() if t in loaded.models}
+    usable = {n: f for n, f in fitted.items() if isinstance(f.model, LayerwiseCost)}
+    if not usable:
+        raise ValueError(
+            f"the calibration of {loaded.device.name} has no cost of single layers; "
+            "make one with jaxcost calibrate"
+        )
+    costs = {name: program_costs(found, f, loaded.device) for name, f in usable.items()}
+    reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
+    warnings = [*found.warnings, *_other_device(loaded)]
+    if "latency_s" in costs:
+        warnings += outside(found, usable["latency_s"], costs["latency_s"])
+    return ProgramEstimate(found, costs, reason, tuple(warnings))
+
+
+def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
+    """A line for each layer whose sizes lie outside what was measured, the costliest first."""
+    if fitted.layers is None:
+        return []
+    measured = fitted.layers[:, : len(_SIZES)]
+    low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
+    sizes = np.asarray(features(found.workload()), np.float64)[:, : len(_SIZES)]
+    is_product = np.array([o.work.sizes is not None for o in found.operations])
+    beyond = ((sizes < low) | (sizes > high)) & is_product[:, None]
+    share = costs.each * [o.repeat for o in found.operations] / max(costs.total, 1e-300)
+    rows = [int(i) for i in np.argsort(-share) if beyond[i].any()]
+    lines = [_line(found, i, beyond[i], sizes[i], low, high, share[i]) for i in rows[:_MOST_LINES]]
+    if len(rows) > _MOST_LINES:
+        rest = float(share[rows[_MOST_LINES:]].sum())
+        lines.append(f"{len(rows) - _MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
+    return lines
+
+
+def _line(
+    found: Counts, row: int, beyond: np.ndarray, sizes: np.ndarray,
+    low: np.ndarray, high: np.ndarray, share: float,
+) -> str:  # fmt: skip
+    least, most = (np.exp(ends) for ends in (low + _BEYOND, high - _BEYOND))
+    words = [
+        f"{np.exp(sizes[i]):.0f} {_SIZES[i]} (measured: {least[i]:.0f} to {most[i]:.0f})"
+        for i in np.flatnonzero(beyond)
+    ]
+    name = found.operations[row].name or "a layer without a name"
+    return f"{name} ({share:.1%} of the time) lies outside the calibration: {', '.join(words)}"
+
+
+def _other_device(calibration: Calibration) -> list[str]:
+    from jaxcost.device import detect_device
+
+    kind = calibration.device.kind
+    if kind in (None, detect_device().kind):
+        return []
+    return [f"the calibration is of {kind}, not of this machine"]

@@ -1,0 +1,147 @@
+"""Programs on a planted calibration: layers of known cost, their sum, and what lies outside."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcost as jc
+from jaxcost.calibration.build import fit_table
+from jaxcost.traced_estimate import estimate_counts
+from jaxcost.whole_program import FUSION, Fusion, program_costs
+
+X = jax.ShapeDtypeStruct((8, 512), jnp.float32)
+W, V = jax.ShapeDtypeStruct((512, 256), jnp.float32), jax.ShapeDtypeStruct((256, 100), jnp.float32)
+PACE = 1e-11  # s a FLOP
+
+
+def network(x, w, v):
+    with jax.named_scope("first"):
+        y = jnp.tanh(x @ w)
+    with jax.named_scope("second"):
+        return y @ v
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(50, 2000, (24, 2))
+    fixed = {"in_h": 1, "in_w": 1, "k_h": 1, "k_w": 1, "stride": 1, "padding": "same", "groups": 1}
+    times = 2.0 * sizes.prod(axis=1) * 8 * PACE * rng.uniform(0.97, 1.03, 24)
+    frame = pd.DataFrame(
+        {"op": "dense", "batch": 8, "c_in": sizes[:, 0], "c_out": sizes[:, 1], **fixed}
+        | {"dtype": "float32", "time_s": times}
+    )
+    device = jc.detect_device()
+    return jc.Calibration(device, {"time_s": fit_table(frame, device, model="flops-only")})
+
+
+def test_the_sum_of_products_is_the_cost_where_all_else_is_fused(calibration):
+    found = jc.estimate(network, X, W, V, calibration=calibration)
+    expected = PACE * 2 * 8 * (512 * 256 + 256 * 100)
+    assert found.latency == pytest.approx(expected, rel=0.1)
+    costs = found.costs["latency_s"]
+    assert costs.total_lower < found.latency < costs.total_upper
+    assert found.energy is None
+    assert "has none" in found.energy_reason
+
+
+def test_layers_sum_to_the_whole(calibration):
+    found = jc.estimate(network, X, W, V, calibration=calibration)
+    rows = found.layers()
+    assert [row["name"] for row in rows if row["macs"]] == ["first", "second"]
+    total = sum(row["repeat"] * row["latency_s"] for row in rows)
+    assert total == pytest.approx(found.latency, rel=1e-9)
+    assert all(row["latency_s_lo"] <= row["latency_s"] <= row["latency_s_hi"] for row in rows)
+    assert all(row["energy_j"] is None for row in rows)
+
+
+def test_a_loop_costs_as_often_as_it_runs(calibration):
+    def looped(x, w):
+        return jax.lax.scan(lambda c, _: (c @ w @ w.T, None), x, None, length=24)[0]
+
+    once = jc.estimate(lambda x, w: x @ w @ w.T, X, W, calibration=calibration).latency
+    assert jc.estimate(looped, X, W, calibration=calibration).latency == pytest.approx(24 * once)
+
+
+def test_what_is_not_fused_moves_at_the_calibrated_bandwidth(calibration):
+    @dataclasses.dataclass(frozen=True)
+    class Known:
+        bandwidth: float = 1e9
+
+    found = jc.count(lambda x: jnp.concatenate([x, x]), X)
+    fitted = dataclasses.replace(calibration.models["time_s"], model=Known(), correction=None)
+    shares = Fusion(elementwise=0, reduction=0, pooling=0, movement=0.5, spread=0)
+    costs = program_costs(found, fitted, calibration.device, shares)
+    assert costs.total == pytest.approx(0.5 * found.bytes_moved / 1e9)
+
+
+def test_every_share_is_known_and_not_negative():
+    shares = (FUSION.elementwise, FUSION.reduction, FUSION.pooling, FUSION.movement)
+    assert all(0 <= share < 10 for share in shares)
+    assert 0 < FUSION.spread < 0.5
+
+
+def test_layers_outside_what_was_measured_are_named(calibration):
+    from jaxcost.calibration.fitted import Fitted
+
+    base = calibration.models["time_s"]
+    assert isinstance(base, Fitted)
+    measured = np.array([[0, 5, 5, 0, 0, 0, 1, 0.0], [3, 6.5, 6.5, 0, 0, 0, 1, 0.0]])
+    known = dataclasses.replace(base, layers=measured)
+    calibration = dataclasses.replace(calibration, models={"time_s": known})
+    found = jc.estimate(network, X, W, V, calibration=calibration)
+    (line,) = [line for line in found.warnings if "outside" in line]
+    assert line.startswith("second (")
+    assert "100 output channels (measured: 148 to 665)" in line
+
+
+def test_unknown_operations_are_warned_of(calibration):
+    def loop(x):
+        return jax.lax.while_loop(lambda c: c[0, 0] < 1, lambda c: c @ c.T @ x, x)
+
+    found = jc.estimate(loop, X, calibration=calibration)
+    assert any("lower bounds" in line for line in found.warnings)
+
+
+def test_a_calibration_of_training_runs_is_refused():
+    with pytest.raises(ValueError, match="has no cost of single layers"):
+        estimate_counts(jc.count(network, X, W, V), "butter-e-gpu")
+
+
+def test_the_command_prints_and_writes_it(calibration, tmp_path, monkeypatch, capsys):
+    from jaxcost.cli.errors import run
+
+    module = "import jax\n\ndef network(x):\n    return (x @ x.T) @ x\n"
+    (tmp_path / "estimated_model.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    calibration.save(tmp_path / "c.json")
+    given = ["estimate", "estimated_model:network", "--input", "f32[8,512]"]
+    options = ["--calibration", str(tmp_path / "c.json")]
+    assert run([*given, *options, "--json", str(tmp_path / "e.json")]) == 0
+    assert "90 % interval" in capsys.readouterr().out
+    record = json.loads((tmp_path / "e.json").read_text())
+    assert record["latency_s_lo"] < record["latency_s"] < record["latency_s_hi"]
+    assert record["energy_j"] is None
+    assert record["energy_reason"]
+    assert record["macs"] == 2 * 8 * 8 * 512
+    assert all("latency_s" in row for row in record["layers"])
+    assert run(["estimate", *options]) == 2
+    assert "--calibration needs a model" in capsys.readouterr().err
+    assert run([*given, *options, "--device", "v100"]) == 2
+    assert "leave out --device" in capsys.readouterr().err
+
+
+def test_a_model_can_be_estimated_from_a_data_sheet(tmp_path, monkeypatch, capsys):
+    from jaxcost.cli.errors import run
+
+    (tmp_path / "sheet_model.py").write_text("def network(x):\n    return x @ x.T\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    given = ["estimate", "sheet_model:network", "--input", "f32[8,512]", "--device", "v100"]
+    assert run([*given, "--assume-peak", "0.4"]) == 0
+    assert "65.5 kFLOP" in capsys.readouterr().out
