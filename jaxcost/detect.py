@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from jaxcost.cuda_driver import caches
 from jaxcost.nvml import Nvml, nvml_for
 
 Level = tuple[str, float, float]  # a memory's name, bytes per unit, units
@@ -81,7 +82,7 @@ def _long_term_limit(zone: Path) -> float | None:
 
 def _accelerator_memory(device: jax.Device, nvml: Nvml | None) -> list[Level]:
     if nvml and (memory := nvml.ask("MemoryInfo")):
-        return [("VRAM", memory.total, 1)]
+        return [*caches(device.local_hardware_id), ("VRAM", memory.total, 1)]
     limit = (device.memory_stats() or {}).get("bytes_limit")
     return [("memory", limit, 1)] if limit else []
 

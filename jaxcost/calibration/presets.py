@@ -1,12 +1,15 @@
 """Calibrations that come with the package, by name."""
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from jaxcost.calibration import Calibration
 from jaxcost.calibration.fitted import Fitted
+from jaxcost.datasets.measured import calibration_files
 from jaxcost.device import device
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
@@ -101,8 +104,16 @@ def _printed(model: CostModel, p: Parameter) -> Estimate:
     return Estimate(p.name, value, value, value, p.unit, p.doc, determined=True)
 
 
+def _measured(path: Path) -> Calibration:
+    from jaxcost.calibration.schema import load
+
+    return load(path)
+
+
 PRESETS: dict[str, Callable[[], Calibration]] = {
     "quadro-t2000": _quadro_t2000,
     "butter-e-cpu": lambda: _butter_e("cpu"),
     "butter-e-gpu": lambda: _butter_e("gpu"),
+    # Devices measured with this package: as many as there are tables of.
+    **{name: functools.partial(_measured, path) for name, path in calibration_files().items()},
 }

@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.messages import unknown
+from jaxcost.messages import refused, unknown
 
 
 class Tape:
@@ -158,7 +158,13 @@ class Network:
     dtype: str = "float32"
 
     def trace(self) -> Tape:
-        """A tape with the layers and the shapes of the weights; nothing is computed."""
+        """A tape with the layers and the shapes of the weights; nothing is computed.
+
+        Raises: ValueError: a type that JAX has not enabled.
+        """
+        if self.dtype == "float64" and not jax.config.read("jax_enable_x64"):
+            allowed = "another dtype, or set JAX_ENABLE_X64=1"
+            raise ValueError(refused("dtype", self.dtype, allowed))
         tape = Tape(self.dtype)
         x = jax.ShapeDtypeStruct(self.input_shape, jnp.dtype(self.dtype))
         jax.eval_shape(lambda x: self.apply(tape, x), x)

@@ -112,7 +112,7 @@ def _nnx(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepared 
 
     if not isinstance(model, nnx.Module):
         return None
-    graph, own, state = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
+    graph, own, state = nnx.split(model, nnx.Param, ...)
     traced, join = _split(args, kwargs)
 
     def call(parameters: Any, others: Any, values: Any) -> Any:

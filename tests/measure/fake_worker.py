@@ -4,7 +4,8 @@
 
 The file maps a layer's `line` to a fault: "hang", "hang once", "kill", "exit", "error", or
 "other device" (from the first visit on, whoever starts says it is another one). Faults that
-happen once are noted beside the file.
+happen once are noted beside the file. FAKE_DEVICE and FAKE_PLATFORM in the environment say what it
+is, FAKE_JOULES what a step takes; without it there is no counter.
 """
 
 import json
@@ -14,7 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-DEVICE = {"name": "fake", "platform": "cpu", "kind": "Fake"}
+PLATFORM = os.environ.get("FAKE_PLATFORM", "cpu")
+NAME = os.environ.get("FAKE_DEVICE", "fake")
+DEVICE = {"name": NAME, "platform": PLATFORM, "kind": NAME.title()}
 VISIT_S = 0.01
 
 
@@ -23,13 +26,16 @@ def main() -> None:
     for number, text in enumerate(sys.stdin):
         request = json.loads(text)
         answer = description(faults) if number == 0 else visit(request["layer"], faults)
+        if request["energy"] and number:
+            answer["energy"] = energy()
         print(json.dumps(answer), flush=True)
 
 
 def description(faults: Path) -> dict:
     changed = faults.with_suffix(".changed").exists()
     facts = {"pid": os.getpid(), "host": "h", "boot_id": "b", "started_monotonic_s": 0.0}
-    fingerprint = {"platform": "cpu", "jax": "2" if changed else "1", "processors": 1}
+    fingerprint = {"platform": PLATFORM, "jax": "2" if changed else "1", "processors": 1}
+    fingerprint |= {"kind": NAME} if NAME != "fake" else {}
     return {"device": DEVICE, "fingerprint": fingerprint, "processors": 1, "facts": facts}
 
 
@@ -44,6 +50,13 @@ def visit(layer: dict, faults: Path) -> dict:
     doubling = {"ratios": [2.0], "accepted": [True]}
     rest = {"status": "", "error": "", "settled": False, "wall_s": 0.1, "energy": {}, "state": {}}
     return done | rest | {"loops": loops, "calls": calls * 2, "doubling": doubling}
+
+
+def energy() -> dict:
+    joules = os.environ.get("FAKE_JOULES")
+    if joules is None:
+        return {"energy_j": None, "reason": "no counter", "meter": "none"}
+    return {"energy_j": float(joules), "power_w": 300.0, "idle_power_w": 70.0, "window_s": 5.1}
 
 
 def fail(faults: Path, fault: str | None, line: int) -> None:
