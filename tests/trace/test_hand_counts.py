@@ -1,7 +1,7 @@
 # ruff: noqa: E501  (a program and its numbers read best in one line)
 """Small programs, every number of which was worked out by hand."""
 
-import itertools
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -220,7 +220,7 @@ def test_a_traced_network_has_the_training_energy_of_the_same_one_described():
         return x
 
     widths = (126, 64, 32, 3)
-    shapes = [S(*pair) for pair in itertools.pairwise(widths)]
+    shapes = [S(*pair) for pair in pairwise(widths)]
     traced = count(network, S(256, 126), *shapes).products()
     described = jc.mlp(widths, batch_size=256, bias=False)
     model = jc.load_calibration("butter-e-gpu")
