@@ -14,7 +14,7 @@ import jaxcost as jc
 from jaxcost.calibration.build import LEAST_ROWS, fit_table
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.calibration.run_build import fit_runs
-from jaxcost.cli.held_out import draw, evaluate
+from jaxcost.cli.held_out import draw
 from jaxcost.device import Device
 from jaxcost.fit import Accuracy
 from jaxcost.measure.layers import layers_from_rows
@@ -63,14 +63,11 @@ def fit_layers(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) 
     out = draw(rows, columns, seed=seed)
     seen, unseen = rows[~out].reset_index(drop=True), rows[out].reset_index(drop=True)
     fitted = fit_table(seen, device, target=target, seed=seed)
-    if target == "time_s":
-        fitted = evaluate(fitted, seen, unseen, device, seed=seed)
     ends = fitted.interval(jc.from_table(unseen), device)
     names = dict(zip(("predicted", "lower", "upper"), ends, strict=True))
     judged = unseen.assign(**names)
-    if target != "time_s":
-        accuracy = Accuracy.of(np.log(judged["predicted"]), np.log(judged[target]))
-        fitted = dataclasses.replace(fitted, errors=fitted.errors | {"held_out": accuracy})
+    accuracy = Accuracy.of(np.log(judged["predicted"]), np.log(judged[target]))
+    fitted = dataclasses.replace(fitted, errors=fitted.errors | {"held_out": accuracy})
     inside = (judged[target] >= judged["lower"]) & (judged[target] <= judged["upper"])
     return Fit(target, fitted, judged, float(inside.mean()))
 

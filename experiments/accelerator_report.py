@@ -258,10 +258,11 @@ def _training_figure(report: Report, runs: pd.DataFrame, column: str) -> Any:
                 plots.Curve(f"{name}, model", part["n_parameters"], y, "--", colour=place)
             )
     top = rows[column].max()
-    for rise in report.found["training"]["rises"]:
+    for place, rise in enumerate(report.found["training"]["rises"]):
         if np.isfinite(rise["l2"]):
             label = f"{rise['dataset']}: b leaves the last cache"
-            curves.append(plots.Curve(label, [rise["l2"]] * 2, [rows[column].min(), top], ":"))
+            ends = [rows[column].min(), top]
+            curves.append(plots.Curve(label, [rise["l2"]] * 2, ends, ":", colour=place))
     quantity = "energy" if unit == "J" else "time"
     return plots.scatter(
         groups, curves, x="parameters", y=f"{quantity} of an epoch ({unit})",

@@ -9,7 +9,10 @@ from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.proofs import Peaks
 
 PROBE = "probe"  # the sweep that they are in
-_CACHED_WIDTHS = (128, 512)
+# Square weights that are streamed as fast as the device can: on a CPU from a cache; elsewhere a
+# small layer takes as long as its launch, and only a large one shows the rate.
+_STREAMED_WIDTHS = {"cpu": (128, 512)}
+_STREAMED_WIDTHS_ELSEWHERE = (2048, 8192)
 _SQUARE = {"cpu": 1024}
 _SQUARE_ELSEWHERE = 4096
 
@@ -61,7 +64,7 @@ def probes(layers: Sequence[LayerSpec], platform: str) -> list[LayerSpec]:
     """The layers to measure in every round beside `layers`; the sentinel is the first."""
     dtypes = dict.fromkeys(["float32", *(layer.dtype for layer in layers)])
     squares = [sentinel(platform, dtype) for dtype in dtypes]
-    return [*squares, empty(), *_cached(), outer()]
+    return [*squares, empty(), *_streamed(platform), outer()]
 
 
 def baseline(timed: Sequence[Timed], processors: int) -> Baseline:
@@ -76,7 +79,7 @@ def baseline(timed: Sequence[Timed], processors: int) -> Baseline:
         layer: (min(b.step_s for b in loops), min(b.shortest_s for b in calls))
         for layer, loops, calls in timed
     }
-    small = [best[layer] for layer in (empty(), *_cached()) if layer in best]
+    small = [times for layer, times in best.items() if layer == empty() or _is_streamed(layer)]
     dispatch = max((call - step for step, call in small), default=0.0)
     step, call = best.get(outer(), (0.0, 0.0))
     fresh = max(0.0, call - step - dispatch) / math.prod(outer().output_shape) / outer().item_bytes
@@ -93,13 +96,17 @@ def _peaks(timed: Sequence[Timed], processors: int) -> Peaks:
         steps = [block.step_s for block, reason in zip(loops, reasons) if not reason]
         if steps and layer.c_in == layer.batch > 1:
             flops[layer.dtype] = layer.flops / min(steps)
-        elif steps and layer in _cached():
+        elif steps and _is_streamed(layer):
             rates.append(layer.operand_bytes / min(steps) * processors)
     return Peaks(flops, max(rates, default=None))
 
 
-def _cached() -> list[LayerSpec]:
+def _streamed(platform: str) -> list[LayerSpec]:
     return [
         LayerSpec(op="dense", batch=1, c_in=width, c_out=width, sweep=PROBE)
-        for width in _CACHED_WIDTHS
+        for width in _STREAMED_WIDTHS.get(platform, _STREAMED_WIDTHS_ELSEWHERE)
     ]
+
+
+def _is_streamed(layer: LayerSpec) -> bool:
+    return layer.batch == 1 and layer.c_in == layer.c_out > 1

@@ -21,7 +21,7 @@ class Peaks:
 
     Args:
         flops_per_s: of a large matrix product, in FLOP/s, by dtype.
-        bytes_per_s: of operands that stay in cache, all processors together, in B/s.
+        bytes_per_s: of weights streamed, on a CPU from a cache, all processors together, in B/s.
     """
 
     flops_per_s: dict[str, float]

@@ -5,6 +5,7 @@ import pytest
 from jaxcost.measure.gates import Block, Usage
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.probes import baseline, empty, outer, probes, sentinel
+from jaxcost.measure.proofs import roofline_floor_s
 
 
 def _block(step_s, shortest_s=math.nan):
@@ -55,3 +56,25 @@ def test_blocks_that_a_neighbour_held_up_give_no_peak():
     held_up = Block(10, 1.0, Usage(cpu_s=0.5, waiting_s=0.5))
     found = baseline([(sentinel("cpu"), [held_up], [_block(0.03, 0.02)])], processors=1)
     assert found.peaks.flops_per_s == {}
+
+
+def test_a_gpus_probes_do_not_deny_what_its_memory_can_do():
+    # 10 µs a launch, 4 TB/s of memory, 400 TFLOP/s; what streams fastest is no product
+    def step_s(layer):
+        return 1e-5 + max(layer.operand_bytes / 4e12, layer.flops / 4e14)
+
+    layers = [
+        LayerSpec(op="dense", c_in=12800, c_out=12800),
+        LayerSpec(op="elementwise", batch=2**17, c_in=1024, c_out=1024),
+        LayerSpec(op="dense", batch=64, c_in=9050, c_out=9050),
+    ]
+    timed = [
+        (layer, [_block(step_s(layer))], [_block(step_s(layer) + 5e-5, step_s(layer) + 5e-5)])
+        for layer in probes(layers, "gpu")
+    ]
+    found = baseline(timed, processors=1)
+    assert found.peaks.bytes_per_s == pytest.approx(4e12, rel=0.2)
+    assert found.dispatch_s == pytest.approx(5e-5)
+    for layer in layers:
+        assert roofline_floor_s(layer, found.peaks) < step_s(layer)
+        assert roofline_floor_s(layer, found.peaks) > step_s(layer) / 12
