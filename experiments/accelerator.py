@@ -47,7 +47,6 @@ def main(given: list[str] | None = None) -> int:
     from accelerator_measure import RefusedError, Run, measure_part
 
     options.out.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, _stop)  # the time of a borrowed machine may end with it
     try:
         if options.part:
             measure_part(options.part, options.out, 60 * options.minutes, options.rehearse)
@@ -82,4 +81,5 @@ def _stop(number: int, frame: Any) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)  # the time of a borrowed machine may end with it
     sys.exit(main())
