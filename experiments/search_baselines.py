@@ -17,7 +17,7 @@ from width_problems import draw
 
 from jaxcost import plots
 from jaxcost.search import search_front
-from jaxcost.search.front import hypervolume, undominated
+from jaxcost.search.dominance import hypervolume, undominated
 from jaxcost.search.lattice import Lattice
 from jaxcost.search.optuna_study import OptunaObjective
 from jaxcost.search.problem import Evaluator, Problem
@@ -35,8 +35,8 @@ KINDS = (
 class Trade:
     """A cost against an error, over whole widths."""
 
-    def __init__(self, kind: str, widths: int, evaluations: int) -> None:
-        objective, budgets, self.settings = draw(kind, widths, seed=7)
+    def __init__(self, kind: str, widths: int, evaluations: int, seed: int = 7) -> None:
+        objective, budgets, self.settings = draw(kind, widths, seed)
         self.settings.pop("tiles", None)
         if "latency_s" in budgets:
             pair = (budgets["latency_s"][0], objective)

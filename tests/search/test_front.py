@@ -3,7 +3,7 @@ import pytest
 
 import jaxcost as jc
 from jaxcost.search import search_front
-from jaxcost.search.front import hypervolume, undominated
+from jaxcost.search.dominance import hypervolume, undominated
 
 
 def area(widths):
