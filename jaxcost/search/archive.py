@@ -14,12 +14,15 @@ from jaxcost.search.propose import Predict, unseen
 
 _AT_ONCE = 8  # slopes: one size, compiled once
 _VALUES, _SLOPES = 300, 240  # rows that a model is made from, those nearest to the front
+_TEMPERATURE = 0.3  # of the slopes
 _LEAST = -69.0  # the logarithm of a cost of 0, as `Problem` has it
 _GROWTH = 1.5  # in networks, after which lengths and noise are chosen anew
 
 
 class Archive:
     """Evaluates networks on the exact model, each once, within a number of evaluations.
+
+    Slopes are those of the smooth model, which tell of what lies beyond a step.
 
     Attributes:
         widths: shape `(m, n)`; logs: of both costs, `(m, 2)`; slopes: of these by ln(width),
@@ -37,16 +40,12 @@ class Archive:
         self.widths = np.empty((0, width), int)
         self.logs, self.slopes = np.empty((0, 2)), np.empty((0, 2, width))
         self.known: set[bytes] = set()
-
-    @property
-    def gradients(self) -> int:
-        """How many networks' slopes are known."""
-        return int(np.isfinite(self.slopes).all(axis=(1, 2)).sum())
+        self.gradients = 0
 
     @property
     def left(self) -> int:
         """Evaluations that may still be made."""
-        return self._evaluations - len(self.widths) - (GRADIENT_PRICE - 1) * self.gradients
+        return self._evaluations - len(self.widths) - GRADIENT_PRICE * self.gradients
 
     def of(self, widths: np.ndarray) -> np.ndarray:
         """The logarithms of one network's costs, which is evaluated if it is new."""
@@ -54,10 +53,18 @@ class Archive:
         return np.asarray(self.logs[(self.widths == widths).all(axis=1)][0])
 
     def add(self, widths: np.ndarray, *, sloped: bool) -> int:
-        """Evaluates what is new and affordable, with slopes at thrice the price; how many."""
-        new = unseen(widths, self.known)[: self.left // (GRADIENT_PRICE if sloped else 1)]
-        if len(new):
-            self._keep(new, *(self._sloped(new) if sloped else self._plain(new)))
+        """Evaluates what is new and affordable, with or without slopes; how many that is."""
+        new = unseen(widths, self.known)[: self.left // (1 + GRADIENT_PRICE * sloped)]
+        if not len(new):
+            return 0
+        slopes = (
+            self._sloped(new) if sloped else np.full((len(new), *self.slopes.shape[1:]), np.nan)
+        )
+        self.logs = np.vstack([self.logs, _logs(*self._evaluate(new), new)])
+        self.slopes = np.vstack([self.slopes, slopes])
+        self.widths = np.vstack([self.widths, new])
+        self.known |= {w.tobytes() for w in new}
+        self.gradients += len(new) * sloped
         return len(new)
 
     def front(self) -> tuple[np.ndarray, np.ndarray]:
@@ -94,38 +101,24 @@ class Archive:
         sloped &= np.cumsum(sloped) <= max(_SLOPES // max(len(self._free), 1), 1)
         return rows[:_VALUES], sloped[:_VALUES]
 
-    def _plain(self, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logs = _logs(*self._evaluate(widths), widths)
-        return logs, np.full((len(widths), 2, widths.shape[1]), np.nan)
-
-    def _sloped(self, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _sloped(self, widths: np.ndarray) -> np.ndarray:
+        """Slopes of both logarithms by ln(width), shape `(m, 2, n)`."""
         parts = [widths[i : i + _AT_ONCE] for i in range(0, len(widths), _AT_ONCE)]
-        found = [self._some_sloped(part) for part in parts]
-        value, over, slopes = (np.concatenate(each) for each in zip(*found))
-        return _logs(value, over, widths), slopes * widths[:, None]
+        return np.concatenate([self._some_sloped(part) for part in parts]) * widths[:, None]
 
-    def _some_sloped(self, widths: np.ndarray) -> list[np.ndarray]:
+    def _some_sloped(self, widths: np.ndarray) -> np.ndarray:
         padded = np.vstack([widths, np.repeat(widths[-1:], _AT_ONCE - len(widths), axis=0)])
-        found = _with_slopes(self._problem, jnp.asarray(padded, dtype=float))
-        return [np.asarray(each, np.float64)[: len(widths)] for each in found]
-
-    def _keep(self, widths: np.ndarray, logs: np.ndarray, slopes: np.ndarray) -> None:
-        self.widths = np.vstack([self.widths, widths])
-        self.logs = np.vstack([self.logs, logs])
-        self.slopes = np.vstack([self.slopes, slopes])
-        self.known |= {w.tobytes() for w in widths}
+        found = _slopes(self._problem, jnp.asarray(padded, dtype=float))
+        return np.asarray(found, np.float64)[: len(widths)]
 
 
 @eqx.filter_jit
-def _with_slopes(problem: Problem, widths: Array) -> tuple[Array, Array, Array]:
-    """Of the exact model: both costs as `Problem` gives them, and the slopes of their logarithms."""
+def _slopes(problem: Problem, widths: Array) -> Array:
+    def logs(at: Array) -> Array:
+        value, over = problem(at, _TEMPERATURE)
+        return jnp.append(jnp.log(value), over)
 
-    def logs(at: Array) -> tuple[Array, tuple[Array, Array]]:
-        value, over = problem(at, 0.0)
-        return jnp.append(jnp.log(value), over), (value, over)
-
-    slopes, (value, over) = jax.vmap(jax.jacrev(logs, has_aux=True))(widths)
-    return value, over, slopes
+    return jax.vmap(jax.jacrev(logs))(widths)
 
 
 def _logs(value: np.ndarray, over: np.ndarray, widths: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from jaxcost.search.plateaus import learned_tiles, whole_tiles
 from jaxcost.search.problem import GRADIENT_PRICE, Cost, Problem, check_costs
 from jaxcost.search.propose import offspring, propose
 
-_BY_GRADIENT = 0.4  # share of the evaluations that gradients may take
+_BY_GRADIENT = 0.15  # share of the evaluations that gradients take, about
 _FIRST = 6  # networks, from the narrowest to the widest
 _ROUNDS = 33  # about so many models are made
 _LEAST = 30  # evaluations
@@ -30,7 +30,7 @@ class Front:
         widths: whole numbers, shape `(m, n)`.
         costs: exact, shape `(m, 2)`.
         tiles: sizes to whose multiples the widths were kept, given or learned; empty for none.
-        evaluations: of the exact model; gradients: of it, beside these.
+        evaluations: of the exact model; gradients: of the smooth one, beside these.
     """
 
     names: tuple[str, str]
@@ -56,9 +56,10 @@ def search_front(
 ) -> Front:
     """The Pareto front of two costs over whole widths, from few evaluations.
 
-    Values and gradients of both logarithms make a model of them by ln(width) (kriging with
-    gradients). Networks evolve on the model; those that should add most to the area that the
-    front dominates are evaluated, at first with their gradients, and the model is made anew.
+    Exact values and smooth gradients of both logarithms make a model of them by ln(width)
+    (kriging with gradients). Networks evolve on the model; those that should add most to the area
+    that the front dominates are evaluated, the first of them with gradients, and the model is
+    made anew.
 
     Args: all but the first two keyword-only.
         costs: two by name, of widths, > 0, as the objective of `search_widths`.
@@ -66,7 +67,7 @@ def search_front(
         tiles: sizes that hardware rounds up to: only whole tiles are tried, since within one a
             cost stays as it is while the other falls. None: one for all widths is learned, if
             there is one, from some ten evaluations; (): none.
-        evaluations: of the exact model in all; one with gradients counts as three.
+        evaluations: of the exact model in all; a gradient counts as three.
     Raises: ValueError: other than two costs, or whatever `search_widths` refuses of them.
     Source: the area gained, Emmerich et al. (2006), IEEE Trans. Evol. Comput. 10, 421, here that
         of the expected costs; populations on models, Jin (2011), Swarm Evol. Comput. 1, 61.
@@ -88,8 +89,8 @@ def search_front(
         while archive.left and _improve(archive, lattice, evaluations, random):
             pass
     widths, logs = archive.front()
-    plain = len(archive.widths) - archive.gradients
-    return Front((first, second), widths, np.exp(logs), tuple(tiles), plain, archive.gradients)
+    spent = len(archive.widths), archive.gradients
+    return Front((first, second), widths, np.exp(logs), tuple(tiles), *spent)
 
 
 def _improve(
