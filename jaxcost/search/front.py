@@ -72,7 +72,7 @@ def search_front(
     Source: the area gained, Emmerich et al. (2006), IEEE Trans. Evol. Comput. 10, 421, here that
         of the expected costs; populations on models, Jin (2011), Swarm Evol. Comput. 1, 61.
     """
-    _check(costs, evaluations)
+    _check(costs, tiles, evaluations)
     first, second = costs
     lattice = Lattice.of(bounds, multiples)
     problem = Problem.of(costs[first], {second: (costs[second], 1.0)})
@@ -116,8 +116,14 @@ def _from_narrow_to_wide(lattice: Lattice, random: np.random.Generator) -> np.nd
     return lattice.nearest(lattice.lower * (lattice.upper / lattice.lower) ** share)
 
 
-def _check(costs: Mapping[str, Cost], evaluations: int) -> None:
+def _check(costs: Mapping[str, Cost], tiles: Sequence[int] | None, evaluations: int) -> None:
     if len(costs) != 2:
         raise ValueError(refused("costs", list(costs), "two costs by name"))
     if not evaluations >= _LEAST:
         raise ValueError(refused("evaluations", evaluations, f"at least {_LEAST}"))
+    if tiles is None:
+        return
+    for tile in tiles if np.ndim(tiles) else (None,):
+        if tile is None or not (tile >= 1 and tile % 1 == 0):
+            given = tiles if tile is None else tile
+            raise ValueError(refused("tiles", given, "a list of whole numbers of at least 1"))
