@@ -174,18 +174,25 @@ def table(rows: list[dict]) -> str:
 
 
 def figure(rows: list[dict]) -> object:
-    """Mean hypervolumes by problem."""
-    values = {
-        name: {
-            f"{r['widths']}, {r['kind'].split(', error')[0].split(' at an')[0]}": float(
-                np.mean(r["hypervolumes"][name])
-            )
-            for r in rows
-        }
+    """Mean hypervolumes by problem, with their intervals."""
+    problems = {
+        f"{r['widths']} widths: {r['kind'].split(', error')[0].split(' at an')[0]}": r for r in rows
+    }
+    found = {
+        name: {label: interval(r["hypervolumes"][name]) for label, r in problems.items()}
         for name in METHODS
     }
-    label = "hypervolume, relative to all searches together, means"
-    return plots.bars(values, x=label, form="{:.2f}")
+    means = {name: {label: each[0] for label, each in row.items()} for name, row in found.items()}
+    label = "mean hypervolume, 95 % interval (1: all searches together)"
+    drawn = plots.bars(means, x=label, form="  {:.2f}")
+    ax = drawn.axes[0]
+    for row, bars in zip(found.values(), list(ax.containers)):
+        places = [bar.get_y() + bar.get_height() / 2 for bar in bars.patches]
+        mean, low, high = np.array(list(row.values())).T
+        ax.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="none", ecolor="0.2", lw=1)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=3)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    return drawn
 
 
 def main() -> None:
