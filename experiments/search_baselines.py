@@ -183,13 +183,16 @@ def figure(rows: list[dict]) -> object:
         for name in METHODS
     }
     means = {name: {label: each[0] for label, each in row.items()} for name, row in found.items()}
-    label = "mean hypervolume, 95 % interval (1: all searches together)"
-    drawn = plots.bars(means, x=label, form="  {:.2f}")
+    label = "mean hypervolume (1: all together), 95 % interval"
+    drawn = plots.bars(means, x=label, form="{:.2f}")
     ax = drawn.axes[0]
     for row, bars in zip(found.values(), list(ax.containers)):
         places = [bar.get_y() + bar.get_height() / 2 for bar in bars.patches]
         mean, low, high = np.array(list(row.values())).T
         ax.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="none", ecolor="0.2", lw=1)
+    ends = [high for row in found.values() for _, _, high in row.values()]
+    for text, end in zip(ax.texts, ends):
+        text.xy = (end, text.xy[1])
     ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=3)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     return drawn
