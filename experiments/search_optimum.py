@@ -79,6 +79,15 @@ def compare(kind: str, widths: int, seed: int) -> dict:
     return facts | {"evaluations": found.evaluations, "seconds": seconds}
 
 
+def problems(share: float) -> list[tuple[str, int, int]]:
+    """Kind, widths and seed of the first `share` of the problems."""
+    return [
+        (KINDS[i % len(KINDS)], widths, 100 + i // len(KINDS))
+        for widths, number in PROBLEMS.items()
+        for i in range(int(number * share))
+    ]
+
+
 def table(rows: list[dict]) -> str:
     """What of it within 1 %, and the worst, by kind of problem."""
     lines = [f"{'widths  kind':<48}{'problems':>9}{'within 1 %':>12}{'worst':>9}{'median s':>10}"]
@@ -113,16 +122,19 @@ def main() -> None:
     """Runs all problems, prints the table, and writes JSON and a figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("experiments/search_optimum.json"))
+    parser.add_argument("--resume", action="store_true", help="keep the problems in --out")
     parser.add_argument("--share", type=float, default=1.0, help="of the problems, the first")
     options = parser.parse_args()
-    rows = []
-    for widths, number in PROBLEMS.items():
-        for i in range(int(number * options.share)):
-            rows.append(compare(KINDS[i % len(KINDS)], widths, 100 + i // len(KINDS)))
-            if rows[-1]["excess"] > 0.01:
-                print("lost:", rows[-1], flush=True)
+    rows = json.loads(options.out.read_text()) if options.resume and options.out.exists() else []
+    known = [(row["kind"], row["widths"], row["seed"]) for row in rows]
+    for problem in problems(options.share):
+        if problem in known:
+            continue
+        rows.append(compare(*problem))
+        options.out.write_text(json.dumps(rows, indent=1) + "\n")
+        if rows[-1]["excess"] > 0.01:
+            print("lost:", rows[-1], flush=True)
     print(table(rows))
-    options.out.write_text(json.dumps(rows, indent=1) + "\n")
     plots.save(figure(rows), options.out.with_suffix(".png"))
 
 
