@@ -84,7 +84,7 @@ def depthwise_sum(x: jax.Array, kernel: jax.Array) -> jax.Array:
     high, wide = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     places = [(i, j) for i in range(3) for j in range(3)]
-    return sum(padded[:, i : i + high, j : j + wide] * kernel[i, j, 0] for i, j in places)
+    return sum(padded[:, i : i + high, j : j + wide] * kernel[i, j][None, None] for i, j in places)
 
 
 def loss_of(weights: dict, x: jax.Array, y: jax.Array, opened: list) -> jax.Array:

@@ -37,7 +37,7 @@ class Knee:
     @property
     def saturates(self) -> bool:
         """Whether the saturation lies within the widths measured."""
-        return self.saturation < self.last
+        return bool(self.saturation < self.last)
 
     @property
     def rise(self) -> float:
@@ -47,7 +47,7 @@ class Knee:
     @property
     def visible(self) -> bool:
         """Whether there is a knee: a rise, with a flat part before it."""
-        return self.rise > LEAST_RISE and self.onset > self.first
+        return bool(self.rise > LEAST_RISE and self.onset > self.first)
 
     def pace(self, widths: np.ndarray) -> np.ndarray:
         """Time of a parameter by the fitted curve, in s."""
@@ -68,7 +68,7 @@ def knee(widths: np.ndarray, seconds: np.ndarray) -> Knee:
 
     Args: widths, ascending, and times of the layers in s; shape (rows,) each.
     """
-    pace, first, last = seconds / widths**2, widths[1], widths[-1]
+    pace, first, last = seconds / widths**2, float(widths[1]), float(widths[-1])
     best, least = None, np.inf
     for onset, saturation in _pairs(first, widths[-2], MOST_FACTOR * last):
         basis = [widths**-2.0, np.ones_like(widths), ramp(widths, onset, saturation)]

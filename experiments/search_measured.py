@@ -2,12 +2,14 @@
 
 A dense layer of w inputs and w outputs, for one example at a time, streams its weights from the
 memory level that holds them: the width is to give the most parameters for its time. A calibration
-is fitted to some widths; the width is chosen by it; then other widths between them, and the chosen
-ones, are measured in shuffled order in fresh processes, which give the intervals.
+is fitted to some widths; the width is chosen by it, and so is a shortlist of the least predicted;
+then other widths between them, and the chosen ones, are measured in shuffled order in fresh
+processes, which give the intervals. Of the shortlist, measured apart, the best is `verified`. Both,
+and the best of the sweep, are measured anew: the best of many timings is partly luck.
 
-    python experiments/search_measured.py known|choose|others|judge --folder FOLDER --run 0|1|...
+    python experiments/search_measured.py known|choose|others|verify|judge --folder FOLDER --run N
 
-Timing is in `known` and `others`. XLA takes one core for small layers and two for large ones; each
+Timing is in `known`, `others` and `verify`. XLA takes one core for small layers and two for large ones; each
 kind has a calibration of its own. The knee is the onset of `knees.knee`: where a byte begins to
 take longer. All runs that the folder has are published together.
 """
@@ -36,7 +38,9 @@ BATCH = 1
 BOTH_CORES = 728
 RANGES = {"L1": (56, 208), "L2": (208, 704), "L3": (736, 6144)}
 STEPS_AN_OCTAVE = 8
-PROCESSES = {"known": 4, "others": 6}
+PROCESSES = {"known": 4, "others": 6, "shortlist": 3, "anew": 5}
+SHORT, BEST = 5, 5  # widths: predicted and measured to be the best about each boundary
+WAYS = ("predicted", "verified")
 DRAWS, FITS = 200, 8  # of the bootstrap: of what was measured, of what was fitted to
 
 
@@ -57,6 +61,11 @@ class Sweep(NamedTuple):
         """Seconds of each width with the processes drawn anew."""
         number = len(self.seconds)
         return np.median(self.seconds[random.integers(0, number, number)], axis=0)
+
+    def best(self, some: np.ndarray) -> list[int]:
+        """Of some widths those of least time a parameter, the best first."""
+        pace = np.where(some, self.time / self.widths**2, np.inf)
+        return [int(w) for w in self.widths[np.argsort(pace)][: some.sum()]]
 
     def within(self, name: str) -> np.ndarray:
         """Which widths are about a boundary."""
@@ -196,8 +205,8 @@ def _interval(draws: list[float]) -> list[float]:
     return [float(end) for end in np.quantile(draws, [0.05, 0.95])]
 
 
-def choose(folder: Path, seed: int) -> tuple[Sweep, tuple[Fitted, Fitted], dict[str, int]]:
-    """What was known, the fits to it, and the widths they choose; these kept in the folder."""
+def choose(folder: Path, seed: int) -> None:
+    """The widths that fits to what is known choose, kept in the folder."""
     known, device = measured(grid("known"), "known", folder, seed), jc.detect_device()
     fits = fitted_to(known, known.time, device)
     found = {name: chosen(fits, device, name) for name in RANGES}
@@ -205,19 +214,54 @@ def choose(folder: Path, seed: int) -> tuple[Sweep, tuple[Fitted, Fitted], dict[
         print(result)
     widths = {name: int(result.widths[0]) for name, result in found.items()}
     (folder / "chosen.json").write_text(json.dumps(widths))
-    return known, fits, widths
+    listed = {name: shortlist(fits, device, name) for name in RANGES}
+    (folder / "shortlist.json").write_text(json.dumps(listed))
 
 
-def measured_others(folder: Path, seed: int) -> Sweep:
-    """The other widths and those chosen, measured."""
-    widths = json.loads((folder / "chosen.json").read_text()).values()
-    return measured(sorted({*grid("others"), *widths}), "others", folder, seed)
+def shortlist(fits: tuple[Fitted, Fitted], device: jc.Device, name: str) -> list[int]:
+    """The multiples of 8 of least predicted time a parameter, about one boundary."""
+    widths = np.arange(RANGES[name][0], RANGES[name][1] + 1, 8).astype(float)
+    pace = predicted(fits, widths, device)[0] / widths**2
+    return [int(w) for w in widths[np.argsort(pace)[:SHORT]]]
+
+
+def verify(folder: Path, seed: int) -> dict[str, dict]:
+    """The shortlist measured, then its best, the predicted and the sweep's best anew."""
+    listed = json.loads((folder / "shortlist.json").read_text())
+    short = measured(sorted({w for some in listed.values() for w in some}), "shortlist", folder, seed + 20)
+    others, predicted_ = measured_others(folder, seed)
+    found = {}
+    for name, some in listed.items():
+        best = others.best(others.within(name))[:BEST]
+        verified = short.best(np.isin(short.widths, some))[0]
+        found[name] = {"predicted": predicted_[name], "verified": verified, "best": best}
+    again = {w for f in found.values() for w in (f["predicted"], f["verified"], *f["best"])}
+    anew = measured(sorted(again), "anew", folder, seed + 10)
+    for name, f in found.items():
+        f |= {kind: excess(anew, f[kind], name, seed) | {"width": f[kind]} for kind in WAYS}
+    return found
+
+
+def excess(anew: Sweep, width: int, name: str, seed: int) -> dict:
+    """By how much a width costs more than the best of those measured anew about its boundary."""
+    random, some = np.random.default_rng(seed), anew.within(name)
+    draws = [anew.time, *(anew.drawn(random) for _ in range(DRAWS))]
+    paces = [seconds[some] / anew.widths[some] ** 2 for seconds in draws]
+    over = [float(pace[anew.widths[some] == width][0] / pace.min() - 1) for pace in paces]
+    return {"excess": over[0], "interval": _interval(over[1:])}
+
+
+def measured_others(folder: Path, seed: int) -> tuple[Sweep, dict[str, int]]:
+    """The other widths and those chosen, measured; and those chosen."""
+    found = json.loads((folder / "chosen.json").read_text())
+    return measured(sorted({*grid("others"), *found.values()}), "others", folder, seed), found
 
 
 def judge(folder: Path, seed: int) -> dict:
     """What came of a run, and what a figure needs."""
-    others, device = measured_others(folder, seed), jc.detect_device()
-    known, fits, found = choose(folder, seed)
+    (others, found), device = measured_others(folder, seed), jc.detect_device()
+    known = measured(grid("known"), "known", folder, seed)
+    fits = fitted_to(known, known.time, device)
     random = np.random.default_rng(seed)
     fits_drawn = [fitted_to(known, known.drawn(random), device) for _ in range(FITS)]
     expected = [predicted(each, others.widths, device)[0] for each in (fits, *fits_drawn)]
@@ -226,6 +270,7 @@ def judge(folder: Path, seed: int) -> dict:
     results = {name: judged(name, width, others, draws) for name, width in found.items()}
     for name, result in results.items():
         result["nominal"] = nominal(device, name)
+        result["anew"] = verify(folder, seed)[name]
     fine = np.geomspace(others.widths[0], others.widths[-1], 300)
     return {
         "results": results,
@@ -260,7 +305,7 @@ def summary(runs: list[dict]) -> str:
 def main() -> None:
     """A part of a run; the last gives a table, JSON and a figure of all runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["known", "choose", "others", "judge"])
+    parser.add_argument("part", choices=["known", "choose", "others", "verify", "judge"])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--run", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("experiments/search_measured.json"))
@@ -273,6 +318,8 @@ def main() -> None:
         choose(folder, seed)
     elif options.part == "others":
         measured_others(folder, seed)
+    elif options.part == "verify":
+        verify(folder, seed)
     else:
         (folder / "run.json").write_text(json.dumps(judge(folder, seed)))
         publish(options.folder, options.out)

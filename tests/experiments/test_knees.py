@@ -44,10 +44,10 @@ def test_a_ramp_that_goes_on_does_not_saturate():
 
 
 def test_a_front_never_falls_and_is_read_in_the_logarithm_of_time():
-    curve = judged.front(np.array([8.0, 1.0, 4.0, 2.0]), np.array([0.9, 0.5, 0.6, 0.7]))
-    assert np.allclose(curve[0], [0.5, 0.65, 0.65, 0.9])
-    assert judged.time_at(0.775, *curve) == pytest.approx(np.sqrt(32))
-    assert judged.time_at(0.65, *curve) == pytest.approx(2.0)
+    curve = judged.front(np.array([8.0, 1.0, 4.0, 2.0]), np.array([0.875, 0.5, 0.5, 0.75]))
+    assert np.allclose(curve[0], [0.5, 0.625, 0.625, 0.875])
+    assert judged.time_at(0.75, *curve) == pytest.approx(np.sqrt(32))
+    assert judged.time_at(0.625, *curve) == pytest.approx(2.0)
     assert np.isnan(judged.time_at(0.95, *curve)) and np.isnan(judged.time_at(0.4, *curve))
 
 
