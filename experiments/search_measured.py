@@ -1,32 +1,85 @@
 """A width chosen by prediction, against a measured sweep across each cache boundary.
 
-A dense layer of w inputs and w outputs is to give the most parameters for its time. A calibration
-is fitted to some widths; the width is chosen by it; then other widths, and the chosen ones, are
-measured, in shuffled order, in three processes. The knee is where a byte begins to take longer.
+A dense layer of w inputs and w outputs, for one example at a time, streams its weights from the
+memory level that holds them: the width is to give the most parameters for its time. A calibration
+is fitted to some widths; the width is chosen by it, and so is a shortlist of the least predicted;
+then other widths between them, and the chosen ones, are measured in shuffled order in fresh
+processes, which give the intervals. Of the shortlist, measured apart, the best is `verified`. Both,
+and the best of the sweep, are measured anew: the best of many timings is partly luck.
 
-    python experiments/search_measured.py --folder FOLDER
+    python experiments/search_measured.py known|choose|others|verify|judge --folder FOLDER --run N
+
+Timing is in `known`, `others` and `verify`. XLA takes one core for small layers and two for large ones; each
+kind has a calibration of its own. The knee is the onset of `knees.knee`: where a byte begins to
+take longer. All runs that the folder has are published together.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from knees import Knee, knee
+from measured_figure import figure
 
 import jaxcost as jc
 from jaxcost import plots
 from jaxcost.calibration.build import fit_table
 from jaxcost.calibration.fitted import Fitted
-from jaxcost.table import read_layer_table
+from jaxcost.measure import Record, Store, collect
 
-BATCH = 8
-RANGES = {"L2": (256, 1536), "L3": (1536, 6144)}  # widths about each boundary
-STEPS_AN_OCTAVE = 4
+BATCH = 1
+# About each boundary, with room on either side; from here on XLA takes both cores.
+BOTH_CORES = 728
+RANGES = {"L1": (56, 208), "L2": (208, 704), "L3": (736, 6144)}
+STEPS_AN_OCTAVE = 8
+PROCESSES = {"known": 4, "others": 6, "shortlist": 3, "anew": 5}
+SHORT, BEST = 5, 5  # widths: predicted and measured to be the best about each boundary
+WAYS = ("predicted", "verified")
+DRAWS, FITS = 200, 8  # of the bootstrap: of what was measured, of what was fitted to
+
+
+class Sweep(NamedTuple):
+    """Measured layers: widths, ascending, and seconds of shape (processes, widths)."""
+
+    widths: np.ndarray
+    seconds: np.ndarray
+    cores: np.ndarray
+    statuses: list[str]
+
+    @property
+    def time(self) -> np.ndarray:
+        """Seconds of each width: the median of the processes."""
+        return np.median(self.seconds, axis=0)
+
+    def drawn(self, random: np.random.Generator) -> np.ndarray:
+        """Seconds of each width with the processes drawn anew."""
+        number = len(self.seconds)
+        return np.median(self.seconds[random.integers(0, number, number)], axis=0)
+
+    def best(self, some: np.ndarray) -> list[int]:
+        """Of some widths those of least time a parameter, the best first."""
+        pace = np.where(some, self.time / self.widths**2, np.inf)
+        return [int(w) for w in self.widths[np.argsort(pace)][: some.sum()]]
+
+    def within(self, name: str) -> np.ndarray:
+        """Which widths are about a boundary."""
+        low, high = RANGES[name]
+        return (self.widths >= low) & (self.widths <= high)
+
+
+def grid(name: str) -> list[int]:
+    """Known widths, or others halfway between them: multiples of 8, the wider ones in octaves."""
+    half = {"known": 0.0, "others": 0.5}[name]
+    narrow = np.arange(48 + 16 * half, 256, 16)
+    places = np.arange(half, np.log2(6144 / 256) * STEPS_AN_OCTAVE + 1e-9) / STEPS_AN_OCTAVE
+    wide = 8 * np.round(256 * 2**places / 8)
+    return [int(w) for w in (*narrow, *wide)]
 
 
 def layers(widths: list[int]) -> pd.DataFrame:
@@ -36,151 +89,249 @@ def layers(widths: list[int]) -> pd.DataFrame:
     return pd.DataFrame([same | {"c_in": w, "c_out": w} | rest for w in widths])
 
 
-def measured(widths: list[int], name: str, folder: Path, minutes: float) -> pd.DataFrame:
-    """The measured layers, by `jaxcost measure` and `export`; kept in the folder."""
-    table, store, out = (folder / f"{name}.{kind}" for kind in ("csv", "db", "measured.csv"))
-    if not out.exists():
-        layers(widths).to_csv(table, index=False)
-        run("measure", "--sweep", table, "--store", store, "--budget", minutes)
-        run("export", store, "--out", out)
-    return pd.read_csv(out)
+def measured(widths: list[int], name: str, folder: Path, seed: int) -> Sweep:
+    """The measured layers, by `jaxcost measure`; kept in the folder."""
+    store = folder / f"{name}.db"
+    if not store.exists():
+        layers(widths).to_csv(folder / f"{name}.csv", index=False)
+        command = ["measure", "--sweep", folder / f"{name}.csv", "--store", store, "--seed", seed]
+        command += ["--processes", PROCESSES[name]]
+        subprocess.run([sys.executable, "-m", "jaxcost", *map(str, command)], check=True)
+    with Store.existing(store) as opened:
+        records = collect(opened, opened.partitions()[0]).records
+    records.sort(key=lambda record: record.layer.c_in)
+    return Sweep(
+        np.array([record.layer.c_in for record in records], float),
+        np.array([record.process_times for record in records]).T,
+        np.array([cores(record) for record in records]),
+        [record.status for record in records],
+    )
 
 
-def run(*arguments: object) -> None:
-    """A command of jaxcost."""
-    subprocess.run([sys.executable, "-m", "jaxcost", *map(str, arguments)], check=True)
+def cores(record: Record) -> float:
+    """Seconds of processor for a second of the clock, in the median block."""
+    return float(np.median([b.usage.cpu_s / b.duration_s for b in record.loops if b.usage.cpu_s]))
 
 
-def grid(offset: float) -> list[int]:
-    """Widths in equal steps of the logarithm, multiples of 8."""
-    low, high = RANGES["L2"][0], RANGES["L3"][1]
-    places = np.arange(offset, np.log2(high / low) * STEPS_AN_OCTAVE + 1e-9)
-    return [int(8 * round(low * 2 ** (p / STEPS_AN_OCTAVE) / 8)) for p in places]
+def fitted_to(known: Sweep, seconds: np.ndarray, device: jc.Device) -> tuple[Fitted, Fitted]:
+    """The latency model and its correction, for layers on one core and on both."""
+    fits = []
+    for some in (known.widths < BOTH_CORES, known.widths >= BOTH_CORES):
+        assert np.all((known.cores[some] > 1.5) == (known.widths[some] >= BOTH_CORES))
+        frame = layers(known.widths[some].astype(int).tolist()).assign(time_s=seconds[some])
+        fits.append(fit_table(frame, device, model="alpha-roofline", correction=True))
+    return fits[0], fits[1]
 
 
-def chosen(fitted: Fitted, device: jc.Device, name: str) -> jc.WidthSearch:
+def predicted(fits: tuple[Fitted, Fitted], widths: np.ndarray, device: jc.Device) -> np.ndarray:
+    """Seconds of layers of so many inputs and outputs, and the ends of their intervals."""
+    one, both = (np.array(fitted.interval(square(widths), device)) for fitted in fits)
+    return np.where(widths < BOTH_CORES, one, both)
+
+
+def square(widths: np.ndarray) -> jc.Workload:
+    return jc.dense(c_in=widths, c_out=widths, batch=BATCH)
+
+
+def chosen(fits: tuple[Fitted, Fitted], device: jc.Device, name: str) -> jc.WidthSearch:
     """The width of least predicted time a parameter, about one boundary."""
+    fitted = fits[RANGES[name][0] >= BOTH_CORES]
 
     def pace(widths: jnp.ndarray) -> jnp.ndarray:
         layer = jc.dense(c_in=widths, c_out=widths, batch=BATCH)
-        return 1e9 * fitted.cost(layer, device) / widths[0] ** 2
-
-    def workload(widths: np.ndarray) -> jc.Workload:
-        return jc.dense(c_in=float(widths[0]), c_out=float(widths[0]), batch=BATCH)
+        return 1e12 * fitted.cost(layer, device) / widths[0] ** 2
 
     return jc.search_widths(
         pace, [RANGES[name]], multiples=8, method="gradient", starts=16,
-        run=workload, device=device,
+        run=lambda widths: square(np.asarray(widths, float)[0]), device=device,
     )  # fmt: skip
 
 
-def knee(widths: np.ndarray, seconds: np.ndarray, name: str) -> float:
-    """The width where the time of a byte begins to rise: two straight lines in logarithms."""
-    some = (widths >= RANGES[name][0]) & (widths <= RANGES[name][1])
-    x, y = np.log2(widths[some]), np.log(seconds[some] / widths[some] ** 2)
-
-    def misfit(at: float) -> float:
-        basis = np.column_stack([np.ones_like(x), x, np.maximum(x - at, 0)])
-        factors, *_ = np.linalg.lstsq(basis, y, rcond=None)
-        return float(((basis @ factors - y) ** 2).sum()) if factors[2] > 0 else np.inf
-
-    places = np.linspace(x[1], x[-2], 400)
-    return float(2 ** places[int(np.argmin([misfit(p) for p in places]))])
-
-
-def nominal_knee(device: jc.Device, name: str) -> float:
-    """The width whose weights, spread over its units, fill the level as the system describes it."""
+def nominal(device: jc.Device, name: str) -> float:
+    """The width whose weights fill the level, as far as the cores in use share in it."""
     level = next(level for level in device.memory if level.name == name)
-    return float(np.sqrt(float(level.capacity) / 4))
-
-
-def main() -> None:
-    """Measures, fits, chooses, measures again, and writes a table, JSON and a figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=2.0, help="for each of two sweeps")
-    parser.add_argument("--out", type=Path, default=Path("experiments/search_measured.json"))
-    options = parser.parse_args()
-    folder = options.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    measured(grid(0.0), "known", folder, options.minutes)
-    known = read_layer_table(folder / "known.measured.csv", target="time_s")
-    device = jc.detect_device()
-    fitted = fit_table(known, device, model="alpha-roofline", correction=True)
-    found = {name: chosen(fitted, device, name) for name in RANGES}
-    widths = sorted({*grid(0.5), *(f.widths[0] for f in found.values())})
-    others = measured(widths, "others", folder, options.minutes)
-    results = {}
-    for name, result in found.items():
-        results[name] = judged(name, result, others, fitted, device)
-        print(json.dumps(results[name], indent=1))
-    facts = {"batch": BATCH, "results": results, "rows": others[["c_in", "time_s"]].to_dict("list")}
-    options.out.write_text(json.dumps(facts, indent=1) + "\n")
-    plots.save(figure(others, predicted(fitted, device), results), options.out.with_suffix(".png"))
-
-
-def predicted(fitted: Fitted, device: jc.Device) -> Callable[[np.ndarray], np.ndarray]:
-    """Seconds of layers of so many inputs and outputs."""
-
-    def seconds(widths: np.ndarray) -> np.ndarray:
-        layers_ = jc.dense(c_in=widths, c_out=widths, batch=BATCH)
-        return np.asarray(fitted.layer_costs(layers_, device), float)
-
-    return seconds
+    return float(np.sqrt(float(level.capacity) / 4 / (1 if name == "L3" else float(level.units))))
 
 
 def judged(
-    name: str, result: jc.WidthSearch, frame: pd.DataFrame, fitted: Fitted, device: jc.Device
+    name: str, width: int, others: Sweep, draws: list[tuple[np.ndarray, np.ndarray]]
 ) -> dict:
-    """The chosen width beside the best measured, and the knees."""
-    frame = frame.sort_values("c_in")
-    widths, seconds = frame["c_in"].to_numpy(float), frame["time_s"].to_numpy()
-    some = frame[(widths >= RANGES[name][0]) & (widths <= RANGES[name][1])].set_index("c_in")
-    pace = some["time_s"] / some.index.to_numpy(float) ** 2
-    measured_knee = knee(widths, seconds, name)
-    expected = knee(widths, predicted(fitted, device)(widths), name)
+    """The chosen width beside the best measured, and the knees, each with its 90 % interval.
+
+    Args: draws: seconds of `others`, measured and predicted; the first are no draws.
+    """
+    some = others.within(name)
+    widths = others.widths[some]
+    excess, knees = [], []
+    for seconds, expected in draws:
+        pace = seconds[some] / widths**2
+        excess.append(float(pace[widths == width][0] / pace.min() - 1))
+        knees.append((knee(widths, seconds[some]), knee(widths, expected[some])))
+    best = int(widths[np.argmin(draws[0][0][some] / widths**2)])
+    pace_of = lambda w: float(1e12 * others.time[others.widths == w][0] / w**2)  # noqa: E731
+    octaves = [float(np.log2(k.onset / e.onset)) for k, e in knees]
+    middles = [float(np.log2(k.middle / e.middle)) for k, e in knees]
     return {
-        "level": name,
-        "chosen": result.widths[0],
-        "best_measured": int(pace.idxmin()),
-        "excess": float(pace[result.widths[0]] / pace.min() - 1),
-        "binding": str(result.binding),
-        "knee_measured": measured_knee,
-        "knee_predicted": expected,
-        "knee_octaves": float(np.log2(measured_knee / expected)),
-        "knee_nominal": nominal_knee(device, name),
-        "noisy": int((some["status"] != "ok").sum()),
+        "range": RANGES[name],
+        "chosen": width,
+        "best_measured": best,
+        "pace_ps": {"chosen": pace_of(width), "best measured": pace_of(best)},
+        "excess": excess[0],
+        "excess_interval": _interval(excess[1:]),
+        "measured": told([k for k, _ in knees]),
+        "predicted": told([e for _, e in knees]),
+        "knee_octaves": octaves[0],
+        "knee_octaves_interval": _interval(octaves[1:]),
+        "middle_octaves": middles[0],
+        "middle_octaves_interval": _interval(middles[1:]),
     }
 
 
-@plots.styled
-def figure(
-    frame: pd.DataFrame, seconds: Callable[[np.ndarray], np.ndarray], results: dict
-) -> object:
-    """Time of a parameter over the width, measured and predicted, with boundaries and choices."""
-    shown = frame.sort_values("c_in")
-    x = shown["c_in"].to_numpy(float)
-    smooth = np.geomspace(x[0], x[-1], 200)
-    figure, ax = plots.axes("width (inputs and outputs)", "time of a parameter (ps)")
-    ax.plot(
-        smooth, 1e12 * seconds(smooth) / smooth**2, "--", color=plots.PALETTE[0], label="predicted"
-    )
-    measured_ = 1e12 * shown["time_s"] / x**2
-    ax.plot(x, measured_, "o", color=plots.PALETTE[0], label="measured, none of them fitted to")
+def told(knees: list[Knee]) -> dict:
+    """A knee with the intervals of its onset and saturation."""
+    first, draws = knees[0], knees[1:]
+    return {
+        "visible": first.visible,
+        "share_visible": float(np.mean([k.visible for k in draws])),
+        "onset": first.onset,
+        "onset_interval": _interval([k.onset for k in draws]),
+        "saturation": first.saturation if first.saturates else None,
+        "rise": first.rise,
+        "before_ps": 1e12 * first.before,
+    }
+
+
+def _interval(draws: list[float]) -> list[float]:
+    return [float(end) for end in np.quantile(draws, [0.05, 0.95])]
+
+
+def choose(folder: Path, seed: int) -> None:
+    """The widths that fits to what is known choose, kept in the folder."""
+    known, device = measured(grid("known"), "known", folder, seed), jc.detect_device()
+    fits = fitted_to(known, known.time, device)
+    found = {name: chosen(fits, device, name) for name in RANGES}
+    for result in found.values():
+        print(result)
+    widths = {name: int(result.widths[0]) for name, result in found.items()}
+    (folder / "chosen.json").write_text(json.dumps(widths))
+    listed = {name: shortlist(fits, device, name) for name in RANGES}
+    (folder / "shortlist.json").write_text(json.dumps(listed))
+
+
+def shortlist(fits: tuple[Fitted, Fitted], device: jc.Device, name: str) -> list[int]:
+    """The multiples of 8 of least predicted time a parameter, about one boundary."""
+    widths = np.arange(RANGES[name][0], RANGES[name][1] + 1, 8).astype(float)
+    pace = predicted(fits, widths, device)[0] / widths**2
+    return [int(w) for w in widths[np.argsort(pace)[:SHORT]]]
+
+
+def verify(folder: Path, seed: int) -> dict[str, dict]:
+    """The shortlist measured, then its best, the predicted and the sweep's best anew."""
+    listed = json.loads((folder / "shortlist.json").read_text())
+    short = measured(sorted({w for some in listed.values() for w in some}), "shortlist", folder, seed + 20)
+    others, predicted_ = measured_others(folder, seed)
+    found = {}
+    for name, some in listed.items():
+        best = others.best(others.within(name))[:BEST]
+        verified = short.best(np.isin(short.widths, some))[0]
+        found[name] = {"predicted": predicted_[name], "verified": verified, "best": best}
+    again = {w for f in found.values() for w in (f["predicted"], f["verified"], *f["best"])}
+    anew = measured(sorted(again), "anew", folder, seed + 10)
+    for name, f in found.items():
+        f |= {kind: excess(anew, f[kind], name, seed) | {"width": f[kind]} for kind in WAYS}
+    return found
+
+
+def excess(anew: Sweep, width: int, name: str, seed: int) -> dict:
+    """By how much a width costs more than the best of those measured anew about its boundary."""
+    random, some = np.random.default_rng(seed), anew.within(name)
+    draws = [anew.time, *(anew.drawn(random) for _ in range(DRAWS))]
+    paces = [seconds[some] / anew.widths[some] ** 2 for seconds in draws]
+    over = [float(pace[anew.widths[some] == width][0] / pace.min() - 1) for pace in paces]
+    return {"excess": over[0], "interval": _interval(over[1:])}
+
+
+def measured_others(folder: Path, seed: int) -> tuple[Sweep, dict[str, int]]:
+    """The other widths and those chosen, measured; and those chosen."""
+    found = json.loads((folder / "chosen.json").read_text())
+    return measured(sorted({*grid("others"), *found.values()}), "others", folder, seed), found
+
+
+def judge(folder: Path, seed: int) -> dict:
+    """What came of a run, and what a figure needs."""
+    (others, found), device = measured_others(folder, seed), jc.detect_device()
+    known = measured(grid("known"), "known", folder, seed)
+    fits = fitted_to(known, known.time, device)
+    random = np.random.default_rng(seed)
+    fits_drawn = [fitted_to(known, known.drawn(random), device) for _ in range(FITS)]
+    expected = [predicted(each, others.widths, device)[0] for each in (fits, *fits_drawn)]
+    draws = [(others.time, expected[0])]
+    draws += [(others.drawn(random), expected[1 + i % FITS]) for i in range(DRAWS)]
+    results = {name: judged(name, width, others, draws) for name, width in found.items()}
     for name, result in results.items():
-        ax.axvline(result["knee_nominal"], color="#5f5f5f", linestyle=":")
-        ax.annotate(f"{name} full", (result["knee_nominal"], 0.97), rotation=90, fontsize=8.5,
-                    xycoords=("data", "axes fraction"), ha="right", va="top")  # fmt: skip
-        row = shown[shown["c_in"] == result["chosen"]]
-        label = "chosen" if name == next(iter(results)) else None
-        pace = 1e12 * row["time_s"] / row["c_in"].to_numpy(float) ** 2
-        ax.plot(row["c_in"], pace, "D", markersize=9, fillstyle="none",
-                color=plots.PALETTE[1], label=label)  # fmt: skip
-    ax.set_xscale("log", base=2)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_ylim(bottom=0)
-    ax.legend(loc="lower right")
-    return figure
+        result["nominal"] = nominal(device, name)
+        result["anew"] = verify(folder, seed)[name]
+    fine = np.geomspace(others.widths[0], others.widths[-1], 300)
+    return {
+        "results": results,
+        "widths": others.widths.tolist(),
+        "seconds": others.seconds.tolist(),
+        "cores": others.cores.round(2).tolist(),
+        "noisy": len(others.statuses) - others.statuses.count("ok"),
+        "known": {"widths": known.widths.tolist(), "seconds": known.seconds.tolist()},
+        "curve": {"widths": fine.tolist(), "seconds": predicted(fits, fine, device).tolist()},
+    }
+
+
+def summary(runs: list[dict]) -> str:
+    """A line for each boundary and run."""
+    rows = []
+    for number, run in enumerate(runs):
+        for name, r in run["results"].items():
+            shown = {k: f"{r[k]['onset']:.0f}" for k in ("measured", "predicted")}
+            low, high = r["excess_interval"]
+            few, many = r["knee_octaves_interval"]
+            rows.append({
+                "run": number, "level": name, "chosen": r["chosen"], "best": r["best_measured"],
+                "excess_%": f"{100 * r['excess']:.1f} ({100 * low:.1f} to {100 * high:.1f})",
+                "knee": shown["measured"], "predicted": shown["predicted"],
+                "octaves": f"{r['knee_octaves']:+.2f} ({few:+.2f} to {many:+.2f})",
+                "rise_%": round(100 * r["measured"]["rise"]), "full_at": round(r["nominal"]),
+                "visible": r["measured"]["share_visible"],
+            })  # fmt: skip
+    return pd.DataFrame(rows).to_string(index=False)
+
+
+def main() -> None:
+    """A part of a run; the last gives a table, JSON and a figure of all runs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=["known", "choose", "others", "verify", "judge"])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--run", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("experiments/search_measured.json"))
+    options = parser.parse_args()
+    folder, seed = options.folder / str(options.run), options.run
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.part == "known":
+        measured(grid("known"), "known", folder, seed)
+    elif options.part == "choose":
+        choose(folder, seed)
+    elif options.part == "others":
+        measured_others(folder, seed)
+    elif options.part == "verify":
+        verify(folder, seed)
+    else:
+        (folder / "run.json").write_text(json.dumps(judge(folder, seed)))
+        publish(options.folder, options.out)
+
+
+def publish(folder: Path, out: Path) -> None:
+    """All runs together."""
+    places = sorted(folder.glob("*/run.json"), key=lambda place: int(place.parent.name))
+    runs = [json.loads(place.read_text()) for place in places]
+    print(summary(runs))
+    out.write_text(json.dumps({"batch": BATCH, "runs": runs}) + "\n")
+    plots.save(figure(runs), out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

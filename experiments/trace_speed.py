@@ -1,15 +1,18 @@
 """How long counting takes, beside compiling the same program for XLA's cost analysis.
 
-    python experiments/trace_speed.py
+    python experiments/trace_speed.py [--out experiments/trace_speed.json]
 
 ResNet-152 (keras.applications) and a transformer of 24 layers, batch 1; each in turn, so that both
 see the same machine. Nothing is run. KERAS_BACKEND=jax is set here.
 """
 
+import argparse
+import json
 import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -18,6 +21,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxcost as jc
+from jaxcost.files import write_text
 
 F32 = jnp.float32
 WIDTH, HEADS, LAYERS, TOKENS = 1024, 16, 24, 512
@@ -92,11 +96,18 @@ def in_turn(run: Callable[..., Any], shapes: tuple[Any, ...]) -> tuple[list[floa
 
 def main() -> None:
     """Prints both for both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    found = {}
     for name, build in (("ResNet-152", resnet), ("transformer of 24 layers", transformer)):
         ours, xla = in_turn(*build())
         counted, compiled = statistics.median(ours), statistics.median(xla)
         print(f"{name}: counted in {counted:.2f} s ({min(ours):.2f} to {max(ours):.2f}), ", end="")
         print(f"compiled for XLA's analysis in {compiled:.2f} s, {compiled / counted:.1f} times")
+        found[name] = {"count_s": ours, "xla_s": xla, "times_faster": compiled / counted}
+    if given.out:
+        write_text(given.out, json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

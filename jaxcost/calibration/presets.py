@@ -1,5 +1,6 @@
 """Calibrations that come with the package, by name."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -107,7 +108,9 @@ def _printed(model: CostModel, p: Parameter) -> Estimate:
 def _measured(path: Path) -> Calibration:
     from jaxcost.calibration.schema import load
 
-    return load(path)
+    found = load(path)
+    source = f"measured with this package; data/measured/{path.parent.name}"
+    return dataclasses.replace(found, provenance={"source": source, **found.provenance})
 
 
 PRESETS: dict[str, Callable[[], Calibration]] = {

@@ -39,7 +39,8 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What was measured, one of `jaxcost devices`; chooses among several.",
+            help="What was measured: one of `jaxcost devices`, which also chooses among several, "
+            "or `this` machine's.",
         ),
     ] = None,
     correction: Annotated[
@@ -106,8 +107,10 @@ def _check_run_options(target: str, correction: bool | None, report: Path | None
 
 
 def _device(name: str | None) -> "Device":
-    from jaxcost.device import Device, device
+    from jaxcost.device import Device, detect_device, device
 
+    if name == "this":
+        return detect_device()
     return Device("unknown") if name is None else device(name)
 
 

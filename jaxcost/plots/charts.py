@@ -115,6 +115,8 @@ def predicted_against_measured(
     quantity: str = "time",
     unit: str = "s",
     band: float = 0.10,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
 ) -> Figure:
     """Predicted against measured cost, one point a layer, with the band of allowed relative error.
 
@@ -123,6 +125,7 @@ def predicted_against_measured(
         groups: name of each point's group, shape `(n,)`; one colour and marker a group.
         title, quantity, unit: of the plot; keyword-only, as are all but the first two.
         band: relative error that the grey band allows to either side.
+        lower, upper: ends of each prediction's interval, shape `(n,)`, drawn as bars.
 
     Returns:
         The figure; its legend says what share of the points lies in the band.
@@ -137,6 +140,9 @@ def predicted_against_measured(
     figure, ax = axes(
         f"measured {quantity} ({shown})", f"predicted {quantity} ({shown})", title, size=size
     )
+    if lower is not None and upper is not None:
+        ends = np.asarray(lower, float) * factor, np.asarray(upper, float) * factor
+        ax.vlines(measured * factor, *ends, color=GREY, alpha=0.35, linewidth=1.0, zorder=1.8)
     for index, group in enumerate(dict.fromkeys(labels)):
         chosen = labels == group
         ax.plot(

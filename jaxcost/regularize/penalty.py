@@ -77,6 +77,8 @@ class CostRegularizer(eqx.Module):
             raise ValueError(unknown("mode", self.mode, MODES))
         if not callable(self.cost_fn):
             raise ValueError(refused("cost_fn", self.cost_fn, "a function of widths"))
+        if self.schedule is not None and not callable(self.schedule):
+            raise ValueError(refused("schedule", self.schedule, "a function of the step, or None"))
         if self.tile is not None:
             positive("tile", self.tile)
 

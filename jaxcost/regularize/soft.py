@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcost.messages import refused
-from jaxcost.sizes import is_traced
+from jaxcost.sizes import is_traced, positive
 
 _COOLEST = 0.01
 
@@ -89,10 +89,15 @@ def keep_within(
         target: of the cost, in its unit.
         multiple: widths are whole multiples of it, as far as a layer has them.
     Returns: indices of the channels kept in each layer, ascending.
-    Raises: ValueError: a network of the least widths costs more than the target.
+    Raises: ValueError: a network of the least widths costs more than the target; a target, multiple
+        or cost that is no number above 0; logits that are traced, are no vectors or hold NaN.
     """
-    values = [np.asarray(layer, float) for layer in logits]
-    assert not is_traced(*logits)
+    if is_traced(*logits):
+        raise ValueError("logits are traced; call keep_within outside of jit and grad")
+    positive("target", target)
+    if multiple != int(multiple) or multiple < 1:
+        raise ValueError(refused("multiple", multiple, "a whole number of at least 1"))
+    values = [_vector(i, layer) for i, layer in enumerate(logits)]
     steps = [min(multiple, len(layer)) for layer in values]
     widths = [
         max(step, step * round((layer > 0).sum() / step)) for layer, step in zip(values, steps)
@@ -101,7 +106,11 @@ def keep_within(
     price = jax.jit(cost_fn)
 
     def cost(tried: Sequence[int]) -> float:
-        return float(price(jnp.asarray(tried, dtype=float)))
+        found = price(jnp.asarray(tried, dtype=float))
+        if found.shape != () or not 0 < float(found) < np.inf:
+            value = found.shape or float(found)
+            raise ValueError(refused(f"cost_fn({list(tried)})", value, "one number that is above 0"))
+        return float(found)
 
     if cost(steps) > target:
         least = f"at least {cost(steps):.4g}, the cost of the least widths {steps}"
@@ -111,6 +120,14 @@ def keep_within(
     while (larger := _larger(values, widths, steps, lambda w: cost(w) <= target)) is not None:
         widths = larger
     return [np.sort(np.argsort(-layer, kind="stable")[:w]) for layer, w in zip(values, widths)]
+
+
+def _vector(number: int, logits: ArrayLike) -> np.ndarray:
+    values = np.asarray(logits, float)
+    if values.ndim != 1 or not len(values) or np.isnan(values).any():
+        found = "NaN" if np.isnan(values).any() else f"shape {values.shape}"
+        raise ValueError(f"logits[{number}] has {found}; give a number for each channel")
+    return values
 
 
 def _smaller(values: list[np.ndarray], widths: list[int], steps: list[int]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 from jaxcost.trace.records import Leaf
 
@@ -97,7 +98,7 @@ def _function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> P
 
 
 def _equinox(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepared:
-    own, static = eqx.partition(model, eqx.is_inexact_array)
+    own, static = eqx.partition(model, _is_trained)
     traced, join = _split(args, kwargs)
 
     def call(parameters: Any, values: Any) -> Any:
@@ -105,6 +106,13 @@ def _equinox(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepa
         return eqx.combine(parameters, static)(*more, **named)
 
     return Prepared(call, shapes_of(own), (traced,), named_by_path=True)
+
+
+def _is_trained(leaf: Any) -> bool:
+    """Whether a leaf of a model is a real or complex array, or the shape of one."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return bool(eqx.is_inexact_array(leaf))
 
 
 def _nnx(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepared | None:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibration.presets import PRESETS, preset
+from jaxcost.datasets.measured import calibration_files
 from jaxcost.device import presets as devices
 from jaxcost.fit import Accuracy
 from jaxcost.workload import from_table
@@ -13,7 +14,11 @@ from jaxcost.workload import from_table
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_names_its_device_and_source(name):
     calibration = preset(name)
-    assert calibration.device.name in devices()
+    if name in calibration_files():  # measured with the package, and described by it
+        assert calibration.device.name == calibration_files()[name].parent.name
+        assert calibration.device.memory
+    else:
+        assert calibration.device.name in devices()
     assert calibration.provenance["source"]
     for fitted in calibration.models.values():
         assert fitted.warnings

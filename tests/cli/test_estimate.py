@@ -102,6 +102,7 @@ def test_bad_input_is_refused_in_one_line(refuses, arguments, words):
 
 def test_nothing_is_written_where_the_input_is_refused(refuses, tmp_path):
     refuses(*SHEET, "--carbon-intensity", "nan", "--json", tmp_path / "e.json")
+    assert not (tmp_path / "e.json").exists()
 
 
 def test_data_sheets_are_listed(jaxcost):

@@ -4,6 +4,8 @@ import json
 import pytest
 
 from jaxcost.calibration import load_calibration
+from jaxcost.cli.fit import _device
+from jaxcost.device import detect_device
 
 HEADER = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype,time_s"
 GOOD = "conv2d,1,10,10,8,8,3,3,1,same,1,float32,0.001"
@@ -129,3 +131,8 @@ def test_options_are_handed_on_and_energies_are_in_joules(
     assert content["device"]["kind"] == "Quadro T2000"
     assert content["models"]["energy_j"]["parameters"][0]["unit"] == "FLOP/J"
     assert list(content["models"]) == ["energy_j"]
+
+
+def test_what_was_measured_may_be_this_machine():
+    assert _device("this").name == detect_device().name
+    assert _device(None).name == "unknown"

@@ -268,7 +268,10 @@ def test_float64_needs_64_bits_enabled():
 
 def test_strict_rank_promotion_is_respected():
     with jax.numpy_rank_promotion("raise"):
-        compile_layer(CONV, DEVICE).load(0).loop(1)
+        program = compile_layer(CONV, DEVICE)
+        program.load(0).loop(1)
+        with pytest.raises(ValueError, match="rank_promotion"):
+            jax.numpy.ones((2, 3)) + jax.numpy.ones(3)
 
 
 def test_the_update_of_an_operand_is_large_enough_to_be_in_place():

@@ -120,6 +120,7 @@ def test_the_gradient_at_steps_is_the_secants():
         ({"target": 1, "rate": -1}, "rate = -1"),
         ({"target": 1, "tile": 0}, "tile = 0"),
         ({"target": 1, "cost_fn": 3}, "cost_fn = 3"),
+        ({"target": 1, "schedule": 0.5}, "schedule = 0.5"),
     ],
 )
 def test_bad_settings_are_refused(settings, words):
@@ -173,3 +174,32 @@ def test_the_strongest_channels_within_the_target_are_kept():
     assert [len(k) for k in by_two] == [2, 2]
     with pytest.raises(ValueError, match="the least widths"):
         keep_within(lambda w: w[0] * w[1], logits, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"target": float("nan")}, "target = nan"),
+        ({"target": 0.0}, "target = 0"),
+        ({"multiple": 0}, "multiple = 0"),
+        ({"multiple": 1.5}, "multiple = 1.5"),
+        ({"logits": [np.ones((2, 2))]}, r"logits.0. has shape \(2, 2\)"),
+        ({"logits": [np.ones(2), np.ones(0)]}, r"logits.1. has shape \(0,\)"),
+        ({"logits": [np.array([1.0, np.nan])]}, "logits.0. has NaN"),
+        ({"cost_fn": lambda w: w}, "one number that is above 0"),
+        ({"cost_fn": lambda w: w[0] * jnp.nan}, "one number that is above 0"),
+        ({"cost_fn": lambda w: -w[0]}, "one number that is above 0"),
+    ],
+)
+def test_nothing_is_made_smaller_by_bad_input(settings, words):
+    good = {"cost_fn": lambda w: w[0] * w[1], "logits": [np.ones(4), np.ones(4)], "target": 4.0}
+    with pytest.raises(ValueError, match=words):
+        keep_within(**good | settings)
+
+
+def test_a_traced_network_is_refused():
+    def traced(logits):
+        return keep_within(lambda w: w[0], [logits], 4.0)
+
+    with pytest.raises(ValueError, match="outside of jit"):
+        jax.jit(traced)(jnp.ones(4))

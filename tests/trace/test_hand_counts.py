@@ -151,6 +151,15 @@ OTHERS = {
         "flops", 300,
     ),
     "LU": (lax.linalg.lu, [S(30, 30)], "flops", 2 * 30**3 / 3),
+    # LU, then n² for either triangle and right-hand side.
+    "linear system": (
+        jnp.linalg.solve, [S(30, 30), S(30, 4)], "flops", 2 * 30**3 / 3 + 2 * 900 * 4,
+    ),
+    "singular values and vectors": (
+        lambda x: jnp.linalg.svd(x, full_matrices=False), [S(20, 10)], "flops",
+        14 * 20 * 100 + 8 * 1000,
+    ),
+    "eigenvalues, symmetric": (lax.linalg.eigh, [S(10, 10)], "flops", 9 * 1000),
     "gather": (
         lambda t, i: t[i], [S(1000, 64), S(8, dtype=jnp.int32)], "flops", 0,
     ),
@@ -185,6 +194,25 @@ def test_gathering_rows_moves_only_those():
     )
     moved = [o.bytes_moved for o in found.operations if o.primitive == "gather"]
     assert moved == [2 * 8 * 768 * 4 + 8 * 4]
+
+
+# Bytes that a program touches, of tables of 1000 rows of 64 numbers.
+TOUCHED = {
+    "scatter": (lambda t, i, u: t.at[i].set(u), "scatter", 2 * 8 * 256 + 8 * 4),
+    "scatter, adding": (lambda t, i, u: t.at[i].add(u), "scatter-add", 3 * 8 * 256 + 8 * 4),
+    "slice": (lambda t, i, u: t[3:11], "slice", 2 * 8 * 256),
+    "update of a slice": (
+        lambda t, i, u: lax.dynamic_update_slice(t, u, (i[0], 0)), "dynamic_update_slice",
+        2 * 8 * 256 + 2 * 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOUCHED)
+def test_what_moves_a_part_of_a_table_touches_only_that(name):
+    function, primitive, expected = TOUCHED[name]
+    found = count(function, S(1000, 64), S(8, dtype=jnp.int32), S(8, 64))
+    assert [o.bytes_moved for o in found.operations if o.primitive == primitive] == [expected]
 
 
 def test_a_bias_is_read_once_and_not_as_often_as_it_is_added():
