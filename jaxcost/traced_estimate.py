@@ -150,10 +150,11 @@ def _without_bandwidth(found: Counts) -> list[str]:
     left_out = sum(o.repeat * o.bytes_moved for o in found.operations if o.work.sizes is None)
     if not left_out:
         return []
-    return [
+    line = (
         f"operations that are no product ({left_out:.3g} bytes) are left out: the calibration's "
         "model knows no bandwidth; make one with jaxcost calibrate"
-    ]
+    )
+    return [line]
 
 
 def _other_device(calibration: Calibration) -> list[str]:
