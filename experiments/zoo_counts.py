@@ -37,7 +37,9 @@ _LOGITS = 2 * 1024 * 1600 * 50257 / 1e9
 PRINTED = {
     "VGG16": Printed("a_3", "VGG-16", _DIGITS),
     "VGG19": Printed("a_3", "VGG-19", _DIGITS),
-    "ResNet50": Printed("a_3", "ResNet-50", "the paper's 3.8 G multiply-adds, cut off after a digit; 3.86"),
+    "ResNet50": Printed(
+        "a_3", "ResNet-50", "the paper's 3.8 G multiply-adds, cut off after a digit; 3.86",
+    ),
     "ResNet101": Printed("a_3", "ResNet-101", _DIGITS),
     "ResNet152": Printed("a_3", "ResNet-152", _DIGITS),
     "InceptionV3": Printed("a_3", "Inception V3", _DIGITS),
@@ -64,21 +66,22 @@ PRINTED = {
     ),
     "EfficientNetV2S": Printed(
         "a_3", "EfficientNetV2-S",
-        "version: printed is the first preprint's network of 24 M parameters; its authors' release "
+        "version: printed is the network of 24 M parameters; what its authors released "
         "has 21.5 M, and 8.4 G multiply-adds", 16.8,
     ),
     "ResNet-50, Flax NNX": Printed("a_3", "ResNet-50", "as ResNet50"),
     "ResNet-152, Flax NNX": Printed("a_3", "ResNet-152", _DIGITS),
     "ViT-S/16, Equinox": Printed("a_3", "DeiT-small", _DIGITS),
     "ViT-B/16, Equinox": Printed(
-        "a_3", "DeiT-base", "printed is twice its source's 18 G multiply-adds, rounded up from 17.6",
-        35.2,
+        "a_3", "DeiT-base",
+        "printed is twice its source's 18 G multiply-adds, rounded up from 17.6", 35.2,
     ),
     "ViT-B/16 at 384, Equinox": Printed("a_3", "ViT-B/16", _DIGITS),
     "ViT-L/16 at 384, Equinox": Printed("a_3", "ViT-L/16", _DIGITS),
     "BERT-Base, Flax Linen": Printed(
-        "a_4", "BERT-Base", "its source counts embedding look-ups as products with one-hot vectors, "
-        "6.0 GFLOP, elementwise work, 0.1, and a classifier of every token, 0.2",
+        "a_4", "BERT-Base",
+        "its source counts embedding look-ups as products with one-hot vectors, 6.0 GFLOP, "
+        "elementwise work, 0.1, and a classifier of every token, 0.2",
         29 - _ONE_HOT - 0.3,
     ),
     "BERT-Large, Flax Linen": Printed("a_4", "BERT Large", _DIGITS),

@@ -2,9 +2,9 @@
 
     python experiments/zoo_times.py --out measured.csv [--models NAME ...] [--batches 1 8]
 
-A row is written as soon as it is known, and what is there is not measured again. A model is compiled
-once and called until the seconds are over, and four times at least; each call is awaited. `time_s`
-is the first quartile of the calls, as in a calibration, since disturbances only add.
+A row is written as soon as it is known, and what is there is not measured again. A model is
+compiled once and called until the seconds are over, and four times at least; each call is awaited.
+`time_s` is the first quartile of the calls, as in a calibration, since disturbances only add.
 """
 
 import argparse

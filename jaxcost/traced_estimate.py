@@ -107,6 +107,8 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
     costs = {name: program_costs(found, f, loaded.device) for name, f in usable.items()}
     reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
     warnings = [*found.warnings, *_other_device(loaded)]
+    if any(not hasattr(f.model, "bandwidth") for f in usable.values()):
+        warnings += _without_bandwidth(found)
     if "latency_s" in costs:
         warnings += outside(found, usable["latency_s"], costs["latency_s"])
     return ProgramEstimate(found, costs, reason, tuple(warnings))
@@ -141,6 +143,18 @@ def _line(
     ]
     name = found.operations[row].name or "a layer without a name"
     return f"{name} ({share:.1%} of the time) lies outside the calibration: {', '.join(words)}"
+
+
+def _without_bandwidth(found: Counts) -> list[str]:
+    """Says that what is no product is left out, where the model has no price for it."""
+    left_out = sum(o.repeat * o.bytes_moved for o in found.operations if o.work.sizes is None)
+    if not left_out:
+        return []
+    line = (
+        f"operations that are no product ({left_out:.3g} bytes) are left out: the calibration's "
+        "model knows no bandwidth; make one with jaxcost calibrate"
+    )
+    return [line]
 
 
 def _other_device(calibration: Calibration) -> list[str]:

@@ -145,3 +145,10 @@ def test_a_model_can_be_estimated_from_a_data_sheet(tmp_path, monkeypatch, capsy
     given = ["estimate", "sheet_model:network", "--input", "f32[8,512]", "--device", "v100"]
     assert run([*given, "--assume-peak", "0.4"]) == 0
     assert "65.5 kFLOP" in capsys.readouterr().out
+
+
+def test_what_the_model_has_no_price_for_is_said_to_be_left_out(calibration):
+    found = jc.estimate(lambda x: jnp.tanh(x) + 1, X, calibration=calibration)
+    assert any("are left out" in line and "no bandwidth" in line for line in found.warnings)
+    pure = jc.estimate(lambda x, w: x @ w, X, W, calibration=calibration)
+    assert not any("are left out" in line for line in pure.warnings)

@@ -18,7 +18,7 @@ _SUMMED = ("flops", "macs", "elementwise_flops", "transcendentals", "bytes_moved
 
 
 def layers(found: Counts, by: str = "layer") -> Table:
-    """A row a layer, a module (the first level of names) or a kind of operation, with totals.
+    """A row a layer, a module (the first level of names below the model) or a kind of operation.
 
     Layers that are neither a product nor have parameters are one row at the end.
     """
@@ -75,8 +75,10 @@ def as_csv(found: Counts) -> str:
 
 def _grouped(found: Counts, by: str) -> list[dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {}
-    for row in found.layers():
-        name = _key(row, by)
+    rows = found.layers()
+    level = _level([row["name"] for row in rows if row["name"]])
+    for row in rows:
+        name = _key(row, by, level)
         into = groups.setdefault(
             name, {"name": name, "ops": {}, "output": (), "repeat": row["repeat"]}
         )
@@ -92,9 +94,16 @@ def _grouped(found: Counts, by: str) -> list[dict[str, Any]]:
     return kept + _others(plain)
 
 
-def _key(row: dict[str, Any], by: str) -> str:
+def _level(names: list[str]) -> int:
+    """Of the names' parts, how many name a module: two where all are of one, the whole model."""
+    first = {name.split("/")[0] for name in names}
+    return 2 if len(first) == 1 and any("/" in name for name in names) else 1
+
+
+def _key(row: dict[str, Any], by: str, level: int) -> str:
     name = row["name"] or NO_NAME
-    return {"layer": name, "module": name.split("/")[0], "op": row["op"]}[by]
+    module = "/".join(name.split("/")[:level])
+    return {"layer": name, "module": module, "op": row["op"]}[by]
 
 
 def _others(plain: list[dict[str, Any]]) -> list[dict[str, Any]]:

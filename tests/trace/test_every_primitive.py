@@ -8,12 +8,13 @@ import jax.experimental.sparse
 import jax.nn
 import jax.numpy as jnp
 import jax.scipy
+import pytest
 from jax import lax
 from jax.extend.core import Primitive
 
 from jaxcost.trace import count, walk
 from jaxcost.trace.control import HOLDING
-from jaxcost.trace.work import NOT_KNOWN, RULES, rule_of
+from jaxcost.trace.work import NOT_KNOWN, RULES, Site, rule_of
 
 assert jnp is not None
 assert jax.scipy is not None
@@ -47,3 +48,21 @@ def test_a_stranger_is_unknown_and_never_free():
     found = count(strange.bind, jax.ShapeDtypeStruct((3,), jnp.float32))
     assert [(u.primitive, u.count) for u in found.unknown] == [("nobody_knows_me", 1)]
     assert found.warnings
+
+
+CHANGES_OF_TYPE = {"reduce_precision", "convert_element_type"}  # move bytes, compute nothing
+ELEMENTWISE = [
+    name
+    for name, rule in RULES.items()
+    if rule.family == "elementwise" and name not in CHANGES_OF_TYPE
+]
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.complex64, jnp.int32])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_no_operation_on_elements_is_silently_zero(name, dtype):
+    value = jax.core.ShapedArray((3, 5), jnp.dtype(dtype))
+    work = RULES[name].count(Site(name, (value,) * 3, (value,), {"y": 3}))
+    amounts = (work.elementwise_flops, work.transcendentals, work.integer_ops)
+    assert sum(amount > 0 for amount in amounts) == 1
+    assert max(amounts) >= 15
