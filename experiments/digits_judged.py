@@ -113,8 +113,8 @@ def _met(ours: pd.DataFrame) -> list[str]:
         ratio = ours[column] / ours["target"]
         over, near = 100 * (ratio <= 1.05).mean(), 100 * ((ratio - 1).abs() <= 0.05).mean()
         lines.append(
-            f"{name}: at most 5 % over the budget in {over:.0f} % of runs, within 5 % either way in "
-            f"{near:.0f} %; ratios {ratio.min():.3f} to {ratio.max():.3f}"
+            f"{name}: at most 5 % over the budget in {over:.0f} % of runs, within 5 % "
+            f"either way in {near:.0f} %; ratios {ratio.min():.3f} to {ratio.max():.3f}"
         )
     return lines
 

@@ -20,7 +20,7 @@ def figure(runs: list[dict]) -> object:
         ax.set_ylabel("time of a parameter (ps)")
         ax.set_title(f"run {number + 1}" if len(runs) > 1 else "")
     panels[-1].set_xlabel("width: inputs and outputs of the layer")
-    panels[0].legend(loc="upper left", fontsize=8.5)
+    panels[0].legend(loc="upper center", bbox_to_anchor=(0.44, 0.84), ncols=2, fontsize=8.5)
     return drawn
 
 
@@ -37,7 +37,7 @@ def _curves(ax: object, run: dict) -> None:
                 color=colour, label="measured, not fitted to")  # fmt: skip
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_ylim(0, 1.25 * middle.max())
+    ax.set_ylim(0, 1.4 * middle.max())
 
 
 def _marks(ax: object, results: dict) -> None:
@@ -47,8 +47,8 @@ def _marks(ax: object, results: dict) -> None:
                     xycoords=("data", "axes fraction"), ha="right", va="bottom")  # fmt: skip
         first = i == 0
         for width, marker, colour, word in (
-            (r["chosen"], "D", plots.PALETTE[1], "chosen"),
-            (r["best_measured"], "*", plots.PALETTE[2], "best measured"),
+            (r["chosen"], "D", plots.PALETTE[1], "chosen by prediction"),
+            (r["best_measured"], "*", plots.PALETTE[2], "best of the sweep"),
         ):
             ax.plot(width, r["pace_ps"][word], marker, color=colour, markersize=9,
                     fillstyle="none", linestyle="none", label=word if first else None)  # fmt: skip

@@ -85,7 +85,7 @@ def calibrate(folder: Path, minutes: float) -> None:
             subprocess.run([sys.executable, "-m", "jaxcost", *map(str, command)], check=True)
     random = np.random.default_rng(7)
     shares = random.uniform(0, 1, (WHOLE, 3))
-    widths = [tuple(int(round(f**share)) for f, share in zip(FULL, row)) for row in shares]
+    widths = [tuple(round(f**share) for f, share in zip(FULL, row)) for row in shares]
     times = [float(np.quantile(v, QUANTILE)) for v in visits([FULL, *widths])]
     (folder / "whole.json").write_text(json.dumps([[FULL, *widths], times]))
 

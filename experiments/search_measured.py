@@ -9,108 +9,30 @@ and the best of the sweep, are measured anew: the best of many timings is partly
 
     python experiments/search_measured.py known|choose|others|verify|judge --folder FOLDER --run N
 
-Timing is in `known`, `others` and `verify`. XLA takes one core for small layers and two for large ones; each
-kind has a calibration of its own. The knee is the onset of `knees.knee`: where a byte begins to
-take longer. All runs that the folder has are published together.
+Timing is in `known`, `others` and `verify`. XLA takes one core for small layers and two for large
+ones; each kind has a calibration of its own. The knee is the onset of `knees.knee`: where a byte
+begins to take longer. All runs that the folder has are published together.
 """
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from knees import Knee, knee
 from measured_figure import figure
+from measured_sweep import BATCH, BOTH_CORES, RANGES, Sweep, grid, layers, measured
 
 import jaxcost as jc
 from jaxcost import plots
 from jaxcost.calibration.build import fit_table
 from jaxcost.calibration.fitted import Fitted
-from jaxcost.measure import Record, Store, collect
 
-BATCH = 1
-# About each boundary, with room on either side; from here on XLA takes both cores.
-BOTH_CORES = 728
-RANGES = {"L1": (56, 208), "L2": (208, 704), "L3": (736, 6144)}
-STEPS_AN_OCTAVE = 8
-PROCESSES = {"known": 4, "others": 6, "shortlist": 3, "anew": 5}
 SHORT, BEST = 5, 5  # widths: predicted and measured to be the best about each boundary
 WAYS = ("predicted", "verified")
 DRAWS, FITS = 200, 8  # of the bootstrap: of what was measured, of what was fitted to
-
-
-class Sweep(NamedTuple):
-    """Measured layers: widths, ascending, and seconds of shape (processes, widths)."""
-
-    widths: np.ndarray
-    seconds: np.ndarray
-    cores: np.ndarray
-    statuses: list[str]
-
-    @property
-    def time(self) -> np.ndarray:
-        """Seconds of each width: the median of the processes."""
-        return np.median(self.seconds, axis=0)
-
-    def drawn(self, random: np.random.Generator) -> np.ndarray:
-        """Seconds of each width with the processes drawn anew."""
-        number = len(self.seconds)
-        return np.median(self.seconds[random.integers(0, number, number)], axis=0)
-
-    def best(self, some: np.ndarray) -> list[int]:
-        """Of some widths those of least time a parameter, the best first."""
-        pace = np.where(some, self.time / self.widths**2, np.inf)
-        return [int(w) for w in self.widths[np.argsort(pace)][: some.sum()]]
-
-    def within(self, name: str) -> np.ndarray:
-        """Which widths are about a boundary."""
-        low, high = RANGES[name]
-        return (self.widths >= low) & (self.widths <= high)
-
-
-def grid(name: str) -> list[int]:
-    """Known widths, or others halfway between them: multiples of 8, the wider ones in octaves."""
-    half = {"known": 0.0, "others": 0.5}[name]
-    narrow = np.arange(48 + 16 * half, 256, 16)
-    places = np.arange(half, np.log2(6144 / 256) * STEPS_AN_OCTAVE + 1e-9) / STEPS_AN_OCTAVE
-    wide = 8 * np.round(256 * 2**places / 8)
-    return [int(w) for w in (*narrow, *wide)]
-
-
-def layers(widths: list[int]) -> pd.DataFrame:
-    """A table of square dense layers."""
-    same = {"op": "dense", "batch": BATCH, "in_h": 1, "in_w": 1, "k_h": 1, "k_w": 1}
-    rest = {"stride": 1, "padding": "same", "groups": 1, "dtype": "float32"}
-    return pd.DataFrame([same | {"c_in": w, "c_out": w} | rest for w in widths])
-
-
-def measured(widths: list[int], name: str, folder: Path, seed: int) -> Sweep:
-    """The measured layers, by `jaxcost measure`; kept in the folder."""
-    store = folder / f"{name}.db"
-    if not store.exists():
-        layers(widths).to_csv(folder / f"{name}.csv", index=False)
-        command = ["measure", "--sweep", folder / f"{name}.csv", "--store", store, "--seed", seed]
-        command += ["--processes", PROCESSES[name]]
-        subprocess.run([sys.executable, "-m", "jaxcost", *map(str, command)], check=True)
-    with Store.existing(store) as opened:
-        records = collect(opened, opened.partitions()[0]).records
-    records.sort(key=lambda record: record.layer.c_in)
-    return Sweep(
-        np.array([record.layer.c_in for record in records], float),
-        np.array([record.process_times for record in records]).T,
-        np.array([cores(record) for record in records]),
-        [record.status for record in records],
-    )
-
-
-def cores(record: Record) -> float:
-    """Seconds of processor for a second of the clock, in the median block."""
-    return float(np.median([b.usage.cpu_s / b.duration_s for b in record.loops if b.usage.cpu_s]))
 
 
 def fitted_to(known: Sweep, seconds: np.ndarray, device: jc.Device) -> tuple[Fitted, Fitted]:
@@ -175,7 +97,7 @@ def judged(
         "range": RANGES[name],
         "chosen": width,
         "best_measured": best,
-        "pace_ps": {"chosen": pace_of(width), "best measured": pace_of(best)},
+        "pace_ps": {"chosen by prediction": pace_of(width), "best of the sweep": pace_of(best)},
         "excess": excess[0],
         "excess_interval": _interval(excess[1:]),
         "measured": told([k for k, _ in knees]),
@@ -228,7 +150,9 @@ def shortlist(fits: tuple[Fitted, Fitted], device: jc.Device, name: str) -> list
 def verify(folder: Path, seed: int) -> dict[str, dict]:
     """The shortlist measured, then its best, the predicted and the sweep's best anew."""
     listed = json.loads((folder / "shortlist.json").read_text())
-    short = measured(sorted({w for some in listed.values() for w in some}), "shortlist", folder, seed + 20)
+    short = measured(
+        sorted({w for some in listed.values() for w in some}), "shortlist", folder, seed + 20
+    )
     others, predicted_ = measured_others(folder, seed)
     found = {}
     for name, some in listed.items():
@@ -238,7 +162,7 @@ def verify(folder: Path, seed: int) -> dict[str, dict]:
     again = {w for f in found.values() for w in (f["predicted"], f["verified"], *f["best"])}
     anew = measured(sorted(again), "anew", folder, seed + 10)
     for name, f in found.items():
-        f |= {kind: excess(anew, f[kind], name, seed) | {"width": f[kind]} for kind in WAYS}
+        f |= {kind: excess(anew, f[kind], name, seed) for kind in WAYS}
     return found
 
 
@@ -248,7 +172,8 @@ def excess(anew: Sweep, width: int, name: str, seed: int) -> dict:
     draws = [anew.time, *(anew.drawn(random) for _ in range(DRAWS))]
     paces = [seconds[some] / anew.widths[some] ** 2 for seconds in draws]
     over = [float(pace[anew.widths[some] == width][0] / pace.min() - 1) for pace in paces]
-    return {"excess": over[0], "interval": _interval(over[1:])}
+    pace = float(1e12 * paces[0][anew.widths[some] == width][0])
+    return {"width": width, "excess": over[0], "interval": _interval(over[1:]), "pace_ps": pace}
 
 
 def measured_others(folder: Path, seed: int) -> tuple[Sweep, dict[str, int]]:
@@ -288,18 +213,22 @@ def summary(runs: list[dict]) -> str:
     rows = []
     for number, run in enumerate(runs):
         for name, r in run["results"].items():
-            shown = {k: f"{r[k]['onset']:.0f}" for k in ("measured", "predicted")}
-            low, high = r["excess_interval"]
             few, many = r["knee_octaves_interval"]
             rows.append({
-                "run": number, "level": name, "chosen": r["chosen"], "best": r["best_measured"],
-                "excess_%": f"{100 * r['excess']:.1f} ({100 * low:.1f} to {100 * high:.1f})",
-                "knee": shown["measured"], "predicted": shown["predicted"],
+                "run": number + 1, "level": name, "best": r["best_measured"],
+                **{f"{way}_%": _excess(r["anew"][way]) for way in WAYS},
+                "knee": f"{r['measured']['onset']:.0f}",
+                "expected": f"{r['predicted']['onset']:.0f}",
                 "octaves": f"{r['knee_octaves']:+.2f} ({few:+.2f} to {many:+.2f})",
                 "rise_%": round(100 * r["measured"]["rise"]), "full_at": round(r["nominal"]),
                 "visible": r["measured"]["share_visible"],
             })  # fmt: skip
     return pd.DataFrame(rows).to_string(index=False)
+
+
+def _excess(found: dict) -> str:
+    low, high = (100 * end for end in found["interval"])
+    return f"{found['width']}: {100 * found['excess']:.1f} ({low:.1f} to {high:.1f})"
 
 
 def main() -> None:

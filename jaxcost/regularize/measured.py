@@ -58,7 +58,7 @@ def keep_measured(
         raise ValueError(refused("tolerance", tolerance, "a number from 0 to below 1"))
     if attempts < 1:
         raise ValueError(refused("attempts", attempts, "a whole number of at least 1"))
-    kept = keep_within(cost_fn, logits, target, multiple=multiple)
+    kept: list[np.ndarray] | None = keep_within(cost_fn, logits, target, multiple=multiple)
     found: dict[tuple[int, ...], tuple[float, list[np.ndarray]]] = {}
     while kept is not None and len(found) < attempts and _widths(kept) not in found:
         cost = float(measure(_widths(kept)))
@@ -70,8 +70,8 @@ def keep_measured(
         predicted = float(cost_fn(jnp.asarray(_widths(kept), dtype=float)))
         aim = predicted * (1 - tolerance / 2) * target / cost
         kept = _within_if_possible(cost_fn, logits, aim, multiple)
-    cost, kept = max(found.values(), key=lambda pair: (pair[0] <= target, -abs(pair[0] - target)))
-    return KeptMeasured(kept, cost, cost <= target, [(w, c) for w, (c, _) in found.items()])
+    cost, best = max(found.values(), key=lambda pair: (pair[0] <= target, -abs(pair[0] - target)))
+    return KeptMeasured(best, cost, cost <= target, [(w, c) for w, (c, _) in found.items()])
 
 
 def _widths(kept: Sequence[np.ndarray]) -> tuple[int, ...]:

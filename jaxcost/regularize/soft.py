@@ -109,7 +109,9 @@ def keep_within(
         found = price(jnp.asarray(tried, dtype=float))
         if found.shape != () or not 0 < float(found) < np.inf:
             value = found.shape or float(found)
-            raise ValueError(refused(f"cost_fn({list(tried)})", value, "one number that is above 0"))
+            raise ValueError(
+                refused(f"cost_fn({list(tried)})", value, "one number that is above 0")
+            )
         return float(found)
 
     if cost(steps) > target:

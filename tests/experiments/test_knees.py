@@ -27,7 +27,8 @@ def seconds(onset, saturation, after, noise=0.0):
 @pytest.mark.parametrize(("onset", "saturation"), [(700, 1500), (1500, 3500)])
 def test_a_planted_knee_is_found(onset, saturation, noise):
     found = knee(WIDTHS, seconds(onset, saturation, 3.0, noise))
-    assert found.visible and found.saturates
+    assert found.visible
+    assert found.saturates
     assert abs(np.log2(found.onset / onset)) < 0.25
     assert abs(np.log2(found.saturation / saturation)) < 0.25
     assert found.rise == pytest.approx(2.0, rel=0.1)
@@ -40,7 +41,8 @@ def test_no_knee_is_seen_where_there_is_none():
 
 def test_a_ramp_that_goes_on_does_not_saturate():
     found = knee(WIDTHS, seconds(3000, 20000, 4.0))
-    assert found.visible and not found.saturates
+    assert found.visible
+    assert not found.saturates
 
 
 def test_a_front_never_falls_and_is_read_in_the_logarithm_of_time():
@@ -48,7 +50,8 @@ def test_a_front_never_falls_and_is_read_in_the_logarithm_of_time():
     assert np.allclose(curve[0], [0.5, 0.625, 0.625, 0.875])
     assert judged.time_at(0.75, *curve) == pytest.approx(np.sqrt(32))
     assert judged.time_at(0.625, *curve) == pytest.approx(2.0)
-    assert np.isnan(judged.time_at(0.95, *curve)) and np.isnan(judged.time_at(0.4, *curve))
+    assert np.isnan(judged.time_at(0.95, *curve))
+    assert np.isnan(judged.time_at(0.4, *curve))
 
 
 def test_the_speed_up_of_networks_made_twice_as_fast_is_two():
