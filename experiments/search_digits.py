@@ -9,7 +9,8 @@ random widths. The times that are judged are measured once more, of all networks
     python experiments/search_digits.py calibrate|train|measure|finish --folder FOLDER
 
 Timing is in `calibrate` and `measure`. `digits_judged` says what "at equal accuracy" means; the
-data and the budgets were chosen by looking at the control and at the full network alone.
+data and the budgets were chosen by looking at the control and at the full network alone, but for the
+smallest of the latency's: 7.5 % was tried first, which is less than the smallest networks take.
 """
 
 import argparse
@@ -50,7 +51,7 @@ from jaxcost.measure.statistics import quantile_interval
 from jaxcost.regularize import keep_measured, keep_within
 from jaxcost.table import read_layer_table
 
-SHARES = {"latency": (0.5, 0.3, 0.19, 0.12, 0.075), "flops": (0.7, 0.5, 0.35, 0.25, 0.18)}
+SHARES = {"latency": (0.5, 0.3, 0.19, 0.12, 0.09), "flops": (0.7, 0.5, 0.35, 0.25, 0.18)}
 SEEDS, WHOLE, QUANTILE = range(5), 12, 0.25
 KNOWN = {"bottleneck": (4, 8, 16, 24, 40, 64, 96), "dense": (4, 8, 24, 64, 128, 256, 512)}
 

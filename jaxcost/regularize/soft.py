@@ -77,17 +77,19 @@ def keep_within(
     target: float,
     *,
     multiple: int = 1,
+    reopen: bool = True,
 ) -> list[np.ndarray]:
     """Which channels to keep so that the smaller network's cost is within its target.
 
-    Channels are given up, weakest logit first, until the cost is met, then in each layer the widest
-    that fits is taken: the strongest of those that were given up come back while they fit.
+    Channels are given up, weakest logit first, until the cost is met; then those that were given up
+    or closed by the training come back, strongest first, while they fit: a budget is to be used.
 
     Args:
         cost_fn: from widths, shape `(layers,)`, to a cost.
         logits: of the gates of each layer, shape `(channels,)` each; concrete.
         target: of the cost, in its unit.
         multiple: widths are whole multiples of it, as far as a layer has them.
+        reopen: whether channels that the training closed may come back, to be trained on.
     Returns: indices of the channels kept in each layer, ascending.
     Raises: ValueError: a network of the least widths costs more than the target; a target, multiple
         or cost that is no number above 0; logits that are traced, are no vectors or hold NaN.
@@ -115,11 +117,13 @@ def keep_within(
         return float(found)
 
     if cost(steps) > target:
-        least = f"at least {cost(steps):.4g}, the cost of the least widths {steps}"
-        raise ValueError(refused("target", target, least))
+        cheapest = f"at least {cost(steps):.4g}, the cost of the least widths {steps}"
+        raise ValueError(refused("target", target, cheapest))
     while cost(widths) > target:
         widths = _smaller(values, widths, steps)
-    while (larger := _larger(values, widths, steps, lambda w: cost(w) <= target)) is not None:
+    least = -np.inf if reopen else 0.0
+    fits = lambda w: cost(w) <= target  # noqa: E731
+    while (larger := _larger(values, widths, steps, fits, least)) is not None:
         widths = larger
     return [np.sort(np.argsort(-layer, kind="stable")[:w]) for layer, w in zip(values, widths)]
 
@@ -146,14 +150,15 @@ def _larger(
     widths: list[int],
     steps: list[int],
     fits: Callable[[list[int]], bool],
+    least: float,
 ) -> list[int] | None:
-    """One step more where the strongest channel given up was open, if any such fits."""
+    """One step more where the strongest channel left out is, above `least`, if any such fits."""
     strongest = [
         np.sort(layer)[-w - 1] if w + step <= len(layer) else -np.inf
         for layer, w, step in zip(values, widths, steps)
     ]
     for at in np.argsort(strongest)[::-1]:
         more = [w + steps[i] * (i == at) for i, w in enumerate(widths)]
-        if strongest[at] > 0 and fits(more):
+        if strongest[at] > least and fits(more):
             return more
     return None

@@ -168,8 +168,10 @@ def test_the_strongest_channels_within_the_target_are_kept():
     logits = [np.array([3.0, -1.0, 1.0, 2.0]), np.array([0.5, 5.0, 4.0])]
     kept = keep_within(lambda w: w[0] * w[1], logits, 4.0)
     assert [k.tolist() for k in kept] == [[0, 3], [1, 2]]
-    all_open = keep_within(lambda w: w[0] * w[1], logits, 100.0)
+    all_open = keep_within(lambda w: w[0] * w[1], logits, 100.0, reopen=False)
     assert [k.tolist() for k in all_open] == [[0, 2, 3], [0, 1, 2]]
+    reopened = keep_within(lambda w: w[0] * w[1], logits, 100.0)
+    assert [k.tolist() for k in reopened] == [[0, 1, 2, 3], [0, 1, 2]]
     by_two = keep_within(lambda w: w[0] * w[1], logits, 6.0, multiple=2)
     assert [len(k) for k in by_two] == [2, 2]
     with pytest.raises(ValueError, match="the least widths"):
