@@ -9,8 +9,8 @@ random widths. The times that are judged are measured once more, of all networks
     python experiments/search_digits.py calibrate|train|measure|finish --folder FOLDER
 
 Timing is in `calibrate` and `measure`. `digits_judged` says what "at equal accuracy" means; the
-data and the budgets were chosen by looking at the control and at the full network alone, but for the
-smallest of the latency's: 7.5 % was tried first, which is less than the smallest networks take.
+data and the budgets were chosen by looking at the control and at the full network alone, but the
+latency's smallest: 7.5 % was tried first, which is less than the smallest networks take.
 """
 
 import argparse
