@@ -217,8 +217,9 @@ def minima(runs: pd.DataFrame, device: Device, isolines: pd.DataFrame) -> list[d
             left=np.nan, right=np.nan,
         ))  # fmt: skip
         steps = spills(panel.runs, panel.sizes, device)
+        an_epoch = energies(model, panel.runs, "eagle-gpu")
         for line, (_, predicted) in panel.lines.items():
-            total = joules * predicted / energies(model, panel.runs, "eagle-gpu")
+            total = joules * predicted / an_epoch
             found += _minimum(panel.dataset, line, panel.sizes, total, steps, device)
     return found
 

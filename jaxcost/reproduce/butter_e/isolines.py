@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Array
 
-from jaxcost.device import device
+from jaxcost.device import Device, device
 from jaxcost.models.base import CostModel
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.run_table import runs_from_table
+from jaxcost.runs import TrainingRun
 from jaxcost.shapes import network_of_size
 
 if TYPE_CHECKING:
@@ -89,8 +92,12 @@ def panels(
 
 def energies(model: CostModel, runs: pd.DataFrame, node: str) -> np.ndarray:
     """Predicted energy of an epoch of each run, in J, shape `(rows,)`."""
-    of_all = jax.jit(jax.vmap(model, in_axes=(0, None)))
-    return np.asarray(of_all(runs_from_table(runs), device(node)), np.float64)
+    return np.asarray(_of_all(model, runs_from_table(runs), device(node)), np.float64)
+
+
+@eqx.filter_jit  # compiled once for all panels of a size
+def _of_all(model: CostModel, runs: TrainingRun, device: Device) -> Array:
+    return jax.vmap(model, in_axes=(0, None))(runs, device)
 
 
 def minima(panel: Panel) -> list[Minimum]:
