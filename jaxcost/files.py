@@ -1,6 +1,10 @@
 """Writing a file whole or not at all."""
 
+import contextlib
+import errno
 import os
+import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -8,22 +12,20 @@ from pathlib import Path
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write `content` under a temporary name, then rename it to `path`: no reader sees half a file.
 
-    Folders above it are made; on failure the file that was there before is untouched.
+    What is at `path` is treated as a shell's `>` would: a link is followed, a device, a pipe or
+    this process's own output is written to and stays what it is, and a file keeps its owner and
+    its permissions. Folders above it are made; on failure a file that was there is untouched.
+
+    Raises:
+        OSError: with `path` as its `filename`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp lets only its owner read; a result is as readable as the user's other files.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
+        if not _write_through(path, content):
+            # Not Path.resolve: until Python 3.13 it raises RuntimeError where links go in a circle.
+            _replace(Path(os.path.realpath(path)), content)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
     return path
 
@@ -31,6 +33,74 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 def write_text(path: str | Path, content: str) -> Path:
     """Write text in UTF-8, as `write_bytes` does."""
     return write_bytes(path, content.encode())
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is there and takes what is written to it, but is no file to be replaced."""
+    found = _found(path)
+    return found is not None and (_own_stream(found) is not None or not _is_file(found))
+
+
+def _write_through(path: Path, content: bytes) -> bool:
+    """Write to what is no file to be replaced; whether that was so."""
+    if not is_stream(path):
+        return False
+    own = _own_stream(path.stat())
+    sys.stdout.flush()  # what was printed before comes before it
+    handle = os.open(path, os.O_WRONLY) if own is None else os.dup(own)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    before = _found(path)
+    if before is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".jaxcost-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _as_before(temporary, before)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _as_before(path: Path, before: os.stat_result | None) -> None:
+    """Gives a new file the owner and permissions of the old one, or those of any new file."""
+    if before is None:
+        # mkstemp lets only its owner read; a result is as readable as the user's other files.
+        path.chmod(0o666 & ~_umask())
+        return
+    with contextlib.suppress(PermissionError, AttributeError):  # only root, and not on Windows
+        os.chown(path, before.st_uid, before.st_gid)
+    path.chmod(stat.S_IMODE(before.st_mode))
+
+
+def _found(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _is_file(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+
+
+def _own_stream(found: os.stat_result) -> int | None:
+    """Standard output or error, where that is what was found: `/dev/stdout`, under any name."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(found, os.fstat(number)):
+                return number
+    return None
 
 
 def _umask() -> int:

@@ -1,9 +1,12 @@
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from jaxcost.files import write_bytes, write_text
+from jaxcost.files import is_stream, write_bytes, write_text
 
 
 def test_content_replaces_what_was_there(tmp_path):
@@ -33,3 +36,118 @@ def test_a_file_is_as_readable_as_any_other(tmp_path):
     plain.touch()
     written = write_text(tmp_path / "written", "")
     assert stat.S_IMODE(written.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_link_is_followed_and_stays_one(tmp_path):
+    target = write_text(tmp_path / "elsewhere" / "target", "old")
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.symlink_to(second)
+    second.symlink_to("elsewhere/target")
+    assert write_text(first, "new") == first
+    assert target.read_text() == "new"
+    assert first.is_symlink()
+    assert second.is_symlink()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_link_to_nothing_makes_its_target(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "new" / "target")
+    write_text(tmp_path / "link", "x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "new" / "target").read_text() == "x"
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_text(tmp_path / "a", "x")
+    assert (tmp_path / "a").is_symlink()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755, 0o666])
+def test_a_file_keeps_its_permissions_and_owner(tmp_path, mode):
+    path = write_text(tmp_path / "file", "old")
+    path.chmod(mode)
+    if os.getuid() == 0:
+        os.chown(path, 12345, 54321)
+    before = path.stat()
+    after = write_text(path, "new").stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode, before.st_uid, before.st_gid,
+    )  # fmt: skip
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path, monkeypatch):
+    path = write_text(tmp_path / "file", "old")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # nothing stops root
+    with pytest.raises(PermissionError) as error:
+        write_text(path, "new")
+    assert error.value.filename == str(path)
+    assert path.read_text() == "old"
+
+
+def test_a_device_is_written_to_and_stays_one(tmp_path):
+    if os.getuid() == 0:
+        null = tmp_path / "null"
+        os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    else:
+        null = Path(os.devnull)
+    write_text(null, "x" * 10000)
+    assert stat.S_ISCHR(null.stat().st_mode)
+    assert is_stream(null)
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "größer")
+        assert os.read(reader, 100).decode() == "größer"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/proc/self/fd/1", "{}/link"])
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_the_own_output_is_written_to_in_its_place(tmp_path, name, kind):
+    """Also where it is a file: renamed over, what is printed later would be lost."""
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    out = tmp_path / "out"
+    code = (
+        "import sys; from jaxcost.files import write_text; print('before');"
+        "write_text(sys.argv[1], 'content\\n'); print('after')"
+    )
+    command = [sys.executable, "-c", code, name.format(tmp_path)]
+    if kind == "pipe":
+        printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    else:
+        with out.open("w") as file:
+            subprocess.run(command, stdout=file, check=True)
+        printed = out.read_text()
+    assert printed == "before\ncontent\nafter\n"
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_a_folder_is_refused_and_no_temporary_file_stays(tmp_path):
+    with pytest.raises(IsADirectoryError) as error:
+        write_text(tmp_path / "folder" / "..", "x")
+    assert error.value.filename == str(tmp_path / "folder" / "..")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_text(folder, "x")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_name_as_long_as_the_file_system_allows(tmp_path):
+    assert write_text(tmp_path / ("n" * 255), "x").read_text() == "x"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the device is Linux's")
+def test_a_full_disk_is_named_by_the_file():
+    with pytest.raises(OSError, match="No space left") as error:
+        write_text("/dev/full", "x")
+    assert error.value.filename == "/dev/full"

@@ -12,8 +12,9 @@ from jaxcost.cli.interrupts import Interrupts
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 _BAD_PATHS = {
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR),
-    *(errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST),
 }
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class RunError(Exception):
@@ -89,6 +90,8 @@ def _usage(error: BaseException) -> str:
 
 def _system(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in _DISK_FULL:
+        reason += "; nothing there was changed: free space, or write elsewhere"
     return f"{error.filename}: {reason}" if error.filename else reason
 
 

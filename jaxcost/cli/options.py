@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from jaxcost.files import is_stream
+
 
 def _seed(text: str) -> int:
     number = int(text) if str(text).isdecimal() else -1
@@ -47,14 +49,15 @@ def check_outputs(outputs: dict[str, Path | None], inputs: Iterable[Path] = ()) 
     Raises:
         ValueError: one line that names the option, the path and the way out.
     """
-    taken = {path.resolve(): f"the input {path}" for path in inputs}
+    taken = {os.path.realpath(path): f"the input {path}" for path in inputs}
     for option, path in outputs.items():
-        if path is None:
+        if path is None or is_stream(path):
             continue
         if path.is_dir():
             raise ValueError(f"{option} = {str(path)!r} is a folder; give the name of a file")
-        check_folder(option, path, path.absolute().parent)
-        other = taken.setdefault(path.resolve(), f"that of {option}")
+        target = os.path.realpath(path)
+        check_folder(option, path, Path(target).parent)
+        other = taken.setdefault(target, f"that of {option}")
         if other != f"that of {option}":
             raise ValueError(f"{option} = {str(path)!r} is the same file as {other}; give another")
 

@@ -14,7 +14,11 @@ from jaxcost.cli.errors import RunError, explain
         (ValueError("c_in = 0"), 2, "c_in = 0"),
         (RunError("too few"), 1, "too few"),
         (ConnectionError("no network; copy the file"), 1, "no network; copy the file"),
-        (OSError(errno.ENOSPC, "No space left", "x.json"), 1, "x.json: No space left"),
+        (
+            OSError(errno.ENOSPC, "No space left", "x.json"), 1,
+            "x.json: No space left; nothing there was changed: free space, or write elsewhere",
+        ),
+        (FileExistsError(errno.EEXIST, "File exists", "x"), 2, "x: File exists"),
         (OSError(errno.EIO, "Input/output error"), 1, "Input/output error"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "x: Permission denied"),
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), 2, "x: No such file"),
@@ -24,7 +28,7 @@ from jaxcost.cli.errors import RunError, explain
         (KeyError("x"), 1, "KeyError: 'x' (JAXCOST_TRACEBACK=1 shows where)"),
         (RuntimeError("a\nb"), 1, "RuntimeError: a (JAXCOST_TRACEBACK=1 shows where)"),
     ],
-)
+)  # fmt: skip
 def test_every_failure_has_its_status_and_its_words(error, status, line):
     assert explain(error) == (status, line)
 

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,31 @@ def test_two_outputs_are_two_files(tmp_path):
     path = tmp_path / "a"
     with pytest.raises(ValueError, match=r"^--report = .* is the same file as that of --out; give"):
         check_outputs({"--out": path, "--report": path})
+
+
+def test_what_is_no_file_may_be_given_twice_and_anywhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as of /dev for most users
+    os.mkfifo(tmp_path / "pipe")
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    for path in (os.devnull, tmp_path / "pipe", link):
+        check_outputs({"--out": Path(path), "--report": Path(path)})
+
+
+def test_the_folder_that_counts_is_that_of_a_links_target(tmp_path):
+    (tmp_path / "file").touch()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file" / "c.json")
+    with pytest.raises(
+        ValueError, match=r"^--out = .*link': .*file is a file; give another folder"
+    ):
+        check_outputs({"--out": link})
+
+
+def test_outputs_that_are_one_file_through_a_link_are_found(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    with pytest.raises(ValueError, match=r"^--report = .* is the same file as that of --out"):
+        check_outputs({"--out": tmp_path / "a", "--report": tmp_path / "link"})
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "0.5", "2147483648", ""])
