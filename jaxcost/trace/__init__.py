@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxcost.trace.counts import Counts
+from jaxcost.trace.liveness import Liveness
 from jaxcost.trace.memory import peak_bytes
 from jaxcost.trace.program import Program, trace_program
 from jaxcost.trace.records import Leaf
@@ -37,7 +38,8 @@ def count(
         256.0
     """
     program = trace_program(fn, args, kwargs, backward=backward)
-    walk = Walk(program.leaves, trips, program.named_by_path)
+    liveness = Liveness()
+    walk = Walk(program.leaves, trips, program.named_by_path, liveness)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})
     _own(found, program.leaves)
     inputs = program.jaxpr.invars[len(program.leaves) :]
@@ -46,7 +48,7 @@ def count(
         unknown=tuple(found.unknown),
         branches=tuple(found.branches),
         parameters=sum(leaf.size for leaf in program.leaves.values()) + sum(program.constants),
-        peak_bytes=peak_bytes(program.jaxpr),
+        peak_bytes=peak_bytes(program.jaxpr, liveness),
         input_bytes=float(total_bytes(v.aval for v in inputs)),
         warnings=tuple(_warnings(found, program)),
     )

@@ -31,7 +31,6 @@ _CALLS = {
     "fused_call": "jaxpr",
     "call_tf": "jaxpr",
 }
-HOLDING = (*_CALLS, "scan", "while", "cond", "shard_map", "custom_linear_solve")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,69 +38,90 @@ class Body:
     """A program within an operation: how often it runs, on what, and which results are used.
 
     `operands` are those of the operation, one for each input of the program, as far as known.
-    `same_results` says that its results are the operation's own.
+    `same_results` says that its results are the operation's own. Where a loop carries state from
+    one trip to the next, that begins at the input `state`, and at the first result of a body; a
+    condition has one result, which is always used.
     """
 
     jaxpr: Any
     times: float
     operands: Sequence[Any]
     same_results: bool = False
+    state: int = 0
+    is_condition: bool = False
+    used: tuple[bool, ...] | None = None
 
 
 def bodies(equation: Any) -> list[Body] | None:
-    """The programs that an operation runs, without branches; None where it holds none."""
+    """The programs that an operation holds: of a `while` its condition, then its body; of a `cond`
+    its branches, of which one runs; None where it holds none."""
     name, params = equation.primitive.name, equation.params
     if name in _CALLS:
         inner = params.get(_CALLS[name])
         if inner is None or not hasattr(opened(inner), "eqns"):
             return None
         return [Body(opened(inner), 1, equation.invars, same_results=True)]
-    if name == "scan":
-        return [Body(opened(params["jaxpr"]), params["length"], equation.invars)]
-    if name == "shard_map":
-        return [Body(opened(params["jaxpr"]), _shards(params), equation.invars)]
-    if name == "custom_linear_solve":
-        solve = params["jaxprs"].solve
-        return [Body(opened(solve), 1, ())]
-    return None
+    return _HOLDERS[name](equation) if name in _HOLDERS else None
 
 
-def loop(equation: Any) -> tuple[Body, Body]:
-    """The condition and the body of a `while`, each for one trip."""
+def _scan(equation: Any) -> list[Body]:
+    params = equation.params
+    body = opened(params["jaxpr"])
+    return [Body(body, params["length"], equation.invars, state=params["num_consts"])]
+
+
+def _while(equation: Any) -> list[Body]:
+    """Each for one trip."""
     params, operands = equation.params, list(equation.invars)
     of_cond, of_body = params["cond_nconsts"], params["body_nconsts"]
     state = operands[of_cond + of_body :]
-    return (
-        Body(opened(params["cond_jaxpr"]), 1, operands[:of_cond] + state),
-        Body(opened(params["body_jaxpr"]), 1, operands[of_cond : of_cond + of_body] + state),
-    )
+    condition, body = opened(params["cond_jaxpr"]), opened(params["body_jaxpr"])
+    constants = operands[of_cond : of_cond + of_body]
+    return [
+        Body(condition, 1, operands[:of_cond] + state, state=of_cond, is_condition=True),
+        Body(body, 1, constants + state, state=of_body),
+    ]
 
 
-def branches(equation: Any) -> list[Body]:
-    """The branches of a `cond` or `switch`, of which one runs."""
+def _cond(equation: Any) -> list[Body]:
     inside = equation.params["branches"]
     return [Body(opened(b), 1, equation.invars[1:], same_results=True) for b in inside]
+
+
+def _sharded(equation: Any) -> list[Body]:
+    inside = opened(equation.params["jaxpr"])
+    return [Body(inside, _shards(equation.params), equation.invars, same_results=True)]
+
+
+def _linear_solve(equation: Any) -> list[Body]:
+    """The solver, on its own constants and the right-hand sides; the other programs transpose."""
+    lengths, solve = equation.params["const_lengths"], opened(equation.params["jaxprs"].solve)
+    before = lengths.matvec + lengths.vecmat
+    operands = list(equation.invars)
+    own, sides = operands[before : before + lengths.solve], operands[sum(lengths) :]
+    return [Body(solve, 1, own + sides, same_results=True)]
+
+
+_HOLDERS = {
+    "scan": _scan,
+    "while": _while,
+    "cond": _cond,
+    "shard_map": _sharded,
+    "custom_linear_solve": _linear_solve,
+}
+HOLDING = (*_CALLS, *_HOLDERS)
+
+
+def carried(equation: Any) -> int:
+    """How many results of an operation are state that a loop carries from trip to trip."""
+    if equation.primitive.name == "while":
+        return len(equation.outvars)
+    return int(equation.params["num_carry"]) if equation.primitive.name == "scan" else 0
 
 
 def opened(jaxpr: Any) -> Any:
     """A program without the constants that it is closed over."""
     return getattr(jaxpr, "jaxpr", jaxpr)
-
-
-def live(jaxpr: Any, used: Sequence[bool] | None = None) -> list[Any]:
-    """The operations whose results are used, or that do something else besides, in order.
-
-    Compilers remove the rest. Args: used: of the program's results; None for all of them.
-    """
-    keep = [True] * len(jaxpr.outvars) if used is None else used
-    wanted = {id(v) for v, u in zip(jaxpr.outvars, keep) if u}
-    kept = []
-    for equation in reversed(jaxpr.eqns):
-        if equation.effects or any(id(v) in wanted for v in equation.outvars):
-            kept.append(equation)
-            wanted.update(id(v) for v in equation.invars)
-    kept.reverse()
-    return kept
 
 
 def _shards(params: Any) -> int:

@@ -1,85 +1,98 @@
 """The most memory that a program's values take at once, from its jaxpr."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from jax.extend.core import Literal
 
 from jaxcost.trace import work
-from jaxcost.trace.control import bodies, branches, live, loop
+from jaxcost.trace.liveness import Liveness, Step
+
+# What a compiler fuses with what makes its operands; anything else reads them from memory.
+_FUSED = ("elementwise", "reduction", "free", "movement")
+_UNFUSED = ("gather", "dynamic_update_slice", "scatter", "pad", "concatenate")
 
 
-def peak_bytes(jaxpr: Any) -> float:
-    """The most bytes that are alive at once, inputs included, run in the program's order.
+def peak_bytes(jaxpr: Any, liveness: Liveness | None = None) -> float:
+    """The most bytes that are alive at once, run in the program's order.
 
     A value lives from the operation that makes it to the last that reads it; inputs and results
     live throughout. What a compiler fuses away is counted, so this is an upper bound of what is
     needed, and no allocator's rounding is.
     """
-    return _held(jaxpr) + _beyond(jaxpr)
+    held = work.total_bytes(v.aval for v in (*jaxpr.invars, *jaxpr.constvars))
+    return float(held + _results(jaxpr) + _temporaries(jaxpr, None, liveness or Liveness()))
 
 
-def _held(jaxpr: Any) -> float:
-    return float(sum(work.value_bytes(v.aval) for v in (*jaxpr.invars, *jaxpr.constvars)))
+def _results(jaxpr: Any) -> int:
+    return work.total_bytes(v.aval for v in jaxpr.outvars)
 
 
-def _beyond(jaxpr: Any) -> float:
-    """The most bytes alive at once that are no inputs."""
-    equations = live(jaxpr)
-    last = {id(v): i for i, e in enumerate(equations) for v in e.invars}
-    last |= {id(v): len(equations) for v in jaxpr.outvars}
-    owners: dict[int, int] = {}  # the value in whose memory a view lies
-    sizes: dict[int, int] = {}
-    until: dict[int, int] = {}
-    alive, peak = 0, 0.0
-    ends: dict[int, list[int]] = {}
-    for index, equation in enumerate(equations):
-        made = 0
-        for out in equation.outvars:
-            owner = _viewed(equation, owners)
-            if owner is not None:
-                owners[id(out)] = owner
-                if owner in until:
-                    until[owner] = max(until[owner], last.get(id(out), index))
-                    ends.setdefault(until[owner], []).append(owner)
-                continue
-            owners[id(out)] = id(out)
-            sizes[id(out)] = 0 if _virtual(equation) else work.value_bytes(out.aval)
-            until[id(out)] = last.get(id(out), index)
-            ends.setdefault(until[id(out)], []).append(id(out))
-            made += sizes[id(out)]
-        alive += made
-        peak = max(peak, alive + _inside(equation))
-        for value in ends.pop(index, ()):
-            if until.get(value) == index:
-                alive -= sizes[value]
-                del until[value]
+def _temporaries(jaxpr: Any, used: Sequence[bool] | None, liveness: Liveness) -> int:
+    """The most bytes alive at once that are neither inputs nor results."""
+    steps = liveness.of(jaxpr, used).steps
+    owners = _owners(steps)
+    sizes = _sizes(jaxpr, steps, owners)
+    last = {owners.get(id(v), id(v)): i for i, step in enumerate(steps) for v in step.operands}
+    ends: dict[int, int] = {}  # bytes that are free after a step
+    alive, peak = 0, 0
+    for index, step in enumerate(steps):
+        for out in step.equation.outvars:
+            own = sizes.get(id(out), 0)
+            end = last.get(id(out), index)
+            ends[end] = ends.get(end, 0) + own
+            alive += own
+        peak = max(peak, alive + _inside(step, liveness))
+        alive -= ends.pop(index, 0)
     return peak
 
 
-def _viewed(equation: Any, owners: dict[int, int]) -> int | None:
-    """The value that a free operation's result is a view of."""
-    rule = work.rule_of(equation.primitive.name)
-    if rule.kind != "free" or not rule.view or _virtual(equation) or not equation.invars:
-        return None
-    operand = equation.invars[0]
-    return None if isinstance(operand, Literal) else owners.get(id(operand), id(operand))
+def _owners(steps: Sequence[Step]) -> dict[int, int]:
+    """The value in whose memory each view lies."""
+    owners: dict[int, int] = {}
+    for step in steps:
+        equation = step.equation
+        rule = work.rule_of(equation.primitive.name)
+        is_view = rule.kind == "free" and rule.view and not _is_virtual(step)
+        if is_view and equation.invars and not isinstance(equation.invars[0], Literal):
+            base = id(equation.invars[0])
+            owners.update((id(out), owners.get(base, base)) for out in equation.outvars)
+    return owners
 
 
-def _virtual(equation: Any) -> bool:
-    """Whether the result is made where it is read, and never in memory."""
-    rule = work.rule_of(equation.primitive.name)
-    made = equation.primitive.name == "broadcast_in_dim"
-    return rule.kind == "free" and (made or not rule.view)
+def _sizes(jaxpr: Any, steps: Sequence[Step], owners: dict[int, int]) -> dict[int, int]:
+    """Bytes of each value that is no input, result or view, and that is in memory at all."""
+    results = {owners.get(id(v), id(v)) for v in jaxpr.outvars}
+    read = {owners.get(id(v), id(v)) for step in steps if not _fuses(step) for v in step.operands}
+    sizes = {}
+    for step in steps:
+        for out, used in zip(step.equation.outvars, step.used):
+            unseen = id(out) in owners or id(out) in results or (step.bodies and not used)
+            if not (unseen or (_is_virtual(step) and id(out) not in read)):
+                sizes[id(out)] = work.value_bytes(out.aval)
+    return sizes
 
 
-def _inside(equation: Any) -> float:
-    """The most bytes alive within an operation beside its operands and results."""
-    name = equation.primitive.name
-    if name == "cond":
-        inner = branches(equation)
-    elif name == "while":
-        inner = list(loop(equation))
-    else:
-        inner = bodies(equation) or []
-    own = sum(work.value_bytes(v.aval) for v in equation.outvars)
-    return max((max(_beyond(body.jaxpr) - own, 0.0) for body in inner), default=0.0)
+def _is_virtual(step: Step) -> bool:
+    """Whether the result is made where it is read, unless something unfused reads it."""
+    rule = work.rule_of(step.equation.primitive.name)
+    made = step.equation.primitive.name == "broadcast_in_dim"
+    return not step.bodies and rule.kind == "free" and (made or not rule.view)
+
+
+def _fuses(step: Step) -> bool:
+    name = step.equation.primitive.name
+    unfused = any(name.startswith(prefix) for prefix in _UNFUSED)
+    return not step.bodies and work.rule_of(name).family in _FUSED and not unfused
+
+
+def _inside(step: Step, liveness: Liveness) -> int:
+    """The most bytes alive within an operation beside its operands and results.
+
+    A loop makes its next state beside the last one.
+    """
+    within = 0
+    for body in step.bodies:
+        beside = 0 if body.same_results else _results(body.jaxpr)
+        within = max(within, beside + _temporaries(body.jaxpr, body.used, liveness))
+    return within

@@ -17,7 +17,8 @@ from jaxcost.trace import opaque, work
 from jaxcost.trace import products as products
 from jaxcost.trace import random_numbers as random_numbers
 from jaxcost.trace import reductions as reductions
-from jaxcost.trace.control import Body, bodies, branches, live, loop
+from jaxcost.trace.control import Body
+from jaxcost.trace.liveness import Liveness, Step
 from jaxcost.trace.records import Branches, Leaf, Operation, Unknown
 
 _WRAPPER = re.compile(r"\w+\(|\)")  # jvp(conv1), transpose(jvp(conv1)), vmap(...)
@@ -67,6 +68,7 @@ class Walk:
         leaves: the parameters, by number.
         trips: of each `while` in turn, or of all.
         by_path: whether parameters name layers even where a scope does.
+        liveness: what of the program is used.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class Walk:
         leaves: Mapping[int, Leaf],
         trips: float | Sequence[float] | None,
         by_path: bool = False,
+        liveness: Liveness | None = None,
     ):
         self.leaves = leaves
         self.trips = trips
         self.by_path = by_path
+        self.liveness = liveness or Liveness()
         self.loops = 0
         self.names: dict[str, str] = {}
 
@@ -88,17 +92,17 @@ class Walk:
 
     def _inside(self, jaxpr: Any, frame: _Frame, used: Sequence[bool] | None = None) -> Found:
         found = Found()
-        for equation in live(jaxpr, used):
-            name = equation.primitive.name
-            if name == "cond":
-                self._branch(equation, frame, found)
+        for step in self.liveness.of(jaxpr, used).steps:
+            name = step.equation.primitive.name
+            if not step.bodies:
+                self._operation(step.equation, frame, found)
+            elif name == "cond":
+                self._branch(step, frame, found)
             elif name == "while":
-                self._loop(equation, frame, found)
-            elif (inner := bodies(equation)) is not None:
-                for body in inner:
-                    found.add(self._enter(equation, body, frame))
+                self._loop(step, frame, found)
             else:
-                self._operation(equation, frame, found)
+                for body in step.bodies:
+                    found.add(self._enter(step.equation, body, frame))
         return found
 
     def _enter(self, equation: Any, body: Body, frame: _Frame, times: float = 1) -> Found:
@@ -108,11 +112,9 @@ class Walk:
         lean = {id(i): frame.lean[id(o)] for i, o in pairs if id(o) in frame.lean}
         scope = self._scope(equation, frame.scope)
         times = frame.times * body.times * times
-        used = [type(v).__name__ != "DropVar" for v in equation.outvars]
-        same = body.same_results and len(used) == len(body.jaxpr.outvars)
         inner = _Frame(scope, times, leaves, lean)
-        found = self._inside(body.jaxpr, inner, used if same else None)
-        if same:
+        found = self._inside(body.jaxpr, inner, body.used)
+        if body.same_results and len(body.jaxpr.outvars) == len(equation.outvars):
             self._pass_out(body.jaxpr, equation, inner, frame)
         return found
 
@@ -124,19 +126,19 @@ class Walk:
             if id(inside) in inner.lean:
                 outer.lean[id(outside)] = inner.lean[id(inside)]
 
-    def _branch(self, equation: Any, frame: _Frame, found: Found) -> None:
-        choices = [self._enter(equation, body, frame) for body in branches(equation)]
+    def _branch(self, step: Step, frame: _Frame, found: Found) -> None:
+        choices = [self._enter(step.equation, body, frame) for body in step.bodies]
         each = tuple(choice.flops() for choice in choices)
         largest = max(range(len(each)), key=each.__getitem__)
-        scope = self._scope(equation, frame.scope)
+        scope = self._scope(step.equation, frame.scope)
         if len(choices) > 1:
             found.branches.append(Branches(scope, each, largest))
         found.add(choices[largest])
 
-    def _loop(self, equation: Any, frame: _Frame, found: Found) -> None:
-        trips = self._trips()
+    def _loop(self, step: Step, frame: _Frame, found: Found) -> None:
+        trips, equation = self._trips(), step.equation
         known = 1.0 if trips is None else trips
-        condition, body = loop(equation)
+        condition, body = step.bodies
         if trips is None:
             shapes = tuple(work.shape(v.aval) for v in equation.outvars)
             scope = self._scope(equation, frame.scope)
