@@ -1,14 +1,15 @@
 """Convolutions in one to three dimensions: grouped, depthwise, dilated, strided, transposed.
 
-macs = out batch * out channels * channels of a group * (pairs of output and tap)
+macs = out batch * out channels * channels of a group * (pairs of a position and a tap)
 
-Every tap counts at every output position, also where it lies in the padding; taps that would
-meet the zeros between the inputs of a transposed convolution do not.
+Every tap counts at every position of the smaller image, also where it lies in the padding: of a
+forward convolution that is the output, as papers count; of a transposed one, and of the gradient
+by an input, which is one, the input. So of padding beyond what keeps the size no tap counts, and
+either gradient counts as the forward pass.
 """
 
 import math
-
-import numpy as np
+from typing import Any
 
 from jaxcost.trace.products import product
 from jaxcost.trace.work import Site, Work, counted, shape
@@ -21,7 +22,7 @@ def _convolution(site: Site) -> Work:
     inside = [left[axis] for axis in numbers.lhs_spec[2:]]
     taps = [kernel[axis] for axis in numbers.rhs_spec[2:]]
     places = [out[axis] for axis in numbers.out_spec[2:]]
-    met = [_pairs(site, axis, *sizes) for axis, sizes in enumerate(zip(places, taps))]
+    met = [_pairs(numbers, *sizes) for sizes in zip(inside, taps, places)]
     batch, c_out = (out[axis] for axis in numbers.out_spec[:2])
     of_group = kernel[numbers.rhs_spec[1]]
     groups = site.params["feature_group_count"] * site.params["batch_group_count"]
@@ -43,12 +44,10 @@ def _convolution(site: Site) -> Work:
     return product(site, float(batch * c_out * of_group * math.prod(met)), sizes, "conv2d")
 
 
-def _pairs(site: Site, axis: int, places: int, taps: int) -> int:
-    """How many pairs of an output and a tap meet an input, or padding, and no inserted zero."""
-    spread = site.params["lhs_dilation"][axis]
-    if spread == 1:
-        return places * taps
-    before = site.params["padding"][axis][0]
-    output = np.arange(places)[:, None] * site.params["window_strides"][axis]
-    tap = np.arange(taps)[None] * site.params["rhs_dilation"][axis]
-    return int(np.count_nonzero((output + tap - before) % spread == 0))
+def _pairs(numbers: Any, inside: int, taps: int, places: int) -> int:
+    """Along one axis; in a gradient by weights the taps are an image and the places the weights.
+
+    JAX writes that gradient with batch and channels exchanged, so that the batch comes second.
+    """
+    by_weights = numbers.lhs_spec[0] > numbers.lhs_spec[1]
+    return places * min(inside, taps) if by_weights else taps * min(inside, places)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 CONVENTION = (
     "A multiply-add is 2 FLOPs. FLOPs are those of products, linear algebra and Fourier "
     "transforms, as papers count; elementwise FLOPs, transcendental functions and integer "
-    "operations are counted apart. Taps in the padding count. Bytes: each operand and result of "
-    "each operation once, before a compiler fuses any."
+    "operations are counted apart. Taps in the padding count; of a transposed convolution each tap "
+    "at each input. Bytes: each operand and result of each operation once, before a compiler "
+    "fuses any."
 )
 QUANTITIES = ("flops", "macs", "elementwise_flops", "transcendentals", "integer_ops")
 _SUMMED = (*QUANTITIES, "bytes_moved", "parameters")
