@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcost import memory_bound
+from jaxcost.item_sizes import item_bytes
 from jaxcost.memory_bound import MEMORY_BOUND, OPS
 from jaxcost.messages import nearest, refused, unknown
 from jaxcost.sizes import PADDINGS
@@ -16,15 +17,11 @@ from jaxcost.sizes import PADDINGS
 if TYPE_CHECKING:
     import pandas as pd
 
-ITEM_BYTES = {
-    "float64": 8,
-    "float32": 4,
-    "float16": 2,
-    "bfloat16": 2,
-    "int8": 1,
-    "float8_e4m3fn": 1,
-    "float8_e5m2": 1,
-}
+_DTYPES = (
+    *("float64", "float32", "float16", "bfloat16", "int8"),
+    *("float8_e4m3fn", "float8_e5m2"),
+)
+ITEM_BYTES = {name: item_bytes(name) for name in _DTYPES}
 TARGETS = ("time_s", "energy_j")
 CHOICES = {"op": OPS, "padding": PADDINGS, "dtype": tuple(ITEM_BYTES)}
 COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "groups")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jaxcost import memory_bound
+from jaxcost.item_sizes import item_bytes
 from jaxcost.memory_bound import OPS, PRODUCTS
 from jaxcost.messages import refused, unknown
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PADDINGS = ("same", "valid")
-DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
+_DTYPES = ("bfloat16", "float16", "float32", "float64")
+DTYPE_BYTES = {name: int(item_bytes(name)) for name in _DTYPES}
 _DENSE_ONES = ("in_h", "in_w", "k_h", "k_w", "stride", "dilation")
 _SIZES = (*_DENSE_ONES, "batch", "c_in", "c_out", "groups")
 

@@ -15,6 +15,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from jaxcost.item_sizes import item_bytes
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.operations import Operation, operation
 from jaxcost.messages import refused
@@ -201,7 +202,7 @@ def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation],
 
 
 def _tie(operand: Array, swap: ArrayLike, value: Array) -> Array:
-    shape = _head(operand.shape, -(-_UPDATE_BYTES // operand.dtype.itemsize))
+    shape = _head(operand.shape, -(-_UPDATE_BYTES // int(item_bytes(operand.dtype))))
     origin = (0,) * operand.ndim
     kept = lax.slice(operand, origin, shape)
     other = jnp.broadcast_to(value.astype(operand.dtype), shape)

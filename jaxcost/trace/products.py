@@ -91,4 +91,9 @@ def _scaled(site: Site) -> Work:
     numbers = site.params.get("dimension_numbers", (((2,), (2,)), ((0,), (0,))))
     macs, sizes = dot_sizes(site, numbers)
     moved = float(total_bytes((*site.inputs, *site.outputs)))
-    return Work(macs=macs, sizes=sizes | {"item_bytes": 1.0}, op="dense", bytes_moved=moved)
+    return Work(
+        macs=macs,
+        sizes=sizes | {"item_bytes": float(item_bytes(site.inputs[0]))},
+        op="dense",
+        bytes_moved=moved,
+    )

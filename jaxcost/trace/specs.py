@@ -13,11 +13,13 @@ from jaxcost.messages import nearest, unknown
 
 _SPEC = re.compile(r"^\s*(\w+)\s*\[([\d\s,]*)\]\s*$")
 _SHORT = {"f": "float", "i": "int", "u": "uint", "s": "int", "c": "complex", "bf": "bfloat"}
-_TYPES = (
+_NAMES = (
     *("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64"),
     *("uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"),
-    *("float8_e4m3fn", "float8_e5m2"),
+    *("float8_e4m3fn", "float8_e5m2", "float8_e4m3", "float8_e3m4", "float8_e8m0fnu"),
+    *("int4", "uint4", "int2", "uint2", "float4_e2m1fn"),
 )
+_TYPES = tuple(name for name in _NAMES if hasattr(jnp, name))  # older JAX has fewer
 
 
 def parse_spec(text: str) -> jax.ShapeDtypeStruct:

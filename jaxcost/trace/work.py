@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jaxcost import item_sizes
+
 _KEY_BYTES = 8  # of a random key, whose type has no size of its own
 
 
@@ -116,14 +118,15 @@ def shape(aval: Any) -> tuple[int, ...]:
     return tuple(extents)
 
 
-def item_bytes(aval: Any) -> int:
-    """Bytes of one element of a value; 4-bit types count as one byte."""
-    return int(getattr(getattr(aval, "dtype", None), "itemsize", _KEY_BYTES))
+def item_bytes(aval: Any) -> float:
+    """Bytes of one element of a value; of a type that has no size of its own, those of a key."""
+    dtype = getattr(aval, "dtype", None)
+    return item_sizes.item_bytes(dtype) if hasattr(dtype, "itemsize") else _KEY_BYTES
 
 
 def value_bytes(aval: Any) -> int:
-    """Bytes of a value."""
-    return size(aval) * item_bytes(aval)
+    """Bytes of a value; one of an odd number of half bytes ends in half a byte of nothing."""
+    return math.ceil(size(aval) * item_bytes(aval))
 
 
 def total_bytes(avals: Iterable[Any]) -> int:

@@ -12,6 +12,15 @@ from jaxcost.trace.specs import load_attribute, parse_spec
         ("int32[]", (), jnp.int32),
         ("pred[2]", (2,), jnp.bool_),
         ("u8[3]", (3,), jnp.uint8),
+        ("i4[2,2]", (2, 2), jnp.int4),
+        ("s4[2]", (2,), jnp.int4),
+        ("u4[2,2]", (2, 2), jnp.uint4),
+        ("int4[2,2]", (2, 2), jnp.int4),
+        ("uint4[8]", (8,), jnp.uint4),
+        ("i2[8]", (8,), jnp.int2),
+        ("float4_e2m1fn[2,2]", (2, 2), jnp.float4_e2m1fn),
+        ("float8_e8m0fnu[4]", (4,), jnp.float8_e8m0fnu),
+        ("bool[4]", (4,), jnp.bool_),
     ],
 )
 def test_shapes_are_read(text, shape, dtype):
