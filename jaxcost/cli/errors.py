@@ -31,12 +31,10 @@ def run(arguments: Sequence[str]) -> int:
         with Interrupts():
             status = _command().main(list(arguments), prog_name="jaxcost", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()
-        return FAILED
     except BaseException as error:
-        if isinstance(error, SystemExit):
-            raise
+        if _is_broken_pipe(error):
+            _discard_output()
+            return FAILED
         return _report(error)
     if status == INTERRUPTED:  # typer's answer to Ctrl-C
         return _report(KeyboardInterrupt())
@@ -71,6 +69,8 @@ def explain(error: BaseException) -> tuple[int, str]:
         return REFUSED, _usage(error)
     if isinstance(error, ValueError):
         return REFUSED, str(error)
+    if isinstance(error, SystemExit):  # the commands' own never come here
+        return REFUSED, f"the program was ended by the model's code ({_first_line(error)})"
     if isinstance(error, RunError | ConnectionError):
         return FAILED, str(error)
     if isinstance(error, OSError):
@@ -96,8 +96,19 @@ def _system(error: OSError) -> str:
 
 
 def _unforeseen(error: BaseException) -> str:
+    return f"{_first_line(error)} (JAXCOST_TRACEBACK=1 shows where)"
+
+
+def _first_line(error: BaseException) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first} (JAXCOST_TRACEBACK=1 shows where)"
+    return f"{type(error).__name__}: {first}"
+
+
+def _is_broken_pipe(error: BaseException) -> bool:
+    """Whether the reader has gone; typer makes of it a SystemExit."""
+    return isinstance(
+        error.__context__ if isinstance(error, SystemExit) else error, BrokenPipeError
+    )
 
 
 def _discard_output() -> None:

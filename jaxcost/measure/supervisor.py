@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from jaxcost.measure import wire
@@ -15,7 +16,13 @@ from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.timing import TimingRules
 from jaxcost.measure.wire import Visit
 
-COMMAND = (sys.executable, "-m", "jaxcost.measure.worker")
+# The folder that has this package comes last: where it is the current one, as in a checkout, a
+# file there is still never taken for a module of the same name that is installed.
+_HOME = str(Path(__file__).parents[2])
+_PROGRAM = (
+    f"import sys; sys.path.append({_HOME!r}); from jaxcost.measure.worker import main; main()"
+)
+COMMAND = (sys.executable, "-P", "-c", _PROGRAM)
 START_S = 180.0  # importing JAX and waking a device, on a busy machine
 _LAST_WORDS = 4000  # characters of a worker's error stream that are kept
 _END = None  # what the reading thread leaves when the worker's output ends
@@ -72,7 +79,6 @@ class Worker:
         platform: str = "",
         command: Sequence[str] = COMMAND,
     ) -> None:
-        environment = os.environ | ({"JAX_PLATFORMS": platform} if platform else {})
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -81,7 +87,7 @@ class Worker:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=environment,
+            env=_environment(platform),
         )
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._words = ""
@@ -172,6 +178,15 @@ class Worker:
     def _read_words(self, stream: IO[str]) -> None:
         for line in stream:
             self._words = (self._words + line)[-_LAST_WORDS:]
+
+
+def _environment(platform: str) -> dict[str, str]:
+    """This process's own, without the empty entries of PYTHONPATH: they mean the current folder."""
+    found = os.environ | ({"JAX_PLATFORMS": platform} if platform else {})
+    if "PYTHONPATH" in found:
+        folders = filter(None, found["PYTHONPATH"].split(os.pathsep))
+        found["PYTHONPATH"] = os.pathsep.join(folders)
+    return found
 
 
 def _start(target: Any, stream: Any) -> threading.Thread:

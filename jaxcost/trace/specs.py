@@ -1,9 +1,11 @@
 """Shapes written as text, `f32[1,224,224,3]`, and things named as `MODULE:ATTR`."""
 
+import contextlib
 import importlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,6 +15,7 @@ from jaxcost.messages import nearest, unknown
 
 _SPEC = re.compile(r"^\s*(\w+)\s*\[([\d\s,]*)\]\s*$")
 _SHORT = {"f": "float", "i": "int", "u": "uint", "s": "int", "c": "complex", "bf": "bfloat"}
+_MISSING = object()
 _NAMES = (
     *("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64"),
     *("uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"),
@@ -51,24 +54,46 @@ def _type_name(name: str) -> str:
 def load_attribute(name: str, *, call: bool = False) -> Any:
     """What `MODULE:ATTR` names; with `call`, what it returns when called without arguments.
 
-    The folder that the program runs in is searched, too.
+    The folder that the program runs in is searched, too: while the module is imported and called
+    after Python's own modules and before those installed, later after all others.
 
-    Raises: ValueError: no such module or attribute, or the call fails; with its own error.
+    Raises: ValueError: no such module or attribute, or the call fails or ends the program; with
+        its own error.
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise ValueError(f"{name!r} names no attribute; write MODULE:ATTR, such as models:resnet")
+    with _current_folder():
+        found = _found(module_name, attribute, name)
+        return _called(found, name) if call else found
+
+
+def _found(module_name: str, attribute: str, name: str) -> Any:
     found: Any = _module(module_name, name)
     for part in attribute.split("."):
         found = _attribute(found, part, name)
-    if not call:
-        return found
+    return found
+
+
+def _called(found: Any, name: str) -> Any:
     if not callable(found):
         raise ValueError(f"{name} is a {type(found).__name__} and cannot be called; drop --call")
-    try:
+    with _users_errors(f"{name}() failed"):
         return found()
-    except Exception as error:
-        raise ValueError(f"{name}() failed: {own_words(error)}") from error
+
+
+@contextlib.contextmanager
+def _users_errors(words: str) -> Iterator[None]:
+    """Within it the user's code runs: what it raises is an error of the input, in one line.
+
+    Also SystemExit and the like, which would end the command as if all were well.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ValueError(f"{words}: {own_words(error)}") from error
 
 
 def own_words(error: BaseException) -> str:
@@ -77,22 +102,41 @@ def own_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _module(module_name: str, name: str) -> Any:
+@contextlib.contextmanager
+def _current_folder() -> Iterator[None]:
+    """Within it the current folder comes before what is installed; afterwards it comes last."""
     here = os.getcwd()  # noqa: PTH109
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    if sys.path[-1:] == [here]:
+        sys.path.pop()
+    if here in sys.path or "" in sys.path:
+        yield
+        return
+    own = [i for i, folder in enumerate(sys.path) if _is_librarys(folder)]
+    sys.path.insert(max(own, default=-1) + 1, here)
     try:
+        yield
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+        sys.path.append(here)
+
+
+def _is_librarys(folder: str) -> bool:
+    """Whether a folder of the path has Python's own modules."""
+    library = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
+    return f"{folder}{os.sep}".startswith(library) and "-packages" not in folder
+
+
+def _module(module_name: str, name: str) -> Any:
+    with _users_errors(f"{name}: importing {module_name} failed"):
         return importlib.import_module(module_name)
-    except Exception as error:
-        raise ValueError(f"{name}: importing {module_name} failed: {own_words(error)}") from error
 
 
 def _attribute(found: Any, part: str, name: str) -> Any:
-    try:
-        return getattr(found, part)
-    except AttributeError:
-        near = nearest(part, [n for n in dir(found) if not n.startswith("_")])
-        hint = f"did you mean {near!r}?" if near else "look up its name there"
-        raise ValueError(f"{name}: there is no {part!r}; {hint}") from None
-    except Exception as error:
-        raise ValueError(f"{name}: reading {part!r} failed: {own_words(error)}") from error
+    with _users_errors(f"{name}: reading {part!r} failed"):
+        value = getattr(found, part, _MISSING)
+    if value is not _MISSING:
+        return value
+    near = nearest(part, [n for n in dir(found) if not n.startswith("_")])
+    hint = f"did you mean {near!r}?" if near else "look up its name there"
+    raise ValueError(f"{name}: there is no {part!r}; {hint}")

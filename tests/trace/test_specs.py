@@ -1,3 +1,6 @@
+import importlib
+import sys
+
 import jax.numpy as jnp
 import pytest
 
@@ -67,3 +70,93 @@ def test_a_builder_that_fails_shows_its_own_error():
 def test_what_cannot_be_called_is_refused():
     with pytest.raises(ValueError, match="is a float and cannot be called; drop --call"):
         load_attribute("math:pi", call=True)
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    """A folder to run in, for files of the user's; what is imported from it is forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    before = set(sys.modules)
+
+    def write(**files):
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+
+    yield write
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+ENDS = [
+    "raise SystemExit",
+    "raise SystemExit(0)",
+    "import sys; sys.exit('usage: me')",
+    "exec('class Own(BaseException): pass'); raise Own('mine')",
+    "import pytest; pytest.skip('not here', allow_module_level=True)",
+    "raise GeneratorExit",
+]
+
+
+@pytest.mark.parametrize("code", ENDS)
+@pytest.mark.parametrize("where", ["module", "builder", "attribute"])
+def test_what_ends_the_program_is_an_error_of_the_users_code(user, code, where):
+    if where == "module":
+        user(ends_a=code)
+    elif where == "builder":
+        user(ends_a=f"def f():\n    {code}")
+    else:
+        user(ends_a=f"def __getattr__(name):\n    if name == 'f': {code}")
+    with pytest.raises(ValueError, match=r"^ends_a:f.* failed: ") as raised:
+        load_attribute("ends_a:f", call=where == "builder")
+    assert "\n" not in str(raised.value)
+
+
+def test_an_interrupt_stays_one(user):
+    user(ends_b="raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_attribute("ends_b:f")
+
+
+SHADOW = "raise AssertionError('a file of the user was taken for a module of Python')"
+
+
+def test_the_users_files_come_before_what_is_installed_but_not_before_pythons_own(
+    user, tmp_path, monkeypatch
+):
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    for name in ("own_models", "own_parts"):
+        (installed / f"{name}.py").write_text("f = 'installed'")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(installed)])
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    user(this=SHADOW, jax=SHADOW, own_parts="f = 'mine'", own_models=(
+        "import contextlib, io, jax\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n    import this\n"
+        "from own_parts import f"
+    ))  # fmt: skip
+    assert load_attribute("own_models:f") == "mine"
+    assert sys.modules["this"].__file__ != str(tmp_path / "this.py")
+
+
+def test_afterwards_what_is_installed_comes_first(user, tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (installed / "own_library.py").write_text("f = 'installed'")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(installed)])
+    user(own_model="def f():\n    import own_late\n    return own_late.x", own_late="x = 3",
+         own_library=SHADOW)  # fmt: skip
+    for _ in range(2):
+        f = load_attribute("own_model:f")
+    assert importlib.import_module("own_library").f == "installed"
+    assert f() == 3
+    assert sys.path.count(str(tmp_path)) == 1
+
+
+def test_a_path_that_the_user_has_set_stays_as_it_is(user, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    before = [*sys.path]
+    user(own_third="f = 1")
+    assert load_attribute("own_third:f") == 1
+    assert sys.path == before
