@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost.fit.folds import Folds
+from jaxcost.fit.repeats import Repeats
 from jaxcost.workload import Workload
 
 LENGTH = 0.5  # a layer informs about others within a factor of two or so in each of its sizes
@@ -92,15 +93,22 @@ class Correction(eqx.Module):
 
 
 def cross_validate_correction(
-    x: np.ndarray, log_observed: np.ndarray, folds: Folds
+    x: np.ndarray, log_observed: np.ndarray, folds: Folds, repeats: Repeats | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
 
-    The correction is fitted anew in each fold, to the rows that the fold's model was fitted to.
+    The correction is fitted anew in each fold, to the layers that the fold's model was fitted to.
+
+    Args:
+        x: features of the rows, shape `(rows, features)`.
+        log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
+        repeats: which rows are of one layer; None: no two.
     """
+    alone = repeats or Repeats(np.arange(len(x)))
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
-        fitted = fit_correction(x[~out], (log_observed - log_model)[~out])
+        seen = alone.first[~alone.any(out)]
+        fitted = fit_correction(x[seen], (log_observed - log_model)[seen])
         centres, weights, explained, amplitude = (
             np.asarray(leaf, np.float64)
             for leaf in (fitted.centres, fitted.weights, fitted.explained, fitted.amplitude)

@@ -1,11 +1,11 @@
 """Prediction intervals that cover: conformal, wider where no layer like it was measured."""
 
 import dataclasses
-import math
 
 import numpy as np
 
 COVERAGE = 0.9
+_ROUNDING = 1e-9  # of weights such as thirds, which do not add up to exactly 1
 _WIDENINGS = (0.0, *np.geomspace(0.25, 16, 25))
 
 
@@ -28,36 +28,57 @@ class Intervals:
         reach = self.half_width * _scale(novelty, self.widening)
         return np.exp(log_predicted - reach), np.exp(log_predicted + reach)
 
-    def covers(self, error: np.ndarray, novelty: np.ndarray) -> float:
-        """Share of rows whose |ln(observed / predicted)| = |error| lies within the interval."""
-        return float((np.abs(error) <= self.half_width * _scale(novelty, self.widening)).mean())
+    def covers(
+        self, error: np.ndarray, novelty: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
+        """Share of rows whose |ln(observed / predicted)| = |error| lies within the interval.
+
+        Args: weights: of the rows, so that a layer measured several times counts once.
+        """
+        within = np.abs(error) <= self.half_width * _scale(novelty, self.widening)
+        return float(np.average(within, weights=weights))
 
 
 def calibrate_intervals(
-    rows: tuple[np.ndarray, np.ndarray], sweeps: tuple[np.ndarray, np.ndarray] | None = None
+    rows: tuple[np.ndarray, np.ndarray],
+    sweeps: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    weights: np.ndarray | None = None,
 ) -> Intervals:
-    """Intervals from out-of-fold errors, so that 90 % of rows left out are covered.
+    """Intervals from out-of-fold errors, so that 90 % of layers left out are covered.
 
-    The quantile is that of rows left out singly, with the finite-sample correction of conformal
-    prediction; the widening is the least that also covers 90 % of rows whose sweep was left out.
+    The quantile is that of layers left out singly, with the finite-sample correction of conformal
+    prediction; the widening is the least that also covers 90 % of those whose sweep was left out.
 
     Args:
         rows, sweeps: (ln(observed / predicted), novelty), each of shape `(rows,)`, of rows left
             out singly and by whole sweeps.
+        weights: of the rows, shape `(rows,)`, keyword-only: those of one layer add up to 1, and
+            what is covered is a row of a new layer. None: every row is a layer of its own.
     Source: Vovk, Gammerman, Shafer (2005), Algorithmic learning in a random world; Barber,
-        Candès, Ramdas, Tibshirani (2021), Predictive inference with the jackknife+ (CV+).
+        Candès, Ramdas, Tibshirani (2021), Predictive inference with the jackknife+ (CV+); Lee,
+        Barber, Willett (2023), Distribution-free inference with hierarchical data, section 3.
     """
-    candidates = [Intervals(_quantile(*rows, widening), float(widening)) for widening in _WIDENINGS]
+    each = np.ones(len(rows[0])) if weights is None else weights
+    candidates = [
+        Intervals(_half_width(*rows, each, widening), float(widening)) for widening in _WIDENINGS
+    ]
     if sweeps is None:
         return candidates[0]
-    enough = [c for c in candidates if c.covers(*sweeps) >= COVERAGE]
+    enough = [c for c in candidates if c.covers(*sweeps, weights) >= COVERAGE]
     return enough[0] if enough else candidates[-1]
 
 
-def _quantile(error: np.ndarray, novelty: np.ndarray, widening: float) -> float:
-    score = np.sort(np.abs(error) / _scale(novelty, widening))
-    rank = min(math.ceil(COVERAGE * (len(score) + 1)), len(score))
-    return float(max(score[rank - 1], 1e-9))
+def _half_width(
+    error: np.ndarray, novelty: np.ndarray, weights: np.ndarray, widening: float
+) -> float:
+    """The least score below which lies 90 % of the weight, that of the layer to come included."""
+    score = np.abs(error) / _scale(novelty, widening)
+    order = np.argsort(score)
+    below = np.cumsum(weights[order])
+    enough = below >= COVERAGE * (below[-1] + 1) - _ROUNDING
+    least = int(enough.argmax()) if enough.any() else -1
+    return float(max(score[order][least], 1e-9))
 
 
 def _scale(novelty: np.ndarray, widening: float) -> np.ndarray:

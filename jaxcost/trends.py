@@ -81,7 +81,7 @@ def efficiency_line(name: str) -> EfficiencyLine:
     years = jnp.asarray(fractional_years(gpus.launch_date.to_numpy()))
     found = fit(
         EfficiencyTrend, of_flops(np.ones(len(gpus))), Device(name, launch_year=years), joules,
-        robust=_LEAST_SQUARES, folds=10, starts=2,
+        robust=_LEAST_SQUARES, folds=10, starts=2, combine=False,
     )  # fmt: skip
     error = np.log(joules) - found.folds["rows"].predicted()
     bounds = calibrate_intervals((error, np.zeros(len(gpus))))

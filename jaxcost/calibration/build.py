@@ -10,7 +10,9 @@ from jaxcost import counts
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.correction import cross_validate_correction, features, fit_correction
 from jaxcost.device import Device
-from jaxcost.fit import Accuracy, FitResult, fit
+from jaxcost.fit import ROBUST, Accuracy, FitResult, fit
+from jaxcost.fit.folds import Folds
+from jaxcost.fit.repeats import Repeats
 from jaxcost.intervals import calibrate_intervals
 from jaxcost.models.base import LayerwiseCost, parameters_of
 from jaxcost.models.registry import BASELINES, MODELS, model_class
@@ -21,7 +23,7 @@ from jaxcost.workload import Workload, from_table
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_ROWS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
+LEAST_LAYERS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
 SPREAD = "process_cv"  # column with the coefficient of variation between processes
 _CONTRADICTS = np.log(2)
 
@@ -32,13 +34,13 @@ class _Candidate:
     result: FitResult
     corrected: dict[str, tuple[np.ndarray, np.ndarray]]  # by kind of fold: ln predicted, novelty
 
-    def error(self, log_observed: np.ndarray) -> float:
+    def error(self, log_observed: np.ndarray, weights: np.ndarray) -> float:
         """Mean over the kinds of fold of the mean |ln(predicted / observed)|.
 
         Not of the relative error, which forgives a prediction of almost nothing.
         """
-        kinds = [np.abs(p - log_observed).mean() for p, _ in self.corrected.values()]
-        return float(np.mean(kinds))
+        each = (np.abs(p - log_observed) for p, _ in self.corrected.values())
+        return float(np.mean([np.average(error, weights=weights) for error in each]))
 
 
 def fit_table(
@@ -56,7 +58,8 @@ def fit_table(
     Args:
         frame: as from `jaxcost.table.read_layer_table`; a column `sweep`, where there is one, says
             which layers were varied together, and whole sweeps are then left out in turn; rows
-            weigh the less the larger their `process_cv`, where a measurement has one.
+            weigh the less the larger their `process_cv`, where a measurement has one. Rows of
+            the same sizes are one layer, measured several times.
         device: what was measured.
         target: the measured column, `time_s` or `energy_j`, keyword-only.
         model: a name from `jaxcost.models.registry`; None takes the one with the smallest
@@ -64,65 +67,99 @@ def fit_table(
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
         starts, seed: as in `jaxcost.fit`, keyword-only.
-    Raises: ValueError: fewer than ten rows, rows that are no layers or have no cost, or whatever
+    Raises: ValueError: fewer than ten layers, rows that are no layers or have no cost, or whatever
         `jaxcost.fit` refuses.
     """
-    if len(frame) < LEAST_ROWS:
-        raise ValueError(
-            f"rows = {len(frame)} is not enough for intervals that are checked; "
-            f"measure at least {LEAST_ROWS} different layers"
-        )
+    check_enough(len(frame), len(frame), "layers")
     corrected = model is None if correction is None else correction
-    data = _Data.of(frame, device, target)
-    names = [n for n in _names_to_fit(model, len(frame)) if n == model or data.can_fit(n)]
+    data = MeasuredLayers.of(frame, device, target)
+    check_enough(len(frame), data.repeats.layers, "layers")
+    names = [n for n in _names_to_fit(model, data.repeats.layers) if n == model or data.can_fit(n)]
     # Half of a fit is compiling, which leaves Python to the other fits.
     with ThreadPoolExecutor() as pool:
-        fitted = pool.map(lambda name: data.fit(name, starts, seed), names)
+        fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
         results = dict(zip(names, fitted))
     chosen = [model] if model else list(results)
     candidates = [data.candidate(name, results[name], corrected) for name in chosen]
-    best = min(candidates, key=lambda c: c.error(data.log_observed))
+    best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
     return data.finish(best, results, corrected)
 
 
-def _names_to_fit(model: str | None, rows: int) -> list[str]:
-    """The model and the baselines to show beside it, as far as the rows suffice for each."""
+def check_enough(rows: int, different: int, what: str) -> None:
+    """ValueError where there are too few different layers (or runs) for intervals to be checked."""
+    if different >= LEAST_LAYERS or different == 1 < rows:  # of one layer, the fit says so
+        return
+    of = "" if different == rows else f" of {different} different {what}"
+    raise ValueError(
+        f"rows = {rows}{of} is not enough for intervals that are checked; "
+        f"measure at least {LEAST_LAYERS} different {what}"
+    )
+
+
+def _names_to_fit(model: str | None, layers: int) -> list[str]:
+    """The model and the baselines to show beside it, as far as the layers suffice for each."""
     if model is not None:
         model_class(model)
     wanted = [model] if model else list(MODELS)
     enough = [n for n in (*wanted, *BASELINES) if n in wanted or n in MODELS]
-    fits = [n for n in dict.fromkeys(enough) if len(parameters_of(MODELS[n])) <= rows]
+    fits = [n for n in dict.fromkeys(enough) if len(parameters_of(MODELS[n])) <= layers]
     return fits if model is None else list(dict.fromkeys([model, *fits]))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Data:
+class MeasuredLayers:
+    """The rows of a table as every fit to it sees them, with the same weights.
+
+    Attributes:
+        layers: a row each, leaves of shape `(rows,)`.
+        device: what was measured.
+        observed: in s or J, shape `(rows,)`.
+        sweeps: a label a row, where the table has them.
+        spread: of each row between processes, shape `(rows,)`, where the table has it.
+        x: features of the rows, shape `(rows, features)`.
+        repeats: which rows measured the same layer.
+    """
+
     layers: Workload
     device: Device
     observed: np.ndarray
     sweeps: list[str] | None
     spread: np.ndarray | None
     x: np.ndarray
+    repeats: Repeats
 
     @classmethod
-    def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "_Data":
+    def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "MeasuredLayers":
+        """The layers of a table that has the column `target`."""
         frame = validate_layers(frame, target=target)
         layers = from_table(frame)
         with double_precision():
             x = np.asarray(features(layers), np.float64)
         sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
         observed, spread = frame[target].to_numpy(float), _spread(frame, target)
-        return cls(layers, device, observed, sweeps, spread, x)
+        return cls(layers, device, observed, sweeps, spread, x, Repeats.of(layers))
 
     @property
     def log_observed(self) -> np.ndarray:
+        """ln of what each row measured, shape `(rows,)`."""
         return np.log(self.observed)
 
-    def fit(self, name: str, starts: int, seed: int) -> FitResult:
+    @property
+    def log_layer(self) -> np.ndarray:
+        """ln of what each row's layer cost, the mean of the layer's rows, shape `(rows,)`."""
+        mean, _ = self.repeats.combined(self.log_observed, self.spread, ROBUST)
+        return mean[self.repeats.layer]
+
+    def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
+        """A model of `jaxcost.models.registry`, fitted to these rows."""
         return fit(
             MODELS[name], self.layers, self.device, self.observed,
             sweeps=self.sweeps, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip
+
+    def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+        """ln of the corrected prediction of each left-out row, and its novelty."""
+        return cross_validate_correction(self.x, self.log_layer, folds, self.repeats)
 
     def can_fit(self, name: str) -> bool:
         """Whether the model gives every row a cost: some know products of matrices alone."""
@@ -130,24 +167,28 @@ class _Data:
         return name not in needs or bool((np.asarray(needs[name](self.layers)) > 0).all())
 
     def candidate(self, name: str, result: FitResult, corrected: bool) -> _Candidate:
-        kinds = {}
-        for kind, folds in result.folds.items():
-            if corrected:
-                kinds[kind] = cross_validate_correction(self.x, self.log_observed, folds)
-            else:
-                kinds[kind] = folds.predicted(), np.zeros(len(self.x))
+        """A fitted model with what it predicts of rows left out."""
+        alone = np.zeros(len(self.x))
+        kinds = {
+            kind: self.corrected(folds) if corrected else (folds.predicted(), alone)
+            for kind, folds in result.folds.items()
+        }
         return _Candidate(name, result, kinds)
 
     def finish(self, best: _Candidate, results: dict[str, FitResult], corrected: bool) -> Fitted:
+        """The best with its correction, intervals and errors, the others beside it."""
         result, observed = best.result, self.log_observed
         left_out = {k: (observed - p, novelty) for k, (p, novelty) in best.corrected.items()}
         model = result.model
         assert isinstance(model, LayerwiseCost)
         alone = np.log(np.asarray(model.layer_costs(self.layers, self.device), np.float64))
+        residual = np.column_stack([self.x, self.log_layer - alone])[self.repeats.first]
         fitted = Fitted(
             name=best.name,
             model=model,
-            intervals=calibrate_intervals(left_out["rows"], left_out.get("sweeps")),
+            intervals=calibrate_intervals(
+                left_out["rows"], left_out.get("sweeps"), weights=self.repeats.weights
+            ),
             estimates=result.estimates,
             covariance=result.covariance,
             singular_values=result.singular_values,
@@ -155,12 +196,12 @@ class _Data:
             model_errors=result.errors,
             baselines={n: r.errors for n, r in results.items() if n != best.name},
             warnings=(*result.warnings, *_contradictions(alone, observed)),
-            correction=fit_correction(self.x, observed - alone) if corrected else None,
-            layers=np.column_stack([self.x, observed - alone]) if corrected else None,
+            correction=fit_correction(residual[:, :-1], residual[:, -1]) if corrected else None,
+            layers=residual if corrected else None,
         )
         in_sample = np.log(np.asarray(fitted.layer_costs(self.layers, self.device), np.float64))
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
-        errors = {kind: Accuracy.of(p, observed) for kind, p in predictions.items()}
+        errors = {k: Accuracy.of(p, observed, self.repeats) for k, p in predictions.items()}
         return dataclasses.replace(fitted, errors=errors)
 
 

@@ -1,15 +1,15 @@
 """From a table of training runs to what a calibration knows of their energy."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxcost.calibration.build import LEAST_ROWS
+from jaxcost.calibration.build import check_enough
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
 from jaxcost.fit import FitResult, fit
-from jaxcost.intervals import COVERAGE, Intervals
+from jaxcost.fit.repeats import Repeats
+from jaxcost.intervals import calibrate_intervals
 from jaxcost.models.base import parameters_of
 from jaxcost.models.registry import RUN_MODELS, model_class
 from jaxcost.run_table import RUN_TARGET, networks_of, runs_from_table, validate_runs
@@ -36,7 +36,8 @@ def fit_runs(
     """Fits a model of training energy, and its intervals, to a table of measured runs.
 
     Errors are cross-validated by row, and by leaving out whole networks (data sets), as far as
-    the table has several; intervals cover 90 % of the rows of networks left out.
+    the table has several; intervals cover 90 % of the rows of networks left out. Rows of the same
+    run are one run, measured several times.
 
     Args:
         frame: as from `jaxcost.run_table.read_run_table`, of one device.
@@ -44,20 +45,18 @@ def fit_runs(
         model: a name from `jaxcost.models.registry.RUN_MODELS`; None takes the one with the
             smallest cross-validated error. keyword-only.
         starts, seed: as in `jaxcost.fit`, keyword-only.
-    Raises: ValueError: fewer than ten rows, rows that are no runs or have no energy, a working
+    Raises: ValueError: fewer than ten runs, rows that are no runs or have no energy, a working
         set larger than the device's last level, or whatever `jaxcost.fit` refuses.
     """
-    if len(frame) < LEAST_ROWS:
-        raise ValueError(
-            f"rows = {len(frame)} is not enough for intervals that are checked; "
-            f"measure at least {LEAST_ROWS} different runs"
-        )
+    check_enough(len(frame), len(frame), "runs")
     if model is not None:
         model_class(model, RUN_MODELS)
     frame = validate_runs(frame, target=True)
     runs, observed = runs_from_table(frame), frame[RUN_TARGET].to_numpy(float)
     check_runs(runs, device)
-    enough = [n for n, kind in RUN_MODELS.items() if len(parameters_of(kind)) <= len(frame)]
+    repeats = Repeats.of(runs)
+    check_enough(len(frame), repeats.layers, "runs")
+    enough = [n for n, kind in RUN_MODELS.items() if len(parameters_of(kind)) <= repeats.layers]
     results = {
         name: fit(
             RUN_MODELS[name], runs, device, observed, sweeps=networks_of(frame),
@@ -65,8 +64,9 @@ def fit_runs(
         )
         for name in dict.fromkeys([*([model] if model else []), *enough])
     }  # fmt: skip
-    best = model or min(results, key=lambda name: _error(results[name], observed))
-    return _finish(best, results, observed)
+    log_observed = np.log(observed)
+    best = model or min(results, key=lambda name: _error(results[name], log_observed, repeats))
+    return _finish(best, results, log_observed, repeats)
 
 
 def check_runs(runs: TrainingRun, device: Device) -> None:
@@ -76,20 +76,22 @@ def check_runs(runs: TrainingRun, device: Device) -> None:
     check_fits(jax.jit(jax.vmap(working_sets))(runs), levels(device), device.name)
 
 
-def _error(result: FitResult, observed: np.ndarray) -> float:
+def _error(result: FitResult, log_observed: np.ndarray, repeats: Repeats) -> float:
     """Mean over rows and networks left out of the mean |ln(predicted / observed)|."""
-    log_observed = np.log(observed)
-    kinds = [np.abs(f.predicted() - log_observed).mean() for f in result.folds.values()]
-    return float(np.mean(kinds))
+    each = (np.abs(f.predicted() - log_observed) for f in result.folds.values())
+    return float(np.mean([np.average(error, weights=repeats.weights) for error in each]))
 
 
-def _finish(best: str, results: dict[str, FitResult], observed: np.ndarray) -> Fitted:
+def _finish(
+    best: str, results: dict[str, FitResult], log_observed: np.ndarray, repeats: Repeats
+) -> Fitted:
     result = results[best]
-    left_out = result.folds.get("sweeps", result.folds["rows"]).predicted() - np.log(observed)
+    left_out = result.folds.get("sweeps", result.folds["rows"]).predicted() - log_observed
+    alike = np.zeros(len(left_out))
     return Fitted(
         name=best,
         model=result.model,
-        intervals=Intervals(_half_width(left_out)),
+        intervals=calibrate_intervals((left_out, alike), weights=repeats.weights),
         estimates=result.estimates,
         covariance=result.covariance,
         singular_values=result.singular_values,
@@ -98,9 +100,3 @@ def _finish(best: str, results: dict[str, FitResult], observed: np.ndarray) -> F
         baselines={n: r.errors for n, r in results.items() if n != best},
         warnings=result.warnings,
     )
-
-
-def _half_width(error: np.ndarray) -> float:
-    """The conformal 90 % quantile of |ln(predicted / observed)|."""
-    rank = min(math.ceil(COVERAGE * (len(error) + 1)), len(error))
-    return float(max(np.sort(np.abs(error))[rank - 1], 1e-9))

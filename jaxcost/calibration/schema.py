@@ -52,9 +52,10 @@ class DeviceRecord(_Record):
 
 
 class AccuracyRecord(_Record):
-    """Relative errors as fractions."""
+    """Relative errors as fractions; `layers` where several rows measured one."""
 
     rows: Annotated[int, Field(ge=1)]
+    layers: Annotated[int, Field(ge=1)] | None = None
     mean_absolute: FiniteFloat
     median_absolute: FiniteFloat
     within_10_percent: Annotated[FiniteFloat, Field(ge=0, le=1)]

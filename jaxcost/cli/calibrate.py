@@ -140,10 +140,10 @@ def _fit(
     from jaxcost.calibration.build import fit_table
     from jaxcost.cli.held_out import evaluate
     from jaxcost.cli.progress import working
-    from jaxcost.report.text import count
+    from jaxcost.report.study import in_words
 
     seen, unseen = (rows[rows["held_out"] == held].reset_index(drop=True) for held in (False, True))
-    with working(console, f"fitting and cross-validating on {count(len(seen), 'layer')}"):
+    with working(console, f"fitting and cross-validating on {in_words(seen)}"):
         fitted = fit_table(seen, device, seed=seed)
         fitted = evaluate(fitted, seen, unseen, device, seed=seed)
     return dataclasses.replace(fitted, warnings=(*warnings, *fitted.warnings))

@@ -129,11 +129,11 @@ def _fitted(
     from jaxcost.cli.progress import working
     from jaxcost.cli.provenance import provenance
     from jaxcost.report import Study
-    from jaxcost.report.text import count
+    from jaxcost.report.study import in_words
     from jaxcost.report.units import in_units_of
 
     content = path.read_bytes()
-    with working(console, f"fitting and cross-validating on {count(len(layers), 'layer')}"):
+    with working(console, f"fitting and cross-validating on {in_words(layers)}"):
         try:
             fitted = fit_table(layers, device, target=target, **settings)
         except ValueError as error:
@@ -149,11 +149,12 @@ def _fitted(
 def _print(console: "Console", study: "Study", source: str) -> None:
     from jaxcost.cli import show
     from jaxcost.report import tables
+    from jaxcost.report.study import in_words
 
     fitted = study.fitted
     corrected = ", corrected between measured layers" if fitted.correction else ""
     show.title(console, f"{fitted.name}{corrected}")
-    words = f"fitted to {study.target} of {len(study.table)} layers in {source}"
+    words = f"fitted to {study.target} of {in_words(study.table)} in {source}"
     show.line(console, f"{words}; device {study.calibration.device.name}", style="dim")
     console.print()
     show.table(console, tables.accuracy(fitted))

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcost.calibration.build import MeasuredLayers
 from jaxcost.calibration.fitted import Fitted
-from jaxcost.correction import cross_validate_correction, features
 from jaxcost.device import Device
-from jaxcost.fit import Accuracy, FitResult, fit
+from jaxcost.fit import Accuracy, FitResult
 from jaxcost.models.base import LayerwiseCost
-from jaxcost.models.registry import MODELS
-from jaxcost.precision import double_precision
-from jaxcost.workload import from_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,14 +44,14 @@ def evaluate(
         seen, unseen: tables of layers with `time_s`.
         device, seed: those of the fit.
     """
-    layers, observed = from_table(unseen), np.log(unseen["time_s"].to_numpy(float))
+    known, new = (MeasuredLayers.of(frame, device, "time_s") for frame in (seen, unseen))
 
     def accuracy(model: Fitted | LayerwiseCost) -> Accuracy:
-        costs = np.asarray(model.layer_costs(layers, device), np.float64)
-        return Accuracy.of(np.log(costs), observed)
+        costs = np.asarray(model.layer_costs(new.layers, device), np.float64)
+        return Accuracy.of(np.log(costs), new.log_observed, new.repeats)
 
     baselines = {
-        name: errors | {"held_out": accuracy(_layerwise(_refit(name, seen, device, seed)))}
+        name: errors | {"held_out": accuracy(_layerwise(known.fit(name, seed=seed)))}
         for name, errors in fitted.baselines.items()
     }
     return dataclasses.replace(
@@ -72,22 +69,9 @@ def predict_each_unseen(
 
     These are the predictions that the error `rows` of `fitted` is of: the folds are the same.
     """
-    result = _refit(fitted.name, layers, device, seed, target)
-    folds = result.folds["rows"]
-    if fitted.correction is None:
-        return np.exp(folds.predicted())
-    with double_precision():
-        x = np.asarray(features(from_table(layers)), np.float64)
-    log_observed = np.log(layers[target].to_numpy(float))
-    return np.exp(cross_validate_correction(x, log_observed, folds)[0])
-
-
-def _refit(
-    name: str, layers: "pd.DataFrame", device: Device, seed: int, target: str = "time_s"
-) -> FitResult:
-    sweeps = layers["sweep"].astype(str).tolist() if "sweep" in layers else None
-    observed = layers[target].to_numpy(float)
-    return fit(MODELS[name], from_table(layers), device, observed, sweeps=sweeps, seed=seed)
+    rows = MeasuredLayers.of(layers, device, target)
+    folds = rows.fit(fitted.name, seed=seed).folds["rows"]
+    return np.exp(folds.predicted() if fitted.correction is None else rows.corrected(folds)[0])
 
 
 def _layerwise(result: FitResult | Fitted) -> LayerwiseCost:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jaxcost.calibration import Calibration
+    from jaxcost.fit.repeats import Repeats
 
 
 def predict(
@@ -140,13 +141,24 @@ def _compare(
     if not rows.any():
         return
     value, low, high = (predicted[f"predicted_{target}{e}"].to_numpy() for e in ("", "_lo", "_hi"))
-    found = Accuracy.of(np.log(value[rows]), np.log(measured[rows]))
-    covered = ((low <= measured) & (measured <= high))[rows].mean()
+    repeats = _repeats(layers[rows])
+    found = Accuracy.of(np.log(value[rows]), np.log(measured[rows]), repeats)
+    inside = ((low <= measured) & (measured <= high))[rows]
+    covered = np.average(inside, weights=repeats.weights)
     show.line(
         console,
-        f"against {target} of {text.count(found.rows, what)}: "
+        f"against {target} of {text.of_rows(found.distinct, found.rows, what)}: "
         f"mean error {text.error(found.mean_absolute)}, "
         f"median {text.error(found.median_absolute)}, "
         f"{text.share(found.within_10_percent)} within ±10 %, "
         f"{text.share(covered)} inside their 90 % interval",
     )
+
+
+def _repeats(table: "pd.DataFrame") -> "Repeats":
+    """Which rows of a table of layers or runs measured the same."""
+    from jaxcost.fit.repeats import Repeats
+    from jaxcost.run_table import is_run_table, runs_from_table
+    from jaxcost.workload import from_table
+
+    return Repeats.of(runs_from_table(table) if is_run_table(table) else from_table(table))

@@ -22,7 +22,7 @@ def fit_run_table(
     from jaxcost.cli.progress import working
     from jaxcost.cli.provenance import provenance
     from jaxcost.models.registry import RUN_MODELS, model_class
-    from jaxcost.report.text import count
+    from jaxcost.report import text
     from jaxcost.run_table import RUN_TARGET, read_run_table
 
     if model is not None:
@@ -31,14 +31,16 @@ def fit_run_table(
     runs = of_device(read_run_table(table, target=True), device, table)
     measured_on = _device_of(runs, device, table)
     console = show.console()
-    with working(console, f"fitting and cross-validating on {count(len(runs), 'run')}"):
+    with working(console, f"fitting and cross-validating on {text.count(len(runs), 'row')}"):
         try:
             fitted = fit_runs(runs, measured_on, model=model, seed=seed)
         except ValueError as error:
             raise ValueError(f"{table}: {error}") from None
     source = provenance(table.name, content, rows=len(runs), model=model, seed=seed)
     Calibration(measured_on, {RUN_TARGET: fitted}, source).save(out)
-    _print(console, fitted, f"{len(runs)} runs in {table.name}; device {measured_on.name}")
+    found = fitted.errors["in_sample"]
+    words = text.of_rows(found.distinct, found.rows, "run")
+    _print(console, fitted, f"{words} in {table.name}; device {measured_on.name}")
     show.written(console, [out])
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,10 @@ from jax.typing import ArrayLike
 
 from jaxcost.device import Device
 from jaxcost.fit.accuracy import Accuracy
-from jaxcost.fit.folds import Folds, row_folds, sweep_folds
+from jaxcost.fit.folds import Folds, layer_folds, sweep_folds
 from jaxcost.fit.identify import Estimate, identify
 from jaxcost.fit.problem import Problem, predict_all, solve
+from jaxcost.fit.repeats import Repeats
 from jaxcost.fit.space import Space
 from jaxcost.messages import refused
 from jaxcost.models.base import CostModel
@@ -22,6 +24,10 @@ from jaxcost.workload import Workload
 
 ROBUST = 0.1  # ln ratio from which a row counts ever less: about the error of a good model
 FOLD_STARTS = 3  # fewer than for the fit itself: the folds' losses differ little from its loss
+_SHARED = (
+    "no sweep can be left out: one of them has all layers of the others; label them by what was "
+    "varied, not by when they were measured"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +72,12 @@ def fit(
     robust: float = ROBUST,
     noise: float | None = None,
     priors: bool = True,
+    combine: bool = True,
 ) -> FitResult:
-    """The model's parameters that make ln(predicted / observed) smallest over all rows.
+    """The model's parameters that make ln(predicted / observed) smallest over all layers.
+
+    Rows of the same layer are one layer measured several times: it counts once, by the mean of
+    its rows, in the fit, in every fold and in the errors (`jaxcost.fit.repeats`).
 
     Args:
         model: the class of the model (of an instance, its class is fitted afresh, with the
@@ -81,15 +91,16 @@ def fit(
         spread: coefficient of variation of each row's own measurement, such as between
             processes, shape `(rows,)`, >= 0; NaN where it is not known. A row that scatters by
             `robust` counts half. keyword-only.
-        folds: of cross-validation by row, at most one a row; 0 for none, keyword-only.
+        folds: of cross-validation by row, at most one a layer; 0 for none, keyword-only.
         starts: how many points to search from, keyword-only.
         seed: of the starts and the folds, keyword-only.
         robust: |ln ratio| from which a row counts ever less, in (0, 10], keyword-only.
         noise: standard deviation of ln(observed / predicted) against which priors are weighed;
             None: `robust`. keyword-only.
         priors: whether declared spreads of parameters count, keyword-only.
+        combine: whether rows of equal sizes are the same layer, keyword-only.
     Returns: a `FitResult`; computed in float64, the model in JAX's default precision.
-    Raises: ValueError: observations that are not finite and > 0, fewer rows than parameters,
+    Raises: ValueError: observations that are not finite and > 0, fewer layers than parameters,
         rows that are all alike.
     Example:
         >>> from jaxcost.device import device
@@ -103,41 +114,52 @@ def fit(
     space = Space.of(model)
     observed = np.asarray(observed, np.float64)
     _check_settings(folds, starts, robust)
-    _check_rows(space, workloads, device, observed, sweeps)
-    spread = _checked_spread(spread, len(observed))
-    masks = _masks(len(observed), folds, sweeps, seed)
+    _check_rows(workloads, device, observed, sweeps)
+    rows = len(observed)
+    _check_enough(space, rows, rows)
+    repeats = Repeats.of(workloads, device) if combine else Repeats(np.arange(rows))
+    _check_enough(space, rows, repeats.layers)
+    given = np.log(observed), _checked_spread(spread, rows)
+    log_mean, scatter = repeats.combined(*given, robust)
+    masks, shared = _masks(repeats, folds, sweeps, seed)
     with double_precision():
         problem = Problem.of(
-            space, workloads, device, observed,
-            robust=robust, noise=noise, priors=priors, spread=spread,
+            space, *_layers(workloads, device, repeats), np.exp(log_mean),
+            robust=robust, noise=noise, priors=priors, spread=scatter,
         )  # fmt: skip
-        best, losses, left_out = _solve_with_folds(problem, masks, starts, seed)
+        best, losses, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
         known = identify(problem, best)
-        in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))
+        in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))[repeats.layer]
     predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
         model=space.build(space.values(best)),
         estimates=known.estimates,
         covariance=known.covariance,
         singular_values=known.singular_values,
-        errors={k: Accuracy.of(v, np.log(observed)) for k, v in predictions.items()},
+        errors={k: Accuracy.of(v, given[0], repeats) for k, v in predictions.items()},
         losses=losses,
-        warnings=known.warnings,
+        warnings=(*known.warnings, *shared),
         folds=left_out,
     )
 
 
+def _layers(workloads: Any, device: Device, repeats: Repeats) -> tuple[Any, Device]:
+    """Each layer once: the first of its rows."""
+    of_rows = jax.tree.map(lambda leaf: leaf[repeats.first], workloads)
+    return of_rows, jax.tree.map(lambda leaf: leaf[repeats.first] if leaf.ndim else leaf, device)
+
+
 def _solve_with_folds(
-    problem: Problem, masks: dict[str, np.ndarray], starts: int, seed: int
+    problem: Problem, masks: dict[str, np.ndarray], repeats: Repeats, starts: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Folds]]:
-    rows = problem.log_observed.shape[0]
-    left_out = np.concatenate([np.zeros((1, rows), bool), *masks.values()])
+    unseen = [np.zeros((1, repeats.layers), bool), *map(repeats.any, masks.values())]
+    left_out = np.concatenate(unseen)
     numbers = [starts] + [min(FOLD_STARTS, starts)] * (len(left_out) - 1)
     vectors, losses = solve(problem, ~left_out, numbers, seed=seed)
     if not np.isfinite(losses[0]).any():
         name = problem.space.template.__name__
         raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
-    predicted = np.asarray(predict_all(problem, jnp.asarray(vectors)))
+    predicted = np.asarray(predict_all(problem, jnp.asarray(vectors)))[:, repeats.layer]
     ends = np.cumsum([1] + [len(mask) for mask in masks.values()])
     folds = {
         kind: Folds(mask, predicted[begin : begin + len(mask)])
@@ -146,13 +168,19 @@ def _solve_with_folds(
     return vectors[0], losses[0], folds
 
 
-def _masks(rows: int, folds: int, sweeps: Sequence[str] | None, seed: int) -> dict[str, np.ndarray]:
-    masks = {}
-    if folds and rows > 1:
-        masks["rows"] = row_folds(rows, folds=min(folds, rows), seed=seed)
-        if sweeps is not None and len(set(sweeps)) > 1:
-            masks["sweeps"] = sweep_folds(sweeps)
-    return masks
+def _masks(
+    repeats: Repeats, folds: int, sweeps: Sequence[str] | None, seed: int
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """By kind of fold, the rows that each leaves out; and why there are no sweeps, if so."""
+    if not folds or repeats.layers < 2:
+        return {}, ()
+    masks = {"rows": layer_folds(repeats, folds=folds, seed=seed)}
+    if sweeps is None or len(set(sweeps)) < 2:
+        return masks, ()
+    of_sweeps = sweep_folds(sweeps)
+    if repeats.any(of_sweeps).all(axis=1).any():
+        return masks, (_SHARED,)
+    return masks | {"sweeps": of_sweeps}, ()
 
 
 def _check_settings(folds: int, starts: int, robust: float) -> None:
@@ -165,7 +193,6 @@ def _check_settings(folds: int, starts: int, robust: float) -> None:
 
 
 def _check_rows(
-    space: Space,
     workloads: Workload | TrainingRun,
     device: Device,
     observed: np.ndarray,
@@ -185,17 +212,26 @@ def _check_rows(
         raise ValueError(
             refused(f"observed[{row}]", float(observed[row]), "a finite number above 0")
         )
+    for leaf in jax.tree.leaves(device):
+        if leaf.shape not in ((), (rows,)):
+            raise ValueError(
+                f"device {device.name!r} has a number of shape {leaf.shape}; "
+                f"give one for all rows, or one a row: ({rows},)"
+            )
+
+
+def _check_enough(space: Space, rows: int, layers: int) -> None:
+    """ValueError where there are fewer different layers than parameters, or but one."""
     name, needed = space.template.__name__, len(space.parameters)
-    if rows < needed:
-        raise ValueError(
-            f"rows = {rows} is not enough for {name}, which has {needed} parameters; "
-            f"measure at least {needed} different layers, or fit a model with fewer parameters"
-        )
-    leaves = [np.asarray(leaf).reshape(rows, -1) for leaf in jax.tree.leaves(workloads)]
-    leaves += _device_rows(device, rows)
-    if rows > 1 and all((leaf == leaf[0]).all() for leaf in leaves):
+    if layers == 1 < rows:
         raise ValueError(
             f"all {rows} rows describe the same layers; measure layers of different sizes"
+        )
+    if layers < needed:
+        of = "" if layers == rows else f" of {layers} different layers"
+        raise ValueError(
+            f"rows = {rows}{of} is not enough for {name}, which has {needed} parameters; "
+            f"measure at least {needed} different layers, or fit a model with fewer parameters"
         )
 
 
@@ -211,15 +247,3 @@ def _checked_spread(spread: ArrayLike | None, rows: int) -> np.ndarray | None:
         allowed = "a finite number of at least 0, or NaN where it is not known"
         raise ValueError(refused(f"spread[{row}]", float(given[row]), allowed))
     return given
-
-
-def _device_rows(device: Device, rows: int) -> list[np.ndarray]:
-    """The numbers of `device` that differ by row, each of shape `(rows, 1)`."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(device)]
-    for leaf in leaves:
-        if leaf.shape not in ((), (rows,)):
-            raise ValueError(
-                f"device {device.name!r} has a number of shape {leaf.shape}; "
-                f"give one for all rows, or one a row: ({rows},)"
-            )
-    return [leaf[:, None] for leaf in leaves if leaf.ndim]

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxcost.fit.repeats import Repeats
+
 
 @dataclasses.dataclass(frozen=True)
 class Folds:
-    """What models saw that were fitted without some of the rows.
+    """What models saw that were fitted without some of the rows, nor any other row of their layers.
 
     Attributes:
-        masks: shape `(folds, rows)`, True where a row was left out; each row in one fold.
+        masks: shape `(folds, rows)`, True where a row was left out to be predicted; each row in
+            one fold.
         log_predicted: ln of each fold's predictions for all rows, shape `(folds, rows)`.
     """
 
@@ -27,6 +30,12 @@ def row_folds(rows: int, *, folds: int = 5, seed: int = 0) -> np.ndarray:
     """Masks of shape `(folds, rows)`, True where a row is left out; each row in one, at random."""
     place = np.random.default_rng(seed).permutation(rows) % folds
     return place == np.arange(folds)[:, None]
+
+
+def layer_folds(repeats: Repeats, *, folds: int = 5, seed: int = 0) -> np.ndarray:
+    """The same, of whole layers: rows that measured one are left out together."""
+    most = min(folds, repeats.layers)
+    return row_folds(repeats.layers, folds=most, seed=seed)[:, repeats.layer]
 
 
 def sweep_folds(sweeps: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ from jaxcost.files import write_text
 from jaxcost.report import html, tables, text
 from jaxcost.report.curves import curves
 from jaxcost.report.figures import agreement, errors_by_kind
-from jaxcost.report.study import Study
+from jaxcost.report.study import Study, in_words
 from jaxcost.report.units import QUANTITIES
 
 _MOST_HELD_OUT = 60
@@ -57,7 +57,7 @@ def _subtitle(study: Study) -> str:
     corrected = ", corrected between measured layers" if study.fitted.correction else ""
     words = [
         f"{study.fitted.name}{corrected}",
-        f"fitted to {text.count(len(study.table) - len(study.held_out), 'layer')}",
+        f"fitted to {in_words(study.table[~study.table['held_out']])}",
         str(known.get("date_utc", ""))[:10],
         f"jaxcost {known['jaxcost']}" if "jaxcost" in known else "",
     ]
@@ -68,7 +68,7 @@ def _headline(study: Study) -> list[tuple[str, str]]:
     errors = study.fitted.errors
     if "held_out" in errors:
         found, of = errors["held_out"], "layers the model had never seen"
-        cards = [(text.error(found.median_absolute), f"median error on {found.rows} {of}")]
+        cards = [(text.error(found.median_absolute), f"median error on {found.distinct} {of}")]
         cards.append((text.share(found.within_10_percent), "of them predicted within ±10 %"))
         cards.append((text.share(study.coverage), "of them inside their 90 % interval"))
         return cards

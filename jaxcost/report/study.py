@@ -7,6 +7,8 @@ import numpy as np
 
 from jaxcost.calibration import Calibration
 from jaxcost.calibration.fitted import Fitted
+from jaxcost.fit.repeats import Repeats
+from jaxcost.report import text
 from jaxcost.report.layers import describe, kinds
 from jaxcost.workload import from_table
 
@@ -87,4 +89,15 @@ class Study:
         """Share of held-out layers within their 90 % interval; None without such layers."""
         rows = self.held_out
         inside = (rows["lower"] <= rows["measured"]) & (rows["measured"] <= rows["upper"])
-        return float(inside.mean()) if len(rows) else None
+        weights = repeats_of(rows).weights if len(rows) else None
+        return float(np.average(inside, weights=weights)) if len(rows) else None
+
+
+def repeats_of(table: "pd.DataFrame") -> Repeats:
+    """Which rows of a table of layers measured the same one."""
+    return Repeats.of(from_table(table))
+
+
+def in_words(table: "pd.DataFrame") -> str:
+    """How many layers a table has, and how many rows where these are more."""
+    return text.of_rows(repeats_of(table).layers, len(table), "layer")

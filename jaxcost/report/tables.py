@@ -11,7 +11,7 @@ from jaxcost.device import Device
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.report import text
 from jaxcost.report.layers import KINDS
-from jaxcost.report.study import Study
+from jaxcost.report.study import Study, repeats_of
 from jaxcost.report.units import QUANTITIES
 
 if TYPE_CHECKING:
@@ -45,14 +45,17 @@ def accuracy(fitted: Fitted, of: str = "layers") -> Table:
     """The chosen model's errors: in sample, cross-validated, held out, as far as they are known."""
     sweeps = {"sweeps": "networks left out"} if of == "runs" else {}
     ways = WAYS | sweeps
+    repeated = [a for a in fitted.errors.values() if a.layers is not None]
     return Table(
         ("predicted", of, "mean error", "median error", "within ±10 %"),
         tuple(
-            (ways[way], str(a.rows), *_sizes(a))
+            (ways[way], str(a.distinct), *_sizes(a))
             for way, a in ((way, fitted.errors[way]) for way in WAYS if way in fitted.errors)
         ),
         (False, True, True, True, True),
-    )
+        note=f"In {max(a.rows for a in repeated)} rows: each of the {of} counts once."
+        if repeated else "",
+    )  # fmt: skip
 
 
 def models(fitted: Fitted, of: str = "layers") -> Table:
@@ -88,8 +91,8 @@ def by_kind(study: Study) -> Table:
     return Table(
         ("kind of layer", "layers", "mean error", "median error", "within ±10 %"),
         tuple(
-            (kind, str(len(part)), *_sizes(accuracy_of(part)))
-            for kind, part in found.items() if len(part)
+            (kind, str(a.distinct), *_sizes(a))
+            for kind, a in ((kind, accuracy_of(part)) for kind, part in found.items() if len(part))
         ),
         (False, True, True, True, True),
     )  # fmt: skip
@@ -148,7 +151,7 @@ def memory(found: Device) -> str:
 
 def accuracy_of(rows: "pd.DataFrame") -> Accuracy:
     """The accuracy of the column `unseen` of a study's table."""
-    return Accuracy.of(np.log(rows["unseen"]), np.log(rows["measured"]))
+    return Accuracy.of(np.log(rows["unseen"]), np.log(rows["measured"]), repeats_of(rows))
 
 
 def _sizes(a: Accuracy) -> tuple[str, str, str]:

@@ -91,6 +91,12 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def of_rows(different: int, rows: int, what: str) -> str:
+    """`59 layers`; `59 layers, 295 rows` where some were measured several times."""
+    words = count(different, what)
+    return words if different == rows else f"{words}, {count(rows, 'row')}"
+
+
 def _prefix(value: float) -> tuple[float, str]:
     size = abs(value)
     if not (math.isfinite(size) and size):
