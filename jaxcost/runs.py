@@ -126,12 +126,12 @@ def training_run(
             "input first: what passes between layers is what the model is about"
         )
     _check_batch(n_observations, batch_size)
-    return TrainingRun(
-        mlp(chain, batch_size=batch_size),
-        n_observations=jnp.asarray(n_observations),
-        n_features=chain[0] if n_features is None else jnp.asarray(n_features),
-        n_labels=chain[-1] if n_labels is None else jnp.asarray(n_labels),
-    )
+    data = {
+        "n_observations": jnp.asarray(n_observations),
+        "n_features": chain[0] if n_features is None else jnp.asarray(n_features),
+        "n_labels": chain[-1] if n_labels is None else jnp.asarray(n_labels),
+    }
+    return TrainingRun(mlp(chain, batch_size=batch_size), **sizes.guarded(data, **data))
 
 
 def _check_batch(n_observations: ArrayLike, batch_size: ArrayLike) -> None:

@@ -1,11 +1,13 @@
 """Sizes of layers: what values are allowed, and the output size of a convolution or pooling.
 
-Values that JAX is tracing cannot be looked at and pass unchecked.
+Values that JAX is tracing cannot be looked at when a workload is built: `guarded` looks at them
+when the program runs.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,6 +110,24 @@ def output_size(
     beyond = jnp.where(_is_same(padding), 0.0, (kernel - 1) * dilation)
     _check_fits(size, beyond)
     return _strided(size - beyond, stride)
+
+
+def guarded(kept: Any, **sizes: Array) -> Any:
+    """`kept`, any pytree of arrays, which raises when the program runs if a traced size is wrong.
+
+    A size must then be finite and at least 0: one that a search or a mask drives to nothing
+    costs nothing. One check for all sizes, under `jit`, `vmap` and `grad`.
+
+    What happens then is Equinox's to say: EQX_ON_ERROR=nan makes every result NaN instead, and
+    EQX_ON_ERROR=off leaves the check out, for programs that must not call back to the host.
+    """
+    traced = {name: size for name, size in sizes.items() if is_traced(size)}
+    if not traced:
+        return kept
+    bad = [jnp.any(~(jnp.isfinite(size) & (size >= 0))) for size in traced.values()]
+    names = ", ".join(traced)
+    message = f"a size is negative or not finite ({names}); give finite numbers of at least 0"
+    return eqx.error_if(kept, jnp.stack(bad).any(), message)
 
 
 def is_traced(*values: object) -> bool:

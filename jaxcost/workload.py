@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SIZES = ("batch", "in_h", "in_w", "out_h", "out_w", "c_in", "c_out", "k_h", "k_w", "repeat")
+
+
 def _real(value: ArrayLike) -> Array:
     return jnp.asarray(value, dtype=float)
 
@@ -142,8 +145,8 @@ def conv2d(
 
     Args: all keyword-only, each a number, or of shape `(layers,)` for as many layers at once.
         Sizes are real and > 0; stride and dilation whole and >= 1; groups divide the channels
-        where these are whole. padding: 'same' or 'valid', as in XLA. Values that JAX is tracing
-        are not checked.
+        where these are whole. padding: 'same' or 'valid', as in XLA. Of values that JAX is
+        tracing, negative and NaN ones raise when the program runs (`jaxcost.sizes.guarded`).
     Returns: leaves of shape `(layers,)`; out_h and out_w by `jaxcost.sizes.output_size`.
     Raises: ValueError: a size out of range, groups that do not divide the channels, a kernel
         larger than the padded input; the message names the field, the value and the range.
@@ -151,8 +154,25 @@ def conv2d(
         >>> float(conv2d(in_h=7, in_w=7, c_in=8, c_out=8, k_h=3, k_w=3, stride=2).out_h[0])
         4.0
     """
-    extents = {"batch": batch, "in_h": in_h, "in_w": in_w, "c_in": c_in, "c_out": c_out}
-    extents |= {"k_h": k_h, "k_w": k_w, "groups": groups, "item_bytes": item_bytes}
+    layer = _conv2d(
+        in_h=in_h, in_w=in_w, c_in=c_in, c_out=c_out, k_h=k_h, k_w=k_w, batch=batch,
+        stride=stride, padding=padding, groups=groups, dilation=dilation, item_bytes=item_bytes,
+        bias=bias, repeat=repeat,
+    )  # fmt: skip
+    return _guarded(layer)
+
+
+def _conv2d(
+    *,
+    stride: ArrayLike = 1,
+    padding: str | Sequence[str] = "same",
+    dilation: ArrayLike = 1,
+    bias: ArrayLike = False,
+    repeat: ArrayLike = 1,
+    **extents: ArrayLike,
+) -> Workload:
+    """`conv2d` without a look at what is traced, for builders that looked already."""
+    extents = {"batch": 1, "groups": 1, "item_bytes": 4} | extents
     leaves = {name: sizes.positive(name, value) for name, value in extents.items()}
     sizes.check_groups(leaves["groups"], leaves["c_in"], leaves["c_out"])
     steps: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
@@ -164,6 +184,13 @@ def conv2d(
         bias=bias,
         repeat=sizes.not_negative("repeat", repeat),
     )
+
+
+def _guarded(layer: Workload) -> Workload:
+    """The layer, which raises when a size that JAX is tracing turns out to be none."""
+    names = [n for n, leaf in vars(layer).items() if sizes.is_traced(leaf) and n in _SIZES]
+    traced = {name: getattr(layer, name) for name in names}
+    return dataclasses.replace(layer, **sizes.guarded(traced, **traced))
 
 
 def dense(
@@ -181,8 +208,14 @@ def dense(
         >>> float(dense(c_in=784, c_out=512, batch=32).c_out[0])
         512.0
     """
+    return _guarded(_dense(c_in=c_in, c_out=c_out, positions=positions, **common))
+
+
+def _dense(
+    *, c_in: ArrayLike, c_out: ArrayLike, positions: ArrayLike = 1, **common: Any
+) -> Workload:
     places = sizes.positive("positions", positions)
-    layer = conv2d(in_h=places, in_w=1, c_in=c_in, c_out=c_out, k_h=1, k_w=1, **common)
+    layer = _conv2d(in_h=places, in_w=1, c_in=c_in, c_out=c_out, k_h=1, k_w=1, **common)
     return eqx.tree_at(lambda w: w.is_dense, layer, jnp.ones_like(layer.is_dense))
 
 
@@ -210,7 +243,8 @@ def mlp(
     """
     chain = sizes.chain("widths", widths)
     batch = sizes.positive("batch_size", batch_size)
-    return dense(c_in=chain[:-1], c_out=chain[1:], batch=batch, item_bytes=item_bytes, bias=bias)
+    chain, batch = sizes.guarded((chain, batch), widths=chain, batch_size=batch)
+    return _dense(c_in=chain[:-1], c_out=chain[1:], batch=batch, item_bytes=item_bytes, bias=bias)
 
 
 def cnn(
@@ -249,6 +283,7 @@ def cnn(
     widths = sizes.chain("channels", channels)
     common: dict[str, Any] = {"item_bytes": item_bytes, "bias": bias}
     batch = sizes.positive("batch_size", batch_size)
+    widths, batch = sizes.guarded((widths, batch), channels=widths, batch_size=batch)
     settings = {"kernel": kernel, "stride": stride, "padding": padding, "groups": groups}
     settings |= {"pool": pool}
     each = [sizes.per_layer(*setting, widths.shape[0] - 1) for setting in settings.items()]
@@ -262,7 +297,7 @@ def cnn(
             "batch": batch,
         }
         by = {"k_h": k, "k_w": k, "stride": step, "padding": pad, "groups": group}
-        layers.append(conv2d(**of, **by, **common))
+        layers.append(_conv2d(**of, **by, **common))
         high, wide = (
             sizes.output_size(size[0], kernel=window, stride=window, padding="valid")
             for size in (layers[-1].out_h, layers[-1].out_w)
