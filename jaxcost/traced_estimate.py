@@ -36,14 +36,37 @@ class ProgramEstimate:
     warnings: tuple[str, ...]
 
     @property
-    def latency(self) -> float | None:
-        """Of one run of the program, in s."""
-        return self._total("latency_s")
+    def latency_s(self) -> float | None:
+        """Of one run of the program, in s; None where the calibration has no times."""
+        return self._total("latency_s", "total")
 
     @property
-    def energy(self) -> float | None:
-        """Of one run of the program, in J."""
-        return self._total("energy_j")
+    def latency_s_lo(self) -> float | None:
+        """The lower end of its 90 % interval, in s."""
+        return self._total("latency_s", "total_lower")
+
+    @property
+    def latency_s_hi(self) -> float | None:
+        """The upper end of its 90 % interval, in s."""
+        return self._total("latency_s", "total_upper")
+
+    @property
+    def energy_j(self) -> float | None:
+        """Of one run of the program, in J; None, with `energy_reason`, where it is not known."""
+        return self._total("energy_j", "total")
+
+    @property
+    def energy_j_lo(self) -> float | None:
+        """The lower end of its 90 % interval, in J."""
+        return self._total("energy_j", "total_lower")
+
+    @property
+    def energy_j_hi(self) -> float | None:
+        """The upper end of its 90 % interval, in J."""
+        return self._total("energy_j", "total_upper")
+
+    latency = latency_s
+    energy = energy_j
 
     def layers(self) -> list[dict[str, Any]]:
         """The rows of `Counts.layers` with what each costs for one run of `repeat`."""
@@ -65,10 +88,7 @@ class ProgramEstimate:
         """As JSON holds it."""
         record = self.counts.record()
         for name in _TARGETS:
-            found = self.costs.get(name)
-            record[name] = found and found.total
-            record[f"{name}_lo"] = found and found.total_lower
-            record[f"{name}_hi"] = found and found.total_upper
+            record |= {end: getattr(self, end) for end in (name, f"{name}_lo", f"{name}_hi")}
         layers = [row | {"output": list(row["output"])} for row in self.layers()]
         return record | {
             "energy_reason": self.energy_reason,
@@ -76,8 +96,8 @@ class ProgramEstimate:
             "layers": layers,
         }
 
-    def _total(self, name: str) -> float | None:
-        return self.costs[name].total if name in self.costs else None
+    def _total(self, name: str, end: str) -> float | None:
+        return float(getattr(self.costs[name], end)) if name in self.costs else None
 
 
 def estimate(
@@ -106,7 +126,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
         )
     costs = {name: program_costs(found, f, loaded.device) for name, f in usable.items()}
     reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
-    warnings = [*found.warnings, *_other_device(loaded)]
+    warnings = [*found.warnings, *_nothing(found), *_other_device(loaded)]
     if any(not hasattr(f.model, "bandwidth") for f in usable.values()):
         warnings += _without_bandwidth(found)
     if "latency_s" in costs:
@@ -116,7 +136,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
 
 def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     """A line for each layer whose sizes lie outside what was measured, the costliest first."""
-    if fitted.layers is None:
+    if fitted.layers is None or not found.operations:
         return []
     measured = fitted.layers[:, : len(_SIZES)]
     low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
@@ -155,6 +175,15 @@ def _without_bandwidth(found: Counts) -> list[str]:
         "model knows no bandwidth; make one with jaxcost calibrate"
     )
     return [line]
+
+
+def _nothing(found: Counts) -> list[str]:
+    """Says why a cost of 0 is one: nothing is computed, or what is known does nothing."""
+    if sum(o.repeat * (o.flops + o.bytes_moved) for o in found.operations):
+        return []
+    if found.unknown:
+        return ["the cost of 0 is of what is known alone: all that computes is unknown"]
+    return ["the program computes nothing: it returns its inputs, constants or empty arrays"]
 
 
 def _other_device(calibration: Calibration) -> list[str]:

@@ -21,6 +21,7 @@ import numpy as np
 from jaxcost import counts
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
+from jaxcost.precision import double_precision
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.records import Operation
 from jaxcost.workload import Workload
@@ -83,14 +84,24 @@ def program_costs(
         fitted: a calibration's model of time or energy, of single layers.
         device: the calibration's.
         fusion: how much of what is no product is left after fusion.
-    Raises: ValueError: a program without operations.
+    Returns: `Costs`, computed in float64; of a program without operations, zeros of no length.
+    Raises: ValueError: a cost that is no finite number; the message names the operation.
     """
+    if not program.operations:
+        none = np.zeros(0)
+        return Costs(none, none, none, none, 0.0, 0.0, 0.0)
+    with double_precision():
+        return _costs(program, fitted, device, fusion)
+
+
+def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> Costs:
     layers = program.workload()
     repeat = np.array([operation.repeat for operation in program.operations])
-    is_product = np.array([o.work.sizes is not None for o in program.operations])
+    is_product = np.array([_has_work(o) for o in program.operations])
     each, novelty = _products(fitted, layers, device, is_product)
     other = _others(program.operations, fitted, fusion)
     each = np.where(is_product, each, other)
+    _check_finite(each, program.operations)
     reach = fitted.intervals.half_width * np.sqrt(
         1 + fitted.intervals.widening**2 * np.where(is_product, novelty, 1.0)
     )
@@ -105,6 +116,16 @@ def program_costs(
         total_lower=total * math.exp(-half),
         total_upper=total * math.exp(half),
     )
+
+
+def _check_finite(costs: np.ndarray, operations: Sequence[Operation]) -> None:
+    bad = np.flatnonzero(~(np.isfinite(costs) & (costs >= 0)))
+    if len(bad):
+        found = operations[bad[0]]
+        raise ValueError(
+            f"{found.name or found.op} with results of shape {found.outputs} has no finite cost: "
+            "its sizes are too large, or the calibration's model does not know such layers"
+        )
 
 
 def _products(
@@ -129,6 +150,11 @@ def _products(
     return each, novelty
 
 
+def _has_work(operation: Operation) -> bool:
+    """Whether it is a product of arrays that are not empty: others cost what they move."""
+    return operation.work.sizes is not None and operation.macs > 0
+
+
 def _others(operations: Sequence[Operation], fitted: Fitted, fusion: Fusion) -> np.ndarray:
     """Cost of each operation that is no product; 0 where the model knows no bandwidth."""
     bandwidth = float(getattr(fitted.model, "bandwidth", math.inf))
@@ -141,7 +167,7 @@ def _half_width(costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: 
     Layers of one kind err together, since what is wrong of one is wrong of its like; those of
     different kinds do not; and programs differ from their layers by `spread`.
     """
-    share = costs / max(costs.sum(), 1e-300)
+    share = costs / max(costs.sum(), np.finfo(float).tiny)
     kinds = _kinds(layers)
     of_kinds = [float((share * reach)[kinds == kind].sum()) for kind in np.unique(kinds)]
     return math.hypot(*of_kinds, _Z90 * fusion.spread)

@@ -152,3 +152,38 @@ def test_what_the_model_has_no_price_for_is_said_to_be_left_out(calibration):
     assert any("are left out" in line and "no bandwidth" in line for line in found.warnings)
     pure = jc.estimate(lambda x, w: x @ w, X, W, calibration=calibration)
     assert not any("are left out" in line for line in pure.warnings)
+
+
+def test_python_and_json_say_the_same_words(calibration):
+    found = jc.estimate(network, X, W, V, calibration=calibration)
+    record = found.record()
+    for name in ("latency_s", "energy_j"):
+        for end in ("", "_lo", "_hi"):
+            assert getattr(found, name + end) == record[name + end]
+    assert found.latency_s_lo < found.latency_s < found.latency_s_hi
+    assert found.energy_j is None
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: x, "computes nothing"),
+        (lambda x: None, "computes nothing"),
+    ],
+)
+def test_what_computes_nothing_costs_nothing_and_is_said_to(calibration, function, words):
+    found = jc.estimate(function, X, calibration=calibration)
+    assert found.latency_s == 0
+    assert any(words in line for line in found.warnings)
+    json.dumps(found.record(), allow_nan=False)
+
+
+@pytest.mark.parametrize("side", [10**8, 10**13])
+def test_sizes_beyond_float32_are_computed_in_float64(calibration, side):
+    def shape(*sides):
+        return jax.ShapeDtypeStruct(sides, jnp.float32)
+
+    rate = calibration.models["time_s"].model.rate
+    found = jc.estimate(jnp.dot, shape(side, side), shape(side, 10 * side), calibration=calibration)
+    assert found.latency_s == pytest.approx(20.0 * side**3 / float(rate), rel=1e-3)
+    json.dumps(found.record(), allow_nan=False)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
+from jaxcost.precision import double_precision
 from jaxcost.run_table import RUN_TARGET, runs_from_table
 from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload, from_table
@@ -63,13 +64,16 @@ class Calibration:
             runs, `jaxcost.run_table.read_run_table`.
         Returns: a copy; for each target T the columns predicted_T, predicted_T_lo, predicted_T_hi,
             in the target's unit.
-        Raises: ValueError: rows that are no layers.
+        Computed in float64.
+
+        Raises: ValueError: rows that are no layers, or for which a model has no price.
         """
         of_runs = RUN_TARGET in self.models
-        rows = runs_from_table(frame) if of_runs else from_table(frame)
+        with double_precision():
+            rows = runs_from_table(frame) if of_runs else from_table(frame)
+            found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
         frame = frame.copy()
-        for target, fitted in self.models.items():
-            ends = fitted.interval(rows, self.device)
+        for target, ends in found.items():
             for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
                 frame[f"predicted_{target}{suffix}"] = values
         return frame

@@ -13,6 +13,7 @@ from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.models.base import CostModel, LayerwiseCost
 from jaxcost.runs import TrainingRun
+from jaxcost.sizes import is_traced
 from jaxcost.workload import Workload
 
 
@@ -62,19 +63,32 @@ class Fitted:
         """The cost of a network, in the target's unit; differentiable.
 
         The sum over its layers; of a model of training: an epoch of a run, or a forward pass.
+
+        Raises: ValueError: a cost beyond what JAX's precision holds.
         """
         if not isinstance(self.model, LayerwiseCost):
-            return self.model(workload, device)
+            return self._representable(self.model(workload, device))
         assert isinstance(workload, Workload)
-        return jnp.sum(workload.repeat * self.layer_costs(workload, device))
+        return self._representable(jnp.sum(workload.repeat * self.layer_costs(workload, device)))
+
+    def _representable(self, cost: Array) -> Array:
+        if not is_traced(cost) and not np.isfinite(cost).all():
+            raise ValueError(
+                f"{self.name} gives a cost of {float(np.max(cost)):g} {self.model.unit}, beyond "
+                f"{cost.dtype}; give smaller sizes, or set jax_enable_x64"
+            )
+        return cost
 
     def interval(
         self, workload: Workload | TrainingRun, device: Device
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each layer's or run's cost and the ends of its 90 % interval, each a number a row."""
+        """Each layer's or run's cost and the ends of its 90 % interval, each a number a row.
+
+        Raises: ValueError: a row to which the model gives no cost, or none that is finite.
+        """
         if isinstance(workload, TrainingRun):
             return self._interval_of_runs(workload, device)
-        costs = np.asarray(self.layer_costs(workload, device), np.float64)
+        costs = self._priced(self.layer_costs(workload, device))
         if self.correction is None:
             novelty = np.zeros(len(costs))
         else:
@@ -85,5 +99,17 @@ class Fitted:
         self, runs: TrainingRun, device: Device
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         of_all = jax.jit(jax.vmap(self.model, in_axes=(0, None)))
-        costs = np.asarray(of_all(runs, device), np.float64)
+        costs = self._priced(of_all(runs, device))
         return costs, *self.intervals.around(np.log(costs), np.zeros(len(costs)))
+
+    def _priced(self, costs: Array) -> np.ndarray:
+        found = np.asarray(costs, np.float64)
+        bad = ~(np.isfinite(found) & (found > 0))
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValueError(
+                f"row {row + 1}: {self.name} gives it a cost of {found[row]:g} {self.model.unit}, "
+                "having no price for such work; leave it out, or use a calibration whose model "
+                "knows bytes, such as alpha-roofline"
+            )
+        return found

@@ -8,6 +8,7 @@ import numpy as np
 from jaxcost.calibration import Calibration
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.fit.repeats import Repeats
+from jaxcost.precision import double_precision
 from jaxcost.report import text
 from jaxcost.report.layers import describe, kinds
 from jaxcost.workload import from_table
@@ -60,7 +61,9 @@ class Study:
             unmeasured, facts: see the attributes, keyword-only.
         """
         fitted = calibration.models[target]
-        predicted, lower, upper = fitted.interval(from_table(layers), calibration.device)
+        with double_precision():
+            ends = fitted.interval(from_table(layers), calibration.device)
+        predicted, lower, upper = ends
         held = np.zeros(len(layers), bool) if held_out is None else held_out
         table = layers.assign(
             kind=kinds(layers),

@@ -5,9 +5,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from jaxcost.calibration import Calibration, load_calibration
+from jaxcost.measure.other_sweeps import other_sweep
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.workload import Workload, cnn, conv2d, from_table, mlp
 
@@ -118,3 +120,21 @@ def test_an_unknown_preset_is_refused_in_one_line():
     assert "'quadro-t200' is not known; did you mean 'quadro-t2000'?" in line
     assert "no file" in line
     assert "\n" not in line
+
+
+def test_what_a_model_has_no_price_for_is_refused_and_not_free():
+    frame = pd.DataFrame([layer.row() for layer in other_sweep("memory_bound")])
+    with pytest.raises(ValueError, match="row 1: alpha-flops gives it a cost of 0 s, having no"):
+        load_calibration("quadro-t2000").predict(frame)
+
+
+def test_sizes_beyond_float32_are_predicted_in_float64(table):
+    large = table.iloc[:1].assign(**dict.fromkeys(("batch", "in_h", "in_w"), 2**31 - 1))
+    large = large.assign(op="conv2d", c_in=2**31 - 1, c_out=2**31 - 1, k_h=1, k_w=1)
+    found = load_calibration("quadro-t2000").predict(large)
+    assert 1e30 < found["predicted_time_s"].iloc[0] < 1e60
+
+
+def test_a_cost_beyond_float32_is_refused():
+    with pytest.raises(ValueError, match=r"a cost of inf s, beyond float32; give smaller sizes"):
+        load_calibration("quadro-t2000").latency(mlp([1e20, 1e20, 10], batch_size=32))

@@ -6,6 +6,7 @@ from jaxcost.correction import fit_correction
 from jaxcost.device import Device, device
 from jaxcost.fit import Estimate
 from jaxcost.report import tables
+from jaxcost.report.study import repeats_of
 
 
 def _cells(table):
@@ -62,7 +63,7 @@ def test_errors_by_kind_are_of_layers_that_the_fit_had_not_seen(plain, checked):
     assert [row["kind of layer"] for row in everything] == [
         "dense", "conv K×K", "depthwise", "grouped",
     ]  # fmt: skip
-    assert sum(int(row["layers"]) for row in everything) == len(plain.table)
+    assert sum(int(row["layers"]) for row in everything) == repeats_of(plain.table).layers
     assert sum(int(row["layers"]) for row in some) == len(checked.held_out)
 
 
