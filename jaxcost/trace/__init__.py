@@ -8,6 +8,7 @@ from jaxcost.trace.liveness import Liveness
 from jaxcost.trace.memory import peak_bytes
 from jaxcost.trace.program import Program, trace_program
 from jaxcost.trace.records import Leaf
+from jaxcost.trace.sharding import spread
 from jaxcost.trace.walk import Found, Walk
 from jaxcost.trace.work import total_bytes
 from jaxcost.workload import Workload
@@ -42,6 +43,8 @@ def count(
     walk = Walk(program.leaves, trips, program.named_by_path, liveness)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})
     _own(found, program.leaves)
+    over = spread(program.jaxpr, (fn, args, kwargs))
+    found.unknown += over.unseen()
     inputs = program.jaxpr.invars[len(program.leaves) :]
     return Counts(
         operations=tuple(found.operations),
@@ -50,7 +53,8 @@ def count(
         parameters=sum(leaf.size for leaf in program.leaves.values()) + sum(program.constants),
         peak_bytes=peak_bytes(program.jaxpr, liveness),
         input_bytes=float(total_bytes(v.aval for v in inputs)),
-        warnings=tuple(_warnings(found, program)),
+        warnings=(*_warnings(found, program), *over.warnings()),
+        devices=over.devices,
     )
 
 

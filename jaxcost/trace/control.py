@@ -89,8 +89,8 @@ def _cond(equation: Any) -> list[Body]:
 
 
 def _sharded(equation: Any) -> list[Body]:
-    inside = opened(equation.params["jaxpr"])
-    return [Body(inside, _shards(equation.params), equation.invars, same_results=True)]
+    """What one of the devices does."""
+    return [Body(opened(equation.params["jaxpr"]), 1, equation.invars, same_results=True)]
 
 
 def _linear_solve(equation: Any) -> list[Body]:
@@ -122,13 +122,3 @@ def carried(equation: Any) -> int:
 def opened(jaxpr: Any) -> Any:
     """A program without the constants that it is closed over."""
     return getattr(jaxpr, "jaxpr", jaxpr)
-
-
-def _shards(params: Any) -> int:
-    """On how many devices the program runs, each on its own part."""
-    extents = dict(params["mesh"].shape)
-    manual = params.get("manual_axes") or extents
-    count = 1
-    for axis in manual:
-        count *= extents[axis]
-    return count

@@ -35,6 +35,8 @@ class Counts:
         peak_bytes: the most bytes that are alive at once, run in the program's order, unfused.
         input_bytes: bytes of the program's inputs, without the parameters.
         warnings: what the reader must mind.
+        devices: how many the program runs on; what it says for one of them, inside `shard_map`, is
+            counted for one, and all else for all together.
 
     Example:
         >>> import jax.numpy as jnp, jaxcost as jc
@@ -49,6 +51,7 @@ class Counts:
     peak_bytes: float
     input_bytes: float
     warnings: tuple[str, ...] = ()
+    devices: int = 1
 
     @property
     def macs(self) -> float:
@@ -145,6 +148,7 @@ class Counts:
             **totals,
             "parameters": self.parameters,
             "peak_bytes": self.peak_bytes,
+            "devices": self.devices,
             "unknown": [unknown.record() for unknown in self.unknown],
             "branches": [dataclasses.asdict(branch) for branch in self.branches],
             "warnings": list(self.warnings),

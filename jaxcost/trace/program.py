@@ -38,7 +38,8 @@ def trace_program(
     try:
         prepared = prepare(model, args, kwargs)
         function = _with_backward(prepared) if backward else prepared.function
-        closed = jax.make_jaxpr(function)(prepared.parameters, *prepared.rest)
+        with jax.disable_jit(False):  # loops stay loops, whatever the caller debugs with
+            closed = jax.make_jaxpr(function)(prepared.parameters, *prepared.rest)
     except ValueError as error:
         if _is_ours(error):
             raise

@@ -15,7 +15,8 @@ def _reduce(site: Site) -> Work:
     operand = site.inputs[0]
     each = 2 if is_complex(operand) else 1
     operands = 1 if site.primitive != "reduce" else max(len(site.outputs), 1)
-    return arithmetic(operand, float(each * operands * (size(operand) - size(site.outputs[0]))))
+    combined = max(size(operand) - size(site.outputs[0]), 0)
+    return arithmetic(operand, float(each * operands * combined))
 
 
 @counted("reduction", "cumsum", "cumprod", "cummax", "cummin")

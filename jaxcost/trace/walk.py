@@ -8,7 +8,6 @@ from typing import Any
 import jax
 
 # Importing them registers their rules.
-from jaxcost.trace import collectives as collectives
 from jaxcost.trace import convolutions as convolutions
 from jaxcost.trace import elementwise as elementwise
 from jaxcost.trace import linear_algebra as linear_algebra
@@ -17,9 +16,11 @@ from jaxcost.trace import opaque, work
 from jaxcost.trace import products as products
 from jaxcost.trace import random_numbers as random_numbers
 from jaxcost.trace import reductions as reductions
+from jaxcost.trace.collectives import COLLECTIVES, exchange
 from jaxcost.trace.control import Body
 from jaxcost.trace.liveness import Liveness, Step
 from jaxcost.trace.records import Branches, Leaf, Operation, Unknown
+from jaxcost.trace.sharding import manual_axes
 
 _WRAPPER = re.compile(r"\w+\(|\)")  # jvp(conv1), transpose(jvp(conv1)), vmap(...)
 
@@ -52,13 +53,15 @@ class _Frame:
     """Where the walk is: the layer's name, how often it runs, what is known of its values.
 
     `leaves` has the parameter that a value is, or is a view of; `lean` the bytes that reading a
-    value takes where these are fewer than it would have in memory.
+    value takes where these are fewer than it would have in memory; `axes` the extents of the axes
+    of devices that the program is written for one of.
     """
 
     scope: str
     times: float
     leaves: dict[int, int]
     lean: dict[int, float]
+    axes: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class Walk:
@@ -112,7 +115,7 @@ class Walk:
         lean = {id(i): frame.lean[id(o)] for i, o in pairs if id(o) in frame.lean}
         scope = self._scope(equation, frame.scope)
         times = frame.times * body.times * times
-        inner = _Frame(scope, times, leaves, lean)
+        inner = _Frame(scope, times, leaves, lean, frame.axes | manual_axes(equation))
         found = self._inside(body.jaxpr, inner, body.used)
         if body.same_results and len(body.jaxpr.outvars) == len(equation.outvars):
             self._pass_out(body.jaxpr, equation, inner, frame)
@@ -172,8 +175,10 @@ class Walk:
         scope = self._scope(equation, frame.scope)
         done = opaque.declared_cost(site) if rule.kind == "unknown" else rule.count(site)
         if done is None:
+            reason = rule.reason if name not in COLLECTIVES else exchange(site, frame.axes)
             shapes = tuple(map(work.shape, (*inputs, *outputs)))
-            found.unknown.append(Unknown(name, scope, shapes, frame.times, rule.reason))
+            if reason:
+                found.unknown.append(Unknown(name, scope, shapes, frame.times, reason))
             return
         self._record(site, done, rule, scope, operands, frame, found)
 

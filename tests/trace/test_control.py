@@ -32,6 +32,38 @@ def test_a_loop_of_known_length_counts_that_often(trips):
     assert [o.repeat for o in found.operations if o.primitive == "lt"] == [6]
 
 
+@pytest.mark.parametrize("trips", [None, 5])
+def test_a_program_counts_the_same_while_jit_is_disabled_for_debugging(trips):
+    def program(x, w):
+        y = lax.scan(lambda c, _: (jax.jit(jnp.dot)(c, w), None), looping(x, w), None, length=10)[0]
+        return lax.cond(y[0, 0] > 0, lambda z: z @ w, lambda z: z, y)
+
+    plain = count(program, X, W, trips=trips).record()
+    with jax.disable_jit():
+        assert count(program, X, W, trips=trips).record() == plain
+
+
+EMPTY = {
+    "sum": lambda x: x.sum(1),
+    "maximum": lambda x: x.max(1, initial=0),
+    "mean": lambda x: x.mean(0),
+    "product": lambda x: x @ x.T,
+    "contraction of nothing": lambda x: x.T @ x,
+    "sort": lambda x: jnp.sort(x, 1),
+    "running sum": lambda x: jnp.cumsum(x, 1),
+    "softmax": lambda x: jax.nn.softmax(x, axis=0),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize("shape", [(4, 0), (0, 4)])
+def test_of_an_empty_array_no_operation_is_negative(name, shape):
+    found = count(EMPTY[name], jax.ShapeDtypeStruct(shape, jnp.float32))
+    for each in found.operations:
+        amounts = (each.flops, each.elementwise_flops, each.transcendentals, each.bytes_moved)
+        assert min(amounts) >= 0, each
+
+
 def test_too_few_trips_are_refused():
     with pytest.raises(ValueError, match="trips has 1 values; give one for each while loop"):
         count(lambda x, w: looping(looping(x, w), w), X, W, trips=[3])
