@@ -88,7 +88,7 @@ def _accelerator_memory(device: jax.Device, nvml: Nvml | None) -> list[Level]:
 
 
 def _highest(nvml: Nvml, kind: str) -> float | None:
-    return nvml.clock_hz(kind, highest=True)
+    return nvml.clock_hz(kind, "MaxClockInfo")
 
 
 def _power_limit(nvml: Nvml) -> float | None:

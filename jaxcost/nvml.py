@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from jaxcost.cuda_driver import uuid
+
 
 @dataclasses.dataclass(frozen=True)
 class Nvml:
@@ -22,11 +24,15 @@ class Nvml:
         except (self.library.NVMLError, AttributeError):  # an old driver, or an old package
             return None
 
-    def clock_hz(self, kind: str, *, highest: bool = False) -> float | None:
-        """A clock in Hz: of `SM` or `MEM`, as it is now or at its highest."""
-        which = getattr(self.library, f"NVML_CLOCK_{kind}", None)
-        found = self.ask("MaxClockInfo" if highest else "ClockInfo", which)
+    def clock_hz(self, kind: str, of: str = "ClockInfo") -> float | None:
+        """A clock in Hz: of `SM` or `MEM`, as it is now; or `MaxClockInfo`, its highest."""
+        found = self.ask(of, getattr(self.library, f"NVML_CLOCK_{kind}", None))
         return None if found is None else 1e6 * found
+
+    def slowdowns(self) -> int | None:
+        """The bits of the reasons for which the clock is held down."""
+        events = self.ask("CurrentClocksEventReasons")  # the new name; the other is the old
+        return self.ask("CurrentClocksThrottleReasons") if events is None else events
 
     def watts(self, name: str) -> float | None:
         """What `nvmlDeviceGet<name>` answers in mW, in W."""
@@ -58,10 +64,18 @@ def same_device(name: str | bytes | None, kind: str) -> bool:
 
 
 def _handle(library: Any, device: jax.Device) -> Any:
-    """The library counts every device, JAX only those that CUDA_VISIBLE_DEVICES names."""
+    """By the identity that CUDA's driver gives the device, whatever the order of either.
+
+    Without it, by CUDA_VISIBLE_DEVICES: the library counts every device, JAX only those.
+    """
+    known = uuid(device.local_hardware_id)
+    if known is not None:
+        return library.nvmlDeviceGetHandleByUUID(known)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     place = device.local_hardware_id
     entry = visible.split(",")[place].strip() if visible else str(place)
     if entry.isdigit():
         return library.nvmlDeviceGetHandleByIndex(int(entry))
+    if entry.startswith("MIG-GPU-"):  # the old name of a part: that of its device, and numbers
+        entry = entry.removeprefix("MIG-").split("/")[0]
     return library.nvmlDeviceGetHandleByUUID(entry)

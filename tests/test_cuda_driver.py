@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jaxcost.cuda_driver import caches
+from jaxcost.cuda_driver import caches, uuid
 from jaxcost.device import Device, MemoryLevel
 from jaxcost.working_sets import levels
 
@@ -53,3 +53,20 @@ def test_without_a_driver_nothing_is_known(monkeypatch):
 
     monkeypatch.setattr("ctypes.CDLL", absent)
     assert caches(0) == []
+
+
+def test_the_identity_is_written_as_the_management_library_does():
+    class Driver:
+        def cuInit(self, flags):  # noqa: N802
+            return 0
+
+        def cuDeviceGet(self, device, place):  # noqa: N802
+            device._obj.value = place
+            return 0 if place < 2 else 101
+
+        def cuDeviceGetUuid(self, found, device):  # noqa: N802
+            found._obj[:] = bytes(range(device.value, device.value + 16))
+            return 0
+
+    assert uuid(1, Driver()) == "GPU-01020304-0506-0708-090a-0b0c0d0e0f10"
+    assert uuid(2, Driver()) is None

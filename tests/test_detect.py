@@ -100,7 +100,13 @@ def test_a_limit_without_a_default_is_the_one_in_force(installed):
 
 @pytest.mark.parametrize(
     ("visible", "handle"),
-    [(None, 1), ("3,5", 5), ("GPU-aaaa, GPU-bbbb", "GPU-bbbb")],
+    [
+        (None, 1),
+        ("3,5", 5),
+        ("GPU-aaaa, GPU-bbbb", "GPU-bbbb"),
+        ("MIG-GPU-aaaa/1/0,MIG-GPU-bbbb/2/0", "GPU-bbbb"),
+        ("0,MIG-cccc", "MIG-cccc"),
+    ],
 )
 def test_the_device_is_the_one_that_jax_sees(installed, monkeypatch, visible, handle):
     installed(library(Name="NVIDIA A100-SXM4-40GB"))
@@ -194,3 +200,11 @@ def test_the_limit_is_a_cpus_design_power(tmp_path):
     zone(tmp_path, "intel-rapl:0", "package-0", [("long_term", 65_000_000, None)])
     cpu = SimpleNamespace(platform="cpu")
     assert detect_device(cpu, root=tmp_path).design_power == pytest.approx(65)
+
+
+def test_the_driver_of_cuda_says_which_device_it_is_whatever_the_order(installed, monkeypatch):
+    """CUDA puts the fastest device first, the library counts by slot."""
+    installed(library(Name="NVIDIA A100-SXM4-40GB"))
+    monkeypatch.setattr("jaxcost.nvml.uuid", {0: "GPU-fast", 1: "GPU-slow"}.get)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    assert [nvml_for(gpu(place=place)).handle for place in (0, 1)] == ["GPU-fast", "GPU-slow"]

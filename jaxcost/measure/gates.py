@@ -1,7 +1,6 @@
 """Which timings count: what the machine did meanwhile, and whether that spoils them."""
 
 import dataclasses
-import importlib
 import math
 import os
 import time
@@ -11,6 +10,8 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
+
+from jaxcost.nvml import Nvml, nvml_for
 
 _USED = 0.1  # a thread below this share of all threads' CPU time only waited for the others
 _LEAST_OF_TYPICAL = 0.95  # the kernel's counts lag by a tick, so no closer
@@ -136,55 +137,39 @@ class NvmlMeter:
     """Clock and throttle reasons of one NVIDIA device, read as a block ends.
 
     Args:
-        nvml: the module `pynvml`, initialised here.
-        index: which device, in NVML's order.
+        nvml: the driver's view of it.
+    Raises: LookupError: the driver does not tell them.
     """
 
-    def __init__(self, nvml: Any, index: int = 0) -> None:
-        nvml.nvmlInit()
+    def __init__(self, nvml: Nvml) -> None:
         self._nvml = nvml
-        self._handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        self._default = self._default_clock()
+        usual = nvml.clock_hz("SM", "DefaultApplicationsClock")
+        default = usual or nvml.clock_hz("SM", "MaxClockInfo")
+        if not default or nvml.clock_hz("SM") is None or nvml.slowdowns() is None:
+            raise LookupError("the driver tells no clock, or no reasons for slowing down")
+        self._default_hz = default
 
     def start(self) -> None:
         """Nothing: only the state at the end counts."""
 
     def stop(self, started: None, duration_s: float) -> Usage:
         """Clock over default clock, and whether anything slows the device down."""
-        nvml = self._nvml
-        clock = nvml.nvmlDeviceGetClockInfo(self._handle, nvml.NVML_CLOCK_SM)
-        reasons = self._reasons()
-        return Usage(clock_ratio=clock / self._default, throttled=bool(reasons & ~_BENIGN_THROTTLE))
-
-    def _reasons(self) -> int:
-        names = ("CurrentClocksEventReasons", "CurrentClocksThrottleReasons")  # the new, the old
-        asked = (getattr(self._nvml, f"nvmlDeviceGet{name}", None) for name in names)
-        return next(filter(None, asked))(self._handle)
-
-    def _default_clock(self) -> float:
-        nvml = self._nvml
-        try:
-            return nvml.nvmlDeviceGetDefaultApplicationsClock(self._handle, nvml.NVML_CLOCK_SM)
-        except nvml.NVMLError:
-            return nvml.nvmlDeviceGetMaxClockInfo(self._handle, nvml.NVML_CLOCK_SM)
+        clock, reasons = self._nvml.clock_hz("SM"), self._nvml.slowdowns()
+        return Usage(
+            clock_ratio=None if clock is None else clock / self._default_hz,
+            throttled=bool((reasons or 0) & ~_BENIGN_THROTTLE),
+        )
 
 
 def meter_for(device: jax.Device) -> Meter:
     """The meter of a JAX device: CPU counters, NVML where installed, else none."""
     if device.platform == "cpu":
         return CpuMeter()
+    nvml = nvml_for(device)
     try:
-        meter = NvmlMeter(importlib.import_module("pynvml"), _nvml_index(device))
-        meter.stop(None, 1.0)  # what fails now would fail within a layer
-        return meter
-    except Exception:  # NVML is a bonus: no package, no driver and no permission are all fine
+        return NoMeter() if nvml is None else NvmlMeter(nvml)
+    except LookupError:  # NVML is a bonus: an old driver is fine
         return NoMeter()
-
-
-def _nvml_index(device: jax.Device) -> int:
-    """NVML counts every device, JAX only those that CUDA_VISIBLE_DEVICES names."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return int(visible[device.local_hardware_id] if visible[0] else device.local_hardware_id)
 
 
 def processors() -> int:

@@ -192,8 +192,7 @@ def device_state(device: jax.Device) -> Mapping[str, Any]:
     nvml = nvml_for(device)
     if nvml is None:
         return {}
-    celsius, events = nvml.ask("TemperatureV", 0), nvml.ask("CurrentClocksEventReasons")
-    bits = nvml.ask("CurrentClocksThrottleReasons") if events is None else events
+    celsius, bits = nvml.ask("TemperatureV", 0), nvml.slowdowns()
     state = {
         "sm_clock_hz": nvml.clock_hz("SM"),
         "memory_clock_hz": nvml.clock_hz("MEM"),

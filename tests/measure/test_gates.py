@@ -12,6 +12,7 @@ from jaxcost.measure.gates import (
     processors,
     rejections,
 )
+from jaxcost.nvml import Nvml
 
 
 def _block(cpu, waiting=None, **usage):
@@ -127,6 +128,7 @@ def _nvml(clock, reasons, default=1500, maximum=1800):
         NVMLError=_NvmlError,
         nvmlInit=lambda: None,
         nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetName=lambda handle: "NVIDIA A100",
         nvmlDeviceGetDefaultApplicationsClock=default_clock,
         nvmlDeviceGetMaxClockInfo=lambda handle, kind: maximum,
         nvmlDeviceGetClockInfo=lambda handle, kind: clock,
@@ -138,7 +140,7 @@ def _nvml(clock, reasons, default=1500, maximum=1800):
     ("reasons", "throttled"), [(0, False), (0x7, False), (0x8, True), (0x24, True), (0x80, True)]
 )
 def test_nvml_meter_reads_clock_and_reasons(reasons, throttled):
-    meter = NvmlMeter(_nvml(clock=1200, reasons=reasons))
+    meter = NvmlMeter(Nvml(_nvml(clock=1200, reasons=reasons), 0))
     assert meter.stop(meter.start(), 1.0) == Usage(clock_ratio=0.8, throttled=throttled)
 
 
@@ -146,7 +148,7 @@ def test_nvml_meter_asks_by_the_new_name_where_the_old_is_gone():
     library = _nvml(clock=1500, reasons=0)
     del library.nvmlDeviceGetCurrentClocksThrottleReasons
     library.nvmlDeviceGetCurrentClocksEventReasons = lambda handle: 0x40
-    assert NvmlMeter(library).stop(None, 1.0).throttled
+    assert NvmlMeter(Nvml(library, 0)).stop(None, 1.0).throttled
 
 
 def test_a_library_that_cannot_tell_clocks_is_no_gate(monkeypatch):
@@ -157,24 +159,24 @@ def test_a_library_that_cannot_tell_clocks_is_no_gate(monkeypatch):
 
     library.nvmlDeviceGetClockInfo = refuse
     monkeypatch.setattr("importlib.import_module", lambda name: library)
-    gpu = types.SimpleNamespace(platform="gpu", local_hardware_id=0)
+    gpu = types.SimpleNamespace(platform="gpu", local_hardware_id=0, device_kind="NVIDIA A100")
     assert isinstance(meter_for(gpu), NoMeter)
 
 
 def test_nvml_meter_falls_back_to_the_largest_clock():
-    meter = NvmlMeter(_nvml(clock=900, reasons=0, default=None))
+    meter = NvmlMeter(Nvml(_nvml(clock=900, reasons=0, default=None), 0))
     assert meter.stop(None, 1.0).clock_ratio == pytest.approx(0.5)
 
 
 def test_meters_by_platform(monkeypatch):
     cpu = types.SimpleNamespace(platform="cpu")
-    gpu = types.SimpleNamespace(platform="gpu", local_hardware_id=1)
+    gpu = types.SimpleNamespace(platform="gpu", local_hardware_id=1, device_kind="NVIDIA A100")
     assert isinstance(meter_for(cpu), CpuMeter)
     monkeypatch.setattr("importlib.import_module", lambda name: _nvml(1500, 0))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     meter = meter_for(gpu)
     assert isinstance(meter, NvmlMeter)
-    assert meter._handle == 5
+    assert meter._nvml.handle == 5
 
 
 def test_without_nvml_there_is_no_gate(monkeypatch):
@@ -182,7 +184,9 @@ def test_without_nvml_there_is_no_gate(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", absent)
-    meter = meter_for(types.SimpleNamespace(platform="gpu", local_hardware_id=0))
+    meter = meter_for(
+        types.SimpleNamespace(platform="gpu", local_hardware_id=0, device_kind="NVIDIA A100")
+    )
     assert isinstance(meter, NoMeter)
     assert meter.stop(meter.start(), 1.0) == Usage()
 
