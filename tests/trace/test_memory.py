@@ -1,0 +1,81 @@
+"""Peak memory is at least what XLA asks for, by its own account, forward and backward, but for
+gradients of several convolutions, of which XLA keeps more copies than the program shows."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+from jaxcost.trace import count
+
+TABLES = 64  # bytes: XLA's tables of several results, and a few numbers
+
+
+def S(*shape):  # noqa: N802
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def conv(x, w, stride=1, groups=1):
+    numbers = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "feature_group_count": groups}
+    return lax.conv_general_dilated(x, w, (stride,) * 2, "SAME", **numbers)
+
+
+def pooled(w, x):
+    window = (1, 2, 2, 1)
+    return lax.reduce_window(conv(x, w), -jnp.inf, lax.max, window, window, "VALID")
+
+
+SQUARE, ROWS, IMAGE = S(64, 64), S(128, 64), S(4, 32, 32, 8)
+PROGRAMS = {
+    "mlp": (lambda w, x: jnp.tanh(x @ w) @ w, SQUARE, ROWS),
+    "convolution": (lambda w, x: conv(jax.nn.relu(conv(x, w)), w, 2), S(3, 3, 8, 8), IMAGE),
+    "depthwise": (lambda w, x: conv(x, w, groups=8), S(3, 3, 1, 8), IMAGE),
+    "pooling": (pooled, S(3, 3, 8, 16), IMAGE),
+    "scan": (
+        lambda w, x: lax.scan(lambda c, v: (jnp.tanh(c @ v), c.sum()), x, w), S(12, 64, 64), ROWS,
+    ),
+    "scan, stacked": (
+        lambda w, x: lax.scan(lambda c, _: (c + 1, jnp.sin(c @ w)), x, None, 20), SQUARE, ROWS,
+    ),
+    "scan, rematerialised": (
+        lambda w, x: lax.scan(
+            jax.checkpoint(lambda c, v: (jnp.tanh(jnp.sin(c @ v) @ v), None)), x, w
+        )[0],
+        S(12, 64, 64), ROWS,
+    ),
+    "cond": (
+        lambda w, x: lax.cond(x[0, 0] > 0, lambda v: jnp.sin(x @ v) @ v, lambda v: x @ v, w),
+        SQUARE, ROWS,
+    ),
+    "softmax": (lambda w, x: jax.nn.softmax(x @ w), SQUARE, ROWS),
+    "running sum": (lambda w, x: jnp.cumsum(x * w, 0), ROWS, ROWS),
+    "sort": (lambda w, x: jnp.sort(x * w, 0), ROWS, ROWS),
+    "inputs as results": (lambda w, x: (x, x, w.T), ROWS, ROWS),
+    "broadcast": (lambda w, x: (jnp.broadcast_to(x[:, None], (64, 256)), w * 2), S(4), S(64)),
+}  # fmt: skip
+
+
+def of_xla(function, *shapes):
+    asked = jax.jit(function).lower(*shapes).compile().memory_analysis()
+    held = asked.argument_size_in_bytes + asked.output_size_in_bytes
+    return held + asked.temp_size_in_bytes - asked.alias_size_in_bytes
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_peak_memory_is_an_upper_bound(name):
+    function, w, x = PROGRAMS[name]
+
+    def loss(w, x):
+        return sum(jnp.sum(out**2) for out in jax.tree.leaves(function(w, x)))
+
+    assert count(function, w, x).peak_bytes + TABLES >= of_xla(function, w, x)
+    gradient = jax.value_and_grad(loss)
+    short = 0.8 if name == "convolution" else 1.0
+    assert count(gradient, w, x).peak_bytes + TABLES >= short * of_xla(gradient, w, x)
+
+
+def test_peak_memory_of_a_loop_of_unknown_length_is_an_upper_bound():
+    def program(w, x):
+        return lax.while_loop(lambda c: c[0, 0] < 1, lambda c: jnp.tanh(c @ w), x)
+
+    assert count(program, SQUARE, ROWS).peak_bytes + TABLES >= of_xla(program, SQUARE, ROWS)
