@@ -11,6 +11,7 @@ from jaxcost.device import Device
 from jaxcost.precision import double_precision
 from jaxcost.run_table import RUN_TARGET, runs_from_table
 from jaxcost.runs import TrainingRun
+from jaxcost.working_sets import Temperature
 from jaxcost.workload import Workload, from_table
 
 if TYPE_CHECKING:
@@ -37,25 +38,34 @@ class Calibration:
     models: dict[str, Fitted]
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def latency(self, workload: Workload) -> Float[Array, ""]:
+    def latency(
+        self, workload: Workload, *, temperature: Temperature | None = None
+    ) -> Float[Array, ""]:
         """Latency of a network, in seconds: the sum over its layers; differentiable.
 
+        Args: temperature: as for `energy`, keyword-only.
         Raises: ValueError: the calibration was not fitted to times.
         """
-        return self._of("time_s").cost(workload, self.device)
+        return self._of("time_s").cost(workload, self.device, temperature)
 
-    def energy(self, workload: Workload | TrainingRun) -> Float[Array, ""]:
+    def energy(
+        self, workload: Workload | TrainingRun, *, temperature: Temperature | None = None
+    ) -> Float[Array, ""]:
         """Energy of one forward pass of a network, in joules; differentiable.
 
         Of a `TrainingRun`, that of one epoch; this takes a calibration fitted to training runs.
 
+        Args:
+            temperature: at which the steps of cache levels are smoothed, >= 0, keyword-only; may be
+                traced, as a search lets it fall. 0 is exact, None the model's own. A model without
+                steps is the same at every temperature.
         Raises: ValueError: the calibration was not fitted to energies, or not to those of training.
         """
         if RUN_TARGET in self.models and "energy_j" not in self.models:
-            return self.models[RUN_TARGET].cost(workload, self.device)
+            return self.models[RUN_TARGET].cost(workload, self.device, temperature)
         if isinstance(workload, TrainingRun):
-            return self._of(RUN_TARGET).cost(workload, self.device)
-        return self._of("energy_j").cost(workload, self.device)
+            return self._of(RUN_TARGET).cost(workload, self.device, temperature)
+        return self._of("energy_j").cost(workload, self.device, temperature)
 
     def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         """The table of layers or runs with predictions and their 90 % intervals beside it.

@@ -12,8 +12,10 @@ from jaxcost.device import Device
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.models.base import CostModel, LayerwiseCost
+from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import is_traced
+from jaxcost.working_sets import Temperature
 from jaxcost.workload import Workload
 
 
@@ -59,13 +61,21 @@ class Fitted:
             return costs
         return costs * jnp.exp(self.correction.log_ratio(workload))
 
-    def cost(self, workload: Workload | TrainingRun, device: Device) -> Float[Array, ""]:
+    def cost(
+        self,
+        workload: Workload | TrainingRun,
+        device: Device,
+        temperature: Temperature | None = None,
+    ) -> Float[Array, ""]:
         """The cost of a network, in the target's unit; differentiable.
 
         The sum over its layers; of a model of training: an epoch of a run, or a forward pass.
 
+        Args: temperature: of a model with steps, >= 0; may be traced. Others have none to smooth.
         Raises: ValueError: a cost beyond what JAX's precision holds.
         """
+        if isinstance(self.model, WorkingSetEnergy):
+            return self._representable(self.model(workload, device, temperature))
         if not isinstance(self.model, LayerwiseCost):
             return self._representable(self.model(workload, device))
         assert isinstance(workload, Workload)
