@@ -17,7 +17,8 @@ from zoo_models import EXAMPLES, build, inputs
 import jaxcost as jc
 from jaxcost import plots
 from jaxcost.files import write_text
-from jaxcost.whole_program import Fusion, program_costs
+from jaxcost.fusion import Fusion
+from jaxcost.whole_program import program_costs
 
 FIT = ("ResNet50", "MobileNet", "DenseNet121", "EfficientNetB0", "NASNetMobile", "VGG16")
 FAMILIES = ("elementwise", "reduction", "pooling", "movement")

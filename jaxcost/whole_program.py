@@ -1,12 +1,9 @@
 """The cost of a whole program from the costs of its layers: what is fused, and what is not.
 
-A compiler fuses most elementwise work, normalisation, bias and activation into the product before
-it, so that less than its bytes is left; pooling, concatenation and padding it does not. So
-
     time = sum of products, each as the calibration predicts it
          + sum of other operations: share of their family * bytes moved / calibrated bandwidth
 
-The share of elementwise work was fitted to whole programs: see experiments/model_zoo.py.
+Each is the cost of a row of the program's `Workload`, as `Calibration.latency` adds them up.
 """
 
 import dataclasses
@@ -21,6 +18,7 @@ import numpy as np
 from jaxcost import counts
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
+from jaxcost.fusion import FUSION, Fusion
 from jaxcost.precision import double_precision
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.records import Operation
@@ -28,33 +26,6 @@ from jaxcost.workload import Workload
 
 _LEAST_ROWS = 64  # rows are padded to a power of two, so that few programs are compiled
 _Z90 = 1.645
-
-
-@dataclasses.dataclass(frozen=True)
-class Fusion:
-    """Share of the bytes of a family of operations that a program still has to move, >= 0.
-
-    Attributes:
-        elementwise, reduction, pooling, movement: of each operand and result once; 0 is fused
-            wholly, and above 1 slower than the bandwidth.
-        spread: standard deviation of ln(measured / predicted) of whole programs beyond that of
-            their layers.
-    """
-
-    elementwise: float
-    reduction: float
-    pooling: float
-    movement: float
-    spread: float
-
-    def share(self, operation: Operation) -> float:
-        """Of an operation that is no product; any other family moves its bytes once."""
-        return float(getattr(self, operation.op, 1.0))
-
-
-# The share of elementwise work was fitted to six networks on a CPU with two cores, and checked on
-# twenty-eight others by experiments/model_zoo.py; what is not fused moves its bytes once.
-FUSION = Fusion(elementwise=0.29, reduction=1.0, pooling=1.0, movement=1.0, spread=0.1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,23 +66,18 @@ def program_costs(
 
 
 def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> Costs:
-    layers = program.workload()
-    repeat = np.array([operation.repeat for operation in program.operations])
-    is_product = np.array([_has_work(o) for o in program.operations])
-    each, novelty = _products(fitted, layers, device, is_product)
-    other = _others(program.operations, fitted, fusion)
-    each = np.where(is_product, each, other)
+    layers = program.workload(fusion)
+    repeat = np.asarray(layers.repeat, np.float64)
+    each, novelty = _each(fitted, layers, device)
     _check_finite(each, program.operations)
-    reach = fitted.intervals.half_width * np.sqrt(
-        1 + fitted.intervals.widening**2 * np.where(is_product, novelty, 1.0)
-    )
+    reach = fitted.intervals.half_width * np.sqrt(1 + fitted.intervals.widening**2 * novelty)
     total = float((repeat * each).sum())
     half = _half_width(repeat * each, reach, layers, fusion)
     return Costs(
         each=each,
         lower=each * np.exp(-reach),
         upper=each * np.exp(reach),
-        novelty=np.where(is_product, novelty, 1.0),
+        novelty=novelty,
         total=total,
         total_lower=total * math.exp(-half),
         total_upper=total * math.exp(half),
@@ -128,37 +94,25 @@ def _check_finite(costs: np.ndarray, operations: Sequence[Operation]) -> None:
         )
 
 
-def _products(
-    fitted: Fitted, layers: Workload, device: Device, is_product: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cost and novelty of each product; 0 elsewhere. Equal layers are predicted once."""
-    each, novelty = np.zeros(len(is_product)), np.zeros(len(is_product))
-    if not is_product.any():
-        return each, novelty
-    table = np.stack([np.asarray(leaf)[is_product] for leaf in jax.tree.leaves(layers)])
+def _each(fitted: Fitted, layers: Workload, device: Device) -> tuple[np.ndarray, np.ndarray]:
+    """Cost and novelty of each row; what is no product is unlike any layer that was measured.
+
+    Equal rows are predicted once.
+    """
+    table = np.stack([np.asarray(leaf) for leaf in jax.tree.leaves(layers)])
     distinct, place = np.unique(table, axis=1, return_inverse=True)
     size = max(_LEAST_ROWS, 1 << (distinct.shape[1] - 1).bit_length())
     padded = np.concatenate([distinct, np.repeat(distinct[:, :1], size - distinct.shape[1], 1)], 1)
     tree = jax.tree.structure(layers)
     few = jax.tree.unflatten(tree, [jnp.asarray(row) for row in padded])
-    costs = np.asarray(eqx.filter_jit(lambda w: fitted.layer_costs(w, device))(few), np.float64)
-    each[is_product] = costs[place.ravel()]
+    costs = eqx.filter_jit(lambda w: fitted.layer_costs(w, device))(few)
+    novelty = jnp.zeros(size)
     if fitted.correction is not None:
         correction = fitted.correction
-        far = np.asarray(eqx.filter_jit(lambda w: correction.novelty(w))(few), np.float64)
-        novelty[is_product] = far[place.ravel()]
-    return each, novelty
-
-
-def _has_work(operation: Operation) -> bool:
-    """Whether it is a product of arrays that are not empty: others cost what they move."""
-    return operation.work.sizes is not None and operation.macs > 0
-
-
-def _others(operations: Sequence[Operation], fitted: Fitted, fusion: Fusion) -> np.ndarray:
-    """Cost of each operation that is no product; 0 where the model knows no bandwidth."""
-    bandwidth = float(getattr(fitted.model, "bandwidth", math.inf))
-    return np.array([fusion.share(o) * o.bytes_moved / bandwidth for o in operations])
+        novelty = eqx.filter_jit(lambda w: correction.novelty(w))(few)
+    novelty = jnp.where(few.within > 0, 1.0, novelty)
+    rows = place.ravel()
+    return np.asarray(costs, np.float64)[rows], np.asarray(novelty, np.float64)[rows]
 
 
 def _half_width(costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: Fusion) -> float:

@@ -50,6 +50,9 @@ class Workload(eqx.Module):
         bias: 1 if the layer adds a bias, otherwise 0.
         is_dense: 1 if it is computed as a matrix product, 0 if as a convolution.
         other_flops, other_bytes: FLOPs and bytes of an operation that is no product, >= 0.
+        within: 1 if the row is an operation within a compiled program, no product, which costs the
+            bytes that it moves and no start of its own; 0 if it runs by itself.
+        left: share of `other_bytes` that such an operation still moves once it is fused, >= 0.
 
     Raises:
         ValueError: leaves of different shapes; the message names the leaf and both shapes.
@@ -72,6 +75,8 @@ class Workload(eqx.Module):
     is_dense: Float[Array, "*layers"] = _leaf(0)
     other_flops: Float[Array, "*layers"] = _leaf(0)
     other_bytes: Float[Array, "*layers"] = _leaf(0)
+    within: Float[Array, "*layers"] = _leaf(0)
+    left: Float[Array, "*layers"] = _leaf(1)
 
     def __check_init__(self) -> None:
         for name, leaf in vars(self).items():

@@ -10,8 +10,10 @@ import pytest
 
 import jaxcost as jc
 from jaxcost.calibration.build import fit_table
+from jaxcost.fusion import FUSION, Fusion
+from jaxcost.models.baselines import Roofline
 from jaxcost.traced_estimate import estimate_counts
-from jaxcost.whole_program import FUSION, Fusion, program_costs
+from jaxcost.whole_program import program_costs
 
 X = jax.ShapeDtypeStruct((8, 512), jnp.float32)
 W, V = jax.ShapeDtypeStruct((512, 256), jnp.float32), jax.ShapeDtypeStruct((256, 100), jnp.float32)
@@ -70,15 +72,44 @@ def test_a_loop_costs_as_often_as_it_runs(calibration):
 
 
 def test_what_is_not_fused_moves_at_the_calibrated_bandwidth(calibration):
-    @dataclasses.dataclass(frozen=True)
-    class Known:
-        bandwidth: float = 1e9
-
+    known = Roofline(rate=1e12, bandwidth=1e9)
     found = jc.count(lambda x: jnp.concatenate([x, x]), X)
-    fitted = dataclasses.replace(calibration.models["time_s"], model=Known(), correction=None)
+    fitted = dataclasses.replace(calibration.models["time_s"], model=known, correction=None)
     shares = Fusion(elementwise=0, reduction=0, pooling=0, movement=0.5, spread=0)
     costs = program_costs(found, fitted, calibration.device, shares)
     assert costs.total == pytest.approx(0.5 * found.bytes_moved / 1e9)
+
+
+@pytest.mark.parametrize("name", ["amd-epyc", "quadro-t2000"])
+def test_the_cost_of_the_traced_layers_is_the_estimate_of_the_program(name):
+    def block(x, kernel, w):
+        with jax.named_scope("conv"):
+            y = jax.lax.conv_general_dilated(
+                x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+        y = jax.nn.relu(y).mean((1, 2))
+        return jax.nn.softmax(jnp.concatenate([y, y], axis=1) @ w)
+
+    shapes = [
+        jax.ShapeDtypeStruct(s, jnp.float32) for s in ((2, 14, 14, 8), (3, 3, 8, 16), (32, 10))
+    ]
+    loaded = jc.load_calibration(name)
+    layers = jc.trace(block, *shapes)
+    assert (np.asarray(layers.within) > 0).any()
+    found = jc.estimate(block, *shapes, calibration=loaded)
+    assert float(loaded.latency(layers)) == pytest.approx(found.latency_s, rel=1e-5)
+    slope = jax.grad(lambda w: loaded.latency(w))(layers)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
+
+
+def test_an_empty_product_costs_what_it_moves():
+    empty = jax.ShapeDtypeStruct((0, 512), jnp.float32)
+    loaded = jc.load_calibration("amd-epyc")
+    layers = jc.trace(jnp.dot, empty, W)
+    moved = float(layers.other_bytes[0])
+    assert moved == 512 * 256 * 4
+    bandwidth = float(loaded.models["time_s"].model.bandwidth)
+    assert float(loaded.latency(layers)) == pytest.approx(moved / bandwidth, rel=1e-5)
 
 
 def test_every_share_is_known_and_not_negative():

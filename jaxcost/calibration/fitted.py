@@ -53,13 +53,19 @@ class Fitted:
     layers: np.ndarray | None = None
 
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
-        """Each layer's cost, occurring once, corrected, in the target's unit; differentiable."""
+        """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.
+
+        An operation within a program costs the bytes that fusion leaves it to move, over the
+        model's bandwidth; 0 where the model knows none.
+        """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
         costs = self.model.layer_costs(workload, device)
-        if self.correction is None:
-            return costs
-        return costs * jnp.exp(self.correction.log_ratio(workload))
+        if self.correction is not None:
+            costs = costs * jnp.exp(self.correction.log_ratio(workload))
+        bandwidth = getattr(self.model, "bandwidth", jnp.inf)
+        moving = workload.left * workload.other_bytes / bandwidth
+        return jnp.where(workload.within > 0, moving, costs)
 
     def cost(
         self,

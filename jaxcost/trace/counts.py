@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost.fusion import FUSION, Fusion
 from jaxcost.trace.records import Branches, Operation, Unknown
 from jaxcost.workload import Workload, rows
 
@@ -120,15 +121,17 @@ class Counts:
             frame["output"] = ["×".join(map(str, shape)) for shape in frame["output"]]
         return frame
 
-    def workload(self) -> Workload:
+    def workload(self, fusion: Fusion = FUSION) -> Workload:
         """The program as a `Workload`, a row an operation; those that are no product have FLOPs
         (elementwise and transcendental ones with them) and bytes of their own.
 
+        Args: fusion: how much of those bytes the compiled program is left to move.
         Raises: ValueError: no operation was found.
         """
         if not self.operations:
             raise ValueError("the program has no operation; give one that computes something")
-        return rows(**{name: np.array(column) for name, column in self._leaves().items()})
+        columns = self._leaves(fusion).items()
+        return rows(**{name: np.array(column) for name, column in columns})
 
     def products(self) -> Workload:
         """The products alone, as a `Workload`: what the models of working sets and training take.
@@ -158,8 +161,8 @@ class Counts:
     def _total(self, quantity: str) -> float:
         return float(sum(o.repeat * getattr(o, quantity) for o in self.operations))
 
-    def _leaves(self) -> dict[str, list[float]]:
-        each = [_row(operation) for operation in self.operations]
+    def _leaves(self, fusion: Fusion) -> dict[str, list[float]]:
+        each = [_row(operation, fusion) for operation in self.operations]
         return {
             name: [row.get(name, default) for row in each] for name, default in _DEFAULTS.items()
         }
@@ -168,12 +171,13 @@ class Counts:
 _DEFAULTS = {
     "batch": 1.0, "in_h": 1.0, "in_w": 1.0, "out_h": 1.0, "out_w": 1.0, "c_in": 0.0, "c_out": 0.0,
     "k_h": 1.0, "k_w": 1.0, "groups": 1.0, "dilation": 1.0, "item_bytes": 4.0, "is_dense": 0.0,
-    "repeat": 1.0, "other_flops": 0.0, "other_bytes": 0.0,
+    "repeat": 1.0, "other_flops": 0.0, "other_bytes": 0.0, "within": 0.0, "left": 1.0,
 }  # fmt: skip
 
 
-def _row(operation: Operation) -> dict[str, float]:
-    if operation.work.sizes is not None:
+def _row(operation: Operation, fusion: Fusion) -> dict[str, float]:
+    """A product of empty arrays computes nothing, and costs what it moves."""
+    if operation.work.sizes is not None and operation.macs > 0:
         complex_too = operation.macs - _macs(operation.work.sizes)
         return {**operation.work.sizes, "repeat": operation.repeat, "other_flops": 2 * complex_too}
     computed = operation.flops + operation.elementwise_flops + operation.transcendentals
@@ -181,6 +185,8 @@ def _row(operation: Operation) -> dict[str, float]:
         "repeat": operation.repeat,
         "other_flops": computed,
         "other_bytes": operation.bytes_moved,
+        "within": 1.0,
+        "left": fusion.share(operation.op),
     }
 
 
