@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -33,6 +34,23 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 def write_text(path: str | Path, content: str) -> Path:
     """Write text in UTF-8, as `write_bytes` does."""
     return write_bytes(path, content.encode())
+
+
+@contextlib.contextmanager
+def whole_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder beside `folder` to write files to, which move into it when all have been written.
+
+    After an error or an interruption `folder` is as it was, and what was written so far is gone.
+    Files of the same names are replaced; others that `folder` has are left alone.
+    """
+    target = Path(os.path.realpath(folder))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".jaxcost-") as name:
+        yield Path(name)
+        for file in sorted(path for path in Path(name).rglob("*") if path.is_file()):
+            place = target / file.relative_to(name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
 
 
 def is_stream(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """`jaxcost reproduce`: a paper's tables and figures, computed again."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,12 +75,28 @@ def reproduce(
 
 
 def _recomputed(paper: str, data: Path | None, out: Path, download: bool) -> "Reproduction":
-    """One paper in its folder, or each in a folder of its own with a summary of all above."""
-    from jaxcost.reproduce import PAPERS, Reproduction, write_summary
+    """One paper in its folder, or each in a folder of its own with a summary of all above.
 
-    if paper != "all":
-        return PAPERS[paper](data, out, download=download)
-    each = [recompute(data, out / name, download=download) for name, recompute in PAPERS.items()]
+    The folder gets everything or nothing.
+    """
+    from jaxcost.files import whole_folder
+    from jaxcost.reproduce import PAPERS
+
+    with whole_folder(out) as place:
+        if paper == "all":
+            found = _all_papers(data, place, download)
+        else:
+            found = PAPERS[paper](data, place, download=download)
+    return dataclasses.replace(found, files=[out / f.relative_to(place) for f in found.files])
+
+
+def _all_papers(data: Path | None, out: Path, download: bool) -> "Reproduction":
+    from jaxcost.reproduce import PAPERS, WITHOUT_DATA, Reproduction, write_summary
+
+    each = []
+    for name, recompute in PAPERS.items():
+        given = (None, False) if name in WITHOUT_DATA else (data, download)
+        each.append(recompute(given[0], out / name, download=given[1]))
     found = Reproduction(
         rows=[row for one in each for row in one.rows],
         files=[path for one in each for path in one.files],
