@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxcost.datasets import published
 from jaxcost.dates import fractional_year
-from jaxcost.device import Device
+from jaxcost.device import Device, device, presets
 from jaxcost.messages import shown, unknown
 
 _MAKERS = r"^(nvidia|google|geforce|tesla)-"
@@ -68,7 +68,8 @@ def data_sheet(name: str, precision: str | None = None) -> DataSheet:
     known = data_sheets()
     slug = _slug(name)
     if slug not in known:
-        raise ValueError(_unknown_device(name, slug, list(known)))
+        lacks = "is known, but no peak of it" if name in presets() else "has no data sheet here"
+        raise ValueError(_unlisted(name, lacks, slug, list(known)))
     by_precision = known[slug]
     if precision is None and len(by_precision) == 1:
         return next(iter(by_precision.values()))
@@ -76,6 +77,27 @@ def data_sheet(name: str, precision: str | None = None) -> DataSheet:
     if wanted not in by_precision:
         raise ValueError(unknown(f"precision of {slug}", wanted, by_precision))
     return by_precision[wanted]
+
+
+def known_device(name: str) -> Device:
+    """A device as `jaxcost.device` describes it or, where that does not know it, its data sheet.
+
+    Raises: ValueError: a name that neither knows; the message gives the nearest.
+    Example:
+        >>> float(known_device("h100-sxm").bandwidth) > 3e12, known_device("eagle-gpu").name
+        (True, 'eagle-gpu')
+    """
+    if name in presets():
+        return device(name)
+    known = data_sheets()
+    if (slug := _slug(name)) not in known:
+        raise ValueError(_unlisted(name, "is not known", slug, list({**presets(), **known})))
+    return data_sheet(name).device()
+
+
+def is_known(name: str) -> bool:
+    """Whether `known_device` knows it."""
+    return name in presets() or _slug(name) in data_sheets()
 
 
 @functools.cache
@@ -139,12 +161,12 @@ def _slug(name: str) -> str:
     return slug
 
 
-def _unknown_device(name: str, slug: str, known: list[str]) -> str:
+def _unlisted(name: str, lacks: str, slug: str, known: list[str]) -> str:
     """The line that names those that contain what was given, or else look most like it."""
     parts = [other for other in known if slug and slug in other]
     near = parts[:3] or difflib.get_close_matches(slug, known, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return (
-        f"device {shown(name)} has no data sheet here; {hint}"
+        f"device {shown(name)} {lacks}; {hint}"
         f"`jaxcost devices --data-sheets` lists all {len(known)}"
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost.messages import nearest, refused
+from jaxcost.messages import nearest
 from jaxcost.runs import TrainingRun
 from jaxcost.table import POSITIVE, Where, check_rows, read_text, real_numbers, whole_numbers
 from jaxcost.workload import dense
@@ -119,23 +119,3 @@ def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFram
 def _is_chain(text: object) -> bool:
     words = str(text).split()
     return len(words) >= 3 and all(word.isdecimal() and 0 < int(word) < 2**31 for word in words)
-
-
-def one_device(frame: "pd.DataFrame", wanted: str | None, source: str) -> "pd.DataFrame":
-    """The rows measured on one device.
-
-    Args: wanted: the device's name, None for the table's only one; source: of messages.
-    Raises: ValueError: several devices and none wanted, or none of the one wanted.
-    """
-    if "device" not in frame:
-        return frame
-    names = sorted(set(frame["device"].astype(str)))
-    if wanted is None and len(names) > 1:
-        raise ValueError(
-            f"{source}: column 'device' has {len(names)} devices ({', '.join(names)}), but a "
-            f"calibration is for one; choose with --device, such as --device {names[0]}"
-        )
-    known = "one of " + ", ".join(names)
-    if wanted is not None and wanted not in names:
-        raise ValueError(f"{source}: {refused('device', wanted, known)}")
-    return frame if wanted is None else frame[frame["device"].astype(str) == wanted]

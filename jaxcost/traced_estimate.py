@@ -1,19 +1,24 @@
 """What a traced program costs on a calibrated device: latency and energy, by layer and in total."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxcost.calibration import Calibration, load_calibration
 from jaxcost.calibration.fitted import Fitted
+from jaxcost.calibration.precision import unsaid
 from jaxcost.correction import features
+from jaxcost.measure.layers import DTYPE_BYTES
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.trace import count
 from jaxcost.trace.counts import Counts
 from jaxcost.whole_program import Costs, program_costs
 
 _TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
+_WORDS = {"latency_s": "time", "energy_j": "energy"}
+_ENDS = ("", "_lo", "_hi")
 _SIZES = ("positions", "input channels", "output channels", "taps of the kernel", "groups")
 _BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
 _MOST_LINES = 8
@@ -28,12 +33,14 @@ class ProgramEstimate:
         costs: by `latency_s` and `energy_j`, as far as the calibration knows them.
         energy_reason: why there is no energy; None where there is.
         warnings: what the reader must mind.
+        other_precision: places of products in another precision than the calibration's.
     """
 
     counts: Counts
     costs: dict[str, Costs]
     energy_reason: str | None
     warnings: tuple[str, ...]
+    other_precision: tuple[int, ...] = ()
 
     @property
     def latency_s(self) -> float | None:
@@ -69,19 +76,20 @@ class ProgramEstimate:
     energy = energy_j
 
     def layers(self) -> list[dict[str, Any]]:
-        """The rows of `Counts.layers` with what each costs for one run of `repeat`."""
+        """The rows of `Counts.layers` with what each costs for one run of `repeat`.
+
+        `other_precision` is the type of a product that the calibration was not measured in.
+        """
         rows, places = self.counts.layers(), self.counts.rows_of_operations()
-        for name in _TARGETS:
-            ends = ("", "_lo", "_hi")
-            for end in ends:
-                for row in rows:
-                    row[name + end] = 0.0 if name in self.costs else None
-            if name not in self.costs:
-                continue
-            found = self.costs[name]
-            for end, values in zip(ends, (found.each, found.lower, found.upper)):
+        for row in rows:
+            known = {n + end: 0.0 if n in self.costs else None for n in _TARGETS for end in _ENDS}
+            row.update(known, other_precision=None)
+        for name, found in self.costs.items():
+            for end, values in zip(_ENDS, (found.each, found.lower, found.upper)):
                 for place, value in zip(places, values):
                     rows[place][name + end] += float(value)
+        for index in self.other_precision:
+            rows[places[index]]["other_precision"] = self.counts.operations[index].dtype
         return rows
 
     def record(self) -> dict[str, Any]:
@@ -126,12 +134,44 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
         )
     costs = {name: program_costs(found, f, loaded.device) for name, f in usable.items()}
     reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
-    warnings = [*found.warnings, *_nothing(found), *_other_device(loaded)]
+    others = _other_precision(found, usable)
+    warnings = [*found.warnings, *_nothing(found), *_other_device(loaded), *unsaid(usable)]
+    warnings += _precision_lines(found, usable, costs, others)
     if any(not hasattr(f.model, "bandwidth") for f in usable.values()):
         warnings += _without_bandwidth(found)
     if "latency_s" in costs:
         warnings += outside(found, usable["latency_s"], costs["latency_s"])
-    return ProgramEstimate(found, costs, reason, tuple(warnings))
+    return ProgramEstimate(found, costs, reason, tuple(warnings), others)
+
+
+def _other_precision(found: Counts, fitted: Mapping[str, Fitted]) -> tuple[int, ...]:
+    """The places of products in a precision in which not all was measured."""
+    known = [{f.dtype} for f in fitted.values() if f.dtype]
+    return tuple(
+        i
+        for i, o in enumerate(found.operations)
+        if o.work.sizes is not None and any({o.dtype} != dtype for dtype in known)
+    )
+
+
+def _precision_lines(
+    found: Counts, fitted: Mapping[str, Fitted], costs: Mapping[str, Costs], others: Sequence[int]
+) -> list[str]:
+    """A line for each precision that is priced as another, with its share of the cost."""
+    name, of = next(iter(costs.items()))
+    by_type: dict[str, list[int]] = {}
+    for index in others:
+        by_type.setdefault(found.operations[index].dtype, []).append(index)
+    lines = []
+    for dtype, places in by_type.items():
+        part = sum(found.operations[i].repeat * of.each[i] for i in places)
+        share = f"{part / max(of.total, 1e-300):.1%} of the {_WORDS[name]}"
+        way = f"; calibrate with --dtype {dtype}" if dtype in DTYPE_BYTES else ""
+        lines.append(
+            f"{len(places)} products in {dtype} ({share}) are priced as if in "
+            f"{fitted[name].dtype}, which the calibration was measured in{way}"
+        )
+    return lines
 
 
 def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:

@@ -5,7 +5,6 @@ import pytest
 from jaxcost.run_table import (
     is_run_table,
     networks_of,
-    one_device,
     read_run_table,
     runs_from_table,
     validate_runs,
@@ -68,18 +67,6 @@ def test_an_empty_table_is_refused():
 def test_a_table_of_layers_is_none_of_runs():
     assert is_run_table(table())
     assert not is_run_table(pd.DataFrame({"op": ["dense"], "widths": ["4 8 2"]}))
-
-
-def test_one_device_is_chosen_among_several():
-    both = table(device=["a", "b"])
-    assert one_device(both, "b", "t.csv").index.tolist() == [1]
-    with pytest.raises(
-        ValueError, match=r"t.csv: column 'device' has 2 devices \(a, b\).*--device"
-    ):
-        one_device(both, None, "t.csv")
-    with pytest.raises(ValueError, match="device = 'c' is not allowed; give one of a, b"):
-        one_device(both, "c", "t.csv")
-    assert len(one_device(table(), None, "t.csv")) == 2
 
 
 def test_networks_are_told_apart_by_data_set():

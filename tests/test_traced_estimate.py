@@ -12,6 +12,7 @@ import jaxcost as jc
 from jaxcost.calibration.build import fit_table
 from jaxcost.fusion import FUSION, Fusion
 from jaxcost.models.baselines import Roofline
+from jaxcost.report import program
 from jaxcost.traced_estimate import estimate_counts
 from jaxcost.whole_program import program_costs
 
@@ -218,3 +219,43 @@ def test_sizes_beyond_float32_are_computed_in_float64(calibration, side):
     found = jc.estimate(jnp.dot, shape(side, side), shape(side, 10 * side), calibration=calibration)
     assert found.latency_s == pytest.approx(20.0 * side**3 / float(rate), rel=1e-3)
     json.dumps(found.record(), allow_nan=False)
+
+
+def mixed(x, w, v):
+    with jax.named_scope("half"):
+        y = x.astype(jnp.bfloat16) @ w.astype(jnp.bfloat16)
+    with jax.named_scope("whole"):
+        return y.astype(jnp.float32) @ v
+
+
+def test_products_in_another_precision_are_marked_with_their_share(calibration):
+    found = jc.estimate(mixed, X, W, V, calibration=calibration)
+    (line,) = [line for line in found.warnings if "priced as if" in line]
+    costs = {row["name"]: row["latency_s"] for row in found.layers() if row["macs"]}
+    share = costs["half"] / found.latency
+    assert line.startswith(f"1 products in bfloat16 ({share:.1%} of the time) are priced as if in ")
+    assert "float32" in line
+    assert line.endswith("calibrate with --dtype bfloat16")
+    marked = {r["name"]: r["other_precision"] for r in found.layers() if r["macs"]}
+    assert marked == {"half": "bfloat16", "whole": None}
+    ops = [cells[1] for cells in program.layers(found).rows]
+    assert "dense in bfloat16 (!)" in ops
+    assert "dense" in ops
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.int8, jnp.complex64])
+def test_no_other_type_is_priced_in_silence(calibration, dtype):
+    def square(x):
+        return x @ x.T
+
+    wrong = jc.estimate(square, jax.ShapeDtypeStruct((64, 64), dtype), calibration=calibration)
+    assert sum(f"products in {jnp.dtype(dtype)} (" in line for line in wrong.warnings) == 1
+    right = jc.estimate(square, jnp.ones((64, 64)), calibration=calibration)
+    assert not any("priced as if" in line for line in right.warnings)
+
+
+def test_a_calibration_without_a_precision_says_so(calibration):
+    unsaid = dataclasses.replace(calibration.models["time_s"], dtype=None)
+    unsaid = dataclasses.replace(calibration, models={"time_s": unsaid})
+    found = jc.estimate(network, X, W, V, calibration=unsaid)
+    assert sum("does not say in which precision" in line for line in found.warnings) == 1

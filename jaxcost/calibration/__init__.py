@@ -1,11 +1,13 @@
 """What was learnt of one device: `Calibration`, loaded from a file or a preset."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Array, Float
 
+from jaxcost.calibration import precision
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
 from jaxcost.precision import double_precision
@@ -44,9 +46,10 @@ class Calibration:
         """Latency of a network, in seconds: the sum over its layers; differentiable.
 
         Args: temperature: as for `energy`, keyword-only.
+        Warns: UserWarning: layers of another precision than was measured, or one not recorded.
         Raises: ValueError: the calibration was not fitted to times.
         """
-        return self._of("time_s").cost(workload, self.device, temperature)
+        return self._cost("time_s", workload, temperature)
 
     def energy(
         self, workload: Workload | TrainingRun, *, temperature: Temperature | None = None
@@ -59,13 +62,12 @@ class Calibration:
             temperature: at which the steps of cache levels are smoothed, >= 0, keyword-only; may be
                 traced, as a search lets it fall. 0 is exact, None the model's own. A model without
                 steps is the same at every temperature.
+        Warns: UserWarning: as `latency`.
         Raises: ValueError: the calibration was not fitted to energies, or not to those of training.
         """
-        if RUN_TARGET in self.models and "energy_j" not in self.models:
-            return self.models[RUN_TARGET].cost(workload, self.device, temperature)
-        if isinstance(workload, TrainingRun):
-            return self._of(RUN_TARGET).cost(workload, self.device, temperature)
-        return self._of("energy_j").cost(workload, self.device, temperature)
+        only_runs = RUN_TARGET in self.models and "energy_j" not in self.models
+        of_runs = only_runs or isinstance(workload, TrainingRun)
+        return self._cost(RUN_TARGET if of_runs else "energy_j", workload, temperature)
 
     def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         """The table of layers or runs with predictions and their 90 % intervals beside it.
@@ -76,11 +78,16 @@ class Calibration:
             in the target's unit.
         Computed in float64.
 
-        Raises: ValueError: rows that are no layers, or for which a model has no price.
+        Warns: UserWarning: the calibration does not say in which precision it was measured.
+        Raises: ValueError: rows that are no layers, in another precision than was measured, or for
+            which a model has no price.
         """
         of_runs = RUN_TARGET in self.models
         with double_precision():
             rows = runs_from_table(frame) if of_runs else from_table(frame)
+            if not of_runs:
+                precision.check_rows(self.models, frame)
+                _warn(precision.unsaid(self.models))
             found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
         frame = frame.copy()
         for target, ends in found.items():
@@ -95,6 +102,13 @@ class Calibration:
 
         write_text(path, dump(self))
 
+    def _cost(
+        self, target: str, workload: Workload | TrainingRun, temperature: Temperature | None
+    ) -> Float[Array, ""]:
+        fitted = self._of(target)
+        _warn([*precision.unsaid({target: fitted}), *precision.other_items(fitted, workload)])
+        return fitted.cost(workload, self.device, temperature)
+
     def _of(self, target: str) -> Fitted:
         if target not in self.models:
             known = ", ".join(self.models)
@@ -103,6 +117,11 @@ class Calibration:
                 f"fit one from a table with that column: jaxcost fit TABLE.csv --target {target}"
             )
         return self.models[target]
+
+
+def _warn(lines: list[str]) -> None:
+    for line in lines:
+        warnings.warn(line, stacklevel=4)
 
 
 def load_calibration(path_or_preset: str | Path) -> Calibration:

@@ -17,6 +17,7 @@ from jaxcost.intervals import calibrate_intervals
 from jaxcost.models.base import LayerwiseCost, parameters_of
 from jaxcost.models.registry import BASELINES, MODELS, model_class
 from jaxcost.precision import double_precision
+from jaxcost.selection import one_of
 from jaxcost.table import validate_layers
 from jaxcost.workload import Workload, from_table
 
@@ -67,8 +68,8 @@ def fit_table(
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
         starts, seed: as in `jaxcost.fit`, keyword-only.
-    Raises: ValueError: fewer than ten layers, rows that are no layers or have no cost, or whatever
-        `jaxcost.fit` refuses.
+    Raises: ValueError: fewer than ten layers, rows that are no layers or have no cost, rows of
+        several devices or precisions, or whatever `jaxcost.fit` refuses.
     """
     check_enough(len(frame), len(frame), "layers")
     corrected = model is None if correction is None else correction
@@ -118,6 +119,7 @@ class MeasuredLayers:
         spread: of each row between processes, shape `(rows,)`, where the table has it.
         x: features of the rows, shape `(rows, features)`.
         repeats: which rows measured the same layer.
+        dtype: of all of them, such as `float32`.
     """
 
     layers: Workload
@@ -127,17 +129,21 @@ class MeasuredLayers:
     spread: np.ndarray | None
     x: np.ndarray
     repeats: Repeats
+    dtype: str
 
     @classmethod
     def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "MeasuredLayers":
         """The layers of a table that has the column `target`."""
         frame = validate_layers(frame, target=target)
+        for column in ("device", "dtype"):
+            one_of(frame, column, None, "table")
         layers = from_table(frame)
         with double_precision():
             x = np.asarray(features(layers), np.float64)
         sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
         observed, spread = frame[target].to_numpy(float), _spread(frame, target)
-        return cls(layers, device, observed, sweeps, spread, x, Repeats.of(layers))
+        dtype = str(frame["dtype"].iloc[0])
+        return cls(layers, device, observed, sweeps, spread, x, Repeats.of(layers), dtype)
 
     @property
     def log_observed(self) -> np.ndarray:
@@ -198,6 +204,7 @@ class MeasuredLayers:
             warnings=(*result.warnings, *_contradictions(alone, observed)),
             correction=fit_correction(residual[:, :-1], residual[:, -1]) if corrected else None,
             layers=residual if corrected else None,
+            dtype=self.dtype,
         )
         in_sample = np.log(np.asarray(fitted.layer_costs(self.layers, self.device), np.float64))
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}

@@ -37,6 +37,7 @@ class Fitted:
         correction: of the model between measured layers; None for the model alone.
         layers: what the correction was fitted to: its features and ln(observed / predicted) in
             the last column, shape `(rows, features + 1)`; None without a correction.
+        dtype: the precision of what was measured, such as `float32`; None: it was not recorded.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Fitted:
     warnings: tuple[str, ...] = ()
     correction: Correction | None = None
     layers: np.ndarray | None = None
+    dtype: str | None = None
 
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.

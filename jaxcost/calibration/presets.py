@@ -67,6 +67,7 @@ def _quadro_t2000() -> Calibration:
         model_errors={"as_printed": _PRINTED_ACCURACY},
         baselines={},
         warnings=("printed in the paper without intervals; no floor: far too small below 0.2 ms",),
+        dtype="float32",
     )
     source = (
         "Asperti, Evangelista, Marzolla (2021), Dissecting FLOPs along input dimensions for "
@@ -92,6 +93,7 @@ def _butter_e(hardware: Literal["cpu", "gpu"]) -> Calibration:
             "printed without intervals; zeros are a sign of what the data did not determine",
             "printed with units wrong by the 3,000 epochs of a run; here they are corrected",
         ),
+        dtype="float32",
     )
     source = (
         "Tripp et al. (2024), Measuring the energy consumption and efficiency of deep neural "

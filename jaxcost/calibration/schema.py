@@ -17,6 +17,7 @@ from jaxcost.intervals import Intervals
 from jaxcost.messages import shown, unknown
 from jaxcost.models.base import parameters_of
 from jaxcost.models.registry import ALL
+from jaxcost.table import ITEM_BYTES
 
 VERSION = 1
 Positive = Annotated[FiniteFloat, Field(gt=0)]
@@ -87,6 +88,7 @@ class ModelRecord(_Record):
 
     model: Literal[tuple(ALL)]  # type: ignore[valid-type]
     unit: str
+    dtype: Literal[tuple(ITEM_BYTES)] | None = None  # type: ignore[valid-type]
     parameters: tuple[ParameterRecord, ...]
     intervals: IntervalsRecord
     errors: Errors
@@ -195,6 +197,7 @@ def _model_record(fitted: Fitted) -> ModelRecord:
     return ModelRecord(
         model=fitted.name,
         unit=fitted.model.unit,
+        dtype=fitted.dtype,
         parameters=parameters,
         intervals=IntervalsRecord(**dataclasses.asdict(fitted.intervals)),
         errors=_error_records(fitted.errors),
@@ -226,6 +229,7 @@ def _fitted(record: ModelRecord) -> Fitted:
         warnings=record.warnings,
         correction=None if layers is None else fit_correction(layers[:, :-1], layers[:, -1]),
         layers=layers,
+        dtype=record.dtype,
     )
 
 

@@ -48,6 +48,9 @@ def calibrate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what the store has.")
     ] = False,
+    dtype: Annotated[
+        str, typer.Option(metavar="DTYPE", help="Measure in this precision, such as bfloat16.")
+    ] = "float32",
     budget: Minutes = None,
     seed: Seed = 0,
 ) -> None:
@@ -60,6 +63,7 @@ def calibrate(
     \b
     Example:
       jaxcost calibrate
+      jaxcost calibrate --dtype bfloat16 --out laptop-bfloat16.json
       jaxcost calibrate --preset standard --out laptop.json --report laptop.html
       jaxcost calibrate --preset full --store full.db --resume
     """
@@ -69,11 +73,12 @@ def calibrate(
     from jaxcost.cli import show
 
     console = show.console()
-    device, plan = _plan(preset, budget, seed)
-    announce(console, device, f"preset {plan.name}", len(plan.layers), plan.plan)
+    device, plan = _plan(preset, dtype, budget, seed)
+    title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
+    announce(console, device, title, len(plan.layers), plan.plan)
     with store_path(store, out) as path:
         measured = sweep_into(console, path, plan.layers, plan.plan, resume)
-        study = _study(console, device, plan, measured, table, seed)
+        study = _study(console, device, plan, measured, table, dtype, seed)
         study.calibration.save(out)
     _print(console, study)
     _write_report(report, study)
@@ -86,20 +91,23 @@ def _write_report(path: Path, study: "Study") -> None:
     write_report(path, study)
 
 
-def _plan(name: str, budget: float | None, seed: int) -> tuple["Device", "Preset"]:
+def _plan(name: str, dtype: str, budget: float | None, seed: int) -> tuple["Device", "Preset"]:
     import dataclasses
 
     from jaxcost.measure import PRESETS, preset
+    from jaxcost.measure.catalogue import check_sweep
     from jaxcost.messages import unknown
 
     if name not in PRESETS:
         raise ValueError(unknown("preset", name, PRESETS))
+    check_sweep(name, [dtype])
     device, platform = look()
     found = preset(name, platform)
     rules = dataclasses.replace(found.plan.rules, seed=seed)
     seconds = found.plan.budget_s if budget is None else 60 * budget
     plan = dataclasses.replace(found.plan, rules=rules, budget_s=seconds)
-    return device, dataclasses.replace(found, plan=plan)
+    layers = [dataclasses.replace(layer, dtype=dtype) for layer in found.layers]
+    return device, dataclasses.replace(found, layers=layers, plan=plan)
 
 
 def _study(
@@ -108,6 +116,7 @@ def _study(
     plan: "Preset",
     measured: "Measurements",
     table: Path | None,
+    dtype: str,
     seed: int,
 ) -> "Study":
     """The calibration fitted to four fifths of what was measured, with all that is shown of it."""
@@ -124,7 +133,7 @@ def _study(
     fitted = _fit(console, device, rows, disturbances(measured, rows), seed=seed)
     held = rows["held_out"].to_numpy()
     counts = {"rows": int((~held).sum()), "held_out": int(held.sum())}
-    source = provenance(_TABLE, text.encode(), **counts, preset=plan.name, seed=seed)
+    source = provenance(_TABLE, text.encode(), **counts, preset=plan.name, dtype=dtype, seed=seed)
     return Study.of(
         Calibration(device, {"time_s": fitted}, source), "time_s", rows,
         held_out=held, unmeasured=in_words(others), facts=facts(measured, plan, len(rows)),

@@ -7,6 +7,7 @@ import typer
 
 from jaxcost.cli.options import Seed, check_outputs
 from jaxcost.cli.runs import fit_run_table
+from jaxcost.cli.selecting import Dtype, hardware, rows_to_fit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,10 +40,11 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What was measured: one of `jaxcost devices`, which also chooses among several, "
-            "or `this` machine's.",
+            help="What was measured: one of `jaxcost devices`, or `this` machine's; of a table "
+            "of several, only its rows.",
         ),
     ] = None,
+    dtype: Dtype = None,
     correction: Annotated[
         bool | None,
         typer.Option(
@@ -66,6 +68,7 @@ def fit(
     \b
     Example:
       jaxcost fit measurements.csv --out calibration.json --report report.html
+      jaxcost fit several.csv --device h100-sxm --dtype bfloat16 --out h100-bfloat16.json
       jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
     from jaxcost.cli import show
@@ -75,13 +78,13 @@ def fit(
 
     check_outputs({"--out": out, "--report": report}, [table])
     if is_run_table(read_text(table)[0]):
-        _check_run_options(target, correction, report)
+        _check_run_options(target, correction, report, dtype)
         fit_run_table(table, out, model=model, device=device, seed=seed)
         return
-    measured_on = _device(device)
     if model is not None:
         model_class(model)  # a wrong name is found before a wrong table
-    layers = read_layer_table(table, target=target)
+    layers = rows_to_fit(read_layer_table(table, target=target), device, dtype, table)
+    measured_on = hardware(layers, device)
     console = show.console()
     settings = {"model": model, "correction": correction, "seed": seed}
     study = _fitted(console, table, layers, measured_on, target, settings, report is not None)
@@ -94,7 +97,9 @@ def fit(
     show.written(console, [path for path in (out, report) if path])
 
 
-def _check_run_options(target: str, correction: bool | None, report: Path | None) -> None:
+def _check_run_options(
+    target: str, correction: bool | None, report: Path | None, dtype: str | None
+) -> None:
     """Refuse what there is for layers only."""
     from jaxcost.run_table import RUN_TARGET
 
@@ -104,14 +109,8 @@ def _check_run_options(target: str, correction: bool | None, report: Path | None
         raise ValueError("--correction is for tables of layers; leave it out for training runs")
     if report is not None:
         raise ValueError("--report is for tables of layers; leave it out for training runs")
-
-
-def _device(name: str | None) -> "Device":
-    from jaxcost.device import Device, detect_device, device
-
-    if name == "this":
-        return detect_device()
-    return Device("unknown") if name is None else device(name)
+    if dtype is not None:
+        raise ValueError("--dtype is for tables of layers; leave it out for training runs")
 
 
 def _fitted(
@@ -154,7 +153,7 @@ def _print(console: "Console", study: "Study", source: str) -> None:
     fitted = study.fitted
     corrected = ", corrected between measured layers" if fitted.correction else ""
     show.title(console, f"{fitted.name}{corrected}")
-    words = f"fitted to {study.target} of {in_words(study.table)} in {source}"
+    words = f"fitted to {study.target} of {in_words(study.table)} in {source}, {fitted.dtype}"
     show.line(console, f"{words}; device {study.calibration.device.name}", style="dim")
     console.print()
     show.table(console, tables.accuracy(fitted))

@@ -7,6 +7,7 @@ import typer
 
 from jaxcost.cli.options import check_outputs
 from jaxcost.cli.runs import check_device, of_device
+from jaxcost.cli.selecting import Dtype, rows_to_predict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,9 @@ def predict(
     out: Annotated[Path, typer.Option(metavar="OUT.csv", help="Where the predictions go.")],
     device: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of a table of training runs on several: only its rows."),
+        typer.Option(metavar="NAME", help="Of a table of several devices: only the rows of one."),
     ] = None,
+    dtype: Dtype = None,
 ) -> None:
     """Predict the cost of every layer, or training run, of a table, with a 90 % interval.
 
@@ -51,8 +53,8 @@ def predict(
     check_outputs({"--out": out}, [table, Path(calibration)])
     loaded = load_calibration(calibration)
     of_runs = RUN_TARGET in loaded.models
-    layers = _read(table, of_runs, device)
-    predicted = _predicted(loaded, layers, table)
+    layers = _read(table, of_runs, device, dtype)
+    predicted, warned = _predicted(loaded, layers, table)
     # As the file has it: the validated table may write its numbers otherwise.
     original = read_text(table)[0].loc[layers.index]
     full = original.assign(**{name: predicted[name].map("{:.9g}".format) for name in predicted})
@@ -64,11 +66,11 @@ def predict(
     show.line(console, f"{text.count(len(layers), what)} predicted for {words}")
     for target in loaded.models:
         _compare(console, target, layers, predicted, what)
-    show.warnings(console, check_device(loaded, layers) if of_runs else [])
+    show.warnings(console, [*warned, *check_device(loaded, layers)])
     show.written(console, [out])
 
 
-def _read(table: Path, of_runs: bool, device: str | None) -> "pd.DataFrame":
+def _read(table: Path, of_runs: bool, device: str | None, dtype: str | None) -> "pd.DataFrame":
     """The table of the kind that the calibration is of."""
     from jaxcost.run_table import is_run_table, read_run_table
     from jaxcost.table import read_layer_table, read_text
@@ -80,14 +82,21 @@ def _read(table: Path, of_runs: bool, device: str | None) -> "pd.DataFrame":
             "give a calibration fitted to a table like it"
         )
     if of_runs:
+        if dtype is not None:
+            raise ValueError("--dtype chooses among layers; leave it out for training runs")
         return of_device(read_run_table(table), device, table)
-    if device is not None:
-        raise ValueError("--device chooses among training runs; leave it out for layers")
-    return read_layer_table(table)
+    return rows_to_predict(read_layer_table(table), device, dtype, table)
 
 
-def _predicted(calibration: "Calibration", layers: "pd.DataFrame", source: Path) -> "pd.DataFrame":
-    """The columns that are added; ValueError where a prediction is no finite number."""
+def _predicted(
+    calibration: "Calibration", layers: "pd.DataFrame", source: Path
+) -> tuple["pd.DataFrame", list[str]]:
+    """The columns that are added, and what is to be minded of them.
+
+    Raises: ValueError: a prediction that is no finite number, or whatever the calibration refuses.
+    """
+    import warnings
+
     import numpy as np
 
     from jaxcost.calibration.run_build import check_runs
@@ -95,7 +104,12 @@ def _predicted(calibration: "Calibration", layers: "pd.DataFrame", source: Path)
 
     if RUN_TARGET in calibration.models:
         check_runs(runs_from_table(layers), calibration.device)
-    full = calibration.predict(layers)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            full = calibration.predict(layers)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
     ends = [f"predicted_{t}{end}" for t in calibration.models for end in ("", "_lo", "_hi")]
     found = full[ends]
     bad = ~np.isfinite(found.to_numpy()).all(axis=1)
@@ -105,7 +119,7 @@ def _predicted(calibration: "Calibration", layers: "pd.DataFrame", source: Path)
             f"{source}, row {row}: the calibration predicts no finite number for this layer; "
             "remove it or use another model"
         )
-    return found
+    return found, [str(line.message) for line in warned]
 
 
 def _device_words(calibration: "Calibration") -> str:

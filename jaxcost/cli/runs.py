@@ -46,29 +46,31 @@ def fit_run_table(
 
 def of_device(frame: "pd.DataFrame", device: str | None, source: Path) -> "pd.DataFrame":
     """The rows of one device; ValueError where there are several and none is chosen."""
-    from jaxcost.run_table import one_device
+    from jaxcost.selection import one_of
 
-    return one_device(frame, device, str(source))
+    return one_of(frame, "device", device, str(source))
 
 
 def check_device(calibration: "Calibration", frame: "pd.DataFrame") -> list[str]:
-    """A warning where a table's runs were measured on another device than the calibration's."""
-    names = set(frame["device"].astype(str)) if "device" in frame else set()
-    if names <= {calibration.device.name}:
+    """A warning where a table was measured on another device than the calibration."""
+    names = set(frame["device"].astype(str)) - {""} if "device" in frame else set()
+    own = calibration.device.name
+    if names <= {own} or own == "unknown":
         return []
-    other, own = ", ".join(sorted(names)), calibration.device.name
-    return [f"the table is of {other}, the calibration of {own}: energies of another device"]
+    what = "times" if "time_s" in calibration.models else "energies"
+    other = ", ".join(sorted(names))
+    return [f"the table is of {other}, the calibration of {own}: {what} of another device"]
 
 
 def _device_of(frame: "pd.DataFrame", wanted: str | None, source: Path) -> "Device":
-    from jaxcost.device import device
+    from jaxcost.data_sheets import known_device
 
     if wanted is None and "device" not in frame:
         raise ValueError(
             f"{source}: no column 'device' says what was measured, and where working sets lie "
             "depends on it; give --device, one of `jaxcost devices`"
         )
-    return device(wanted or str(frame["device"].iloc[0]))
+    return known_device(wanted or str(frame["device"].iloc[0]))
 
 
 def _print(console: "Console", fitted: "Fitted", words: str) -> None:

@@ -58,7 +58,7 @@ def _cells(row: dict[str, Any], main: str, share: float) -> tuple[str, ...]:
     repeated = f" (× {many:g})" if many != 1 else ""
     return (
         (row["name"] or NO_NAME) + repeated,
-        row["op"],
+        row["op"] + (f" in {row['other_precision']} (!)" if row["other_precision"] else ""),
         shape_words(row["output"]),
         text.quantity(many * row["flops"], "") if row["flops"] else "0",
         text.quantity(many * row[main], unit),

@@ -30,6 +30,7 @@ class Operation:
         bytes_moved: bytes read and written, each operand and result once.
         inputs, outputs: shapes.
         parameters: elements of the parameters that it is the first to use, a share for each run.
+        dtype: of its first operand.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Operation:
     inputs: Shapes = ()
     outputs: Shapes = ()
     parameters: float = 0.0
+    dtype: str = ""
 
     @property
     def flops(self) -> float:

@@ -209,6 +209,7 @@ class Walk:
                 done,
                 float(moved),
                 *shapes,
+                dtype=work.dtype_name(site.inputs),
             )
         )
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxcost import item_sizes
@@ -116,6 +116,12 @@ def shape(aval: Any) -> tuple[int, ...]:
         if not isinstance(extent, int):
             raise ValueError(f"shape {extents} is dynamic ({extent}); give inputs of fixed sizes")
     return tuple(extents)
+
+
+def dtype_name(avals: Sequence[Any]) -> str:
+    """The type of the first of some values, such as `float32`; '' where none has one."""
+    named = (str(v.dtype) for v in avals if hasattr(v, "dtype"))
+    return next(named, "")
 
 
 def item_bytes(aval: Any) -> float:

@@ -140,6 +140,32 @@ def test_every_baseline_has_its_error_on_the_same_held_out_layers(calibrated):
     assert model.model_errors["held_out"].rows == rows
 
 
+def test_layers_are_measured_and_fitted_in_the_precision_asked_for(
+    jaxcost, tiny, tmp_path, monkeypatch
+):
+    asked = tiny(20)
+    simple = functools.partial(build.fit_table, model="flops-only", starts=2)
+    monkeypatch.setattr(build, "fit_table", simple)
+    out = tmp_path / "c.json"
+    files = ("--out", out, "--report", tmp_path / "r.html", "--table", tmp_path / "m.csv")
+    outcome = jaxcost("calibrate", *files, "--dtype", "bfloat16")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "preset quick in bfloat16: 20 layers" in outcome.out
+    assert {layer.dtype for layer in asked["layers"]} == {"bfloat16"}
+    content = json.loads(out.read_text())
+    assert content["models"]["time_s"]["dtype"] == "bfloat16"
+    assert content["provenance"]["dtype"] == "bfloat16"
+    assert jaxcost("predict", out, tmp_path / "m.csv", "--out", tmp_path / "p.csv").status == 0
+
+
+@pytest.mark.parametrize("dtype", ["bfloat", "int8", "float64"])
+def test_a_precision_that_cannot_be_measured_is_refused(tiny, refuses, tmp_path, dtype):
+    assert tiny() == {}
+    line = refuses("calibrate", "--dtype", dtype, "--out", tmp_path / "c.json")
+    assert f"dtype {dtype!r}" in line or f"dtype = {dtype!r}" in line
+    assert ";" in line
+
+
 def test_the_error_shown_is_that_of_the_calibration_written(calibrated):
     folder, out, _ = calibrated
     calibration = load_calibration(folder / "c.json")

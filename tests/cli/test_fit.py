@@ -1,10 +1,11 @@
 import hashlib
 import json
 
+import pandas as pd
 import pytest
 
 from jaxcost.calibration import load_calibration
-from jaxcost.cli.fit import _device
+from jaxcost.cli.selecting import hardware
 from jaxcost.device import detect_device
 
 HEADER = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype,time_s"
@@ -134,5 +135,6 @@ def test_options_are_handed_on_and_energies_are_in_joules(
 
 
 def test_what_was_measured_may_be_this_machine():
-    assert _device("this").name == detect_device().name
-    assert _device(None).name == "unknown"
+    rows = pd.DataFrame({"op": ["dense"]})
+    assert hardware(rows, "this").name == detect_device().name
+    assert hardware(rows, None).name == "unknown"
