@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcost.messages import nearest
 from jaxcost.runs import TrainingRun
-from jaxcost.table import POSITIVE, Where, check_rows, read_text, real_numbers, whole_numbers
+from jaxcost.table import POSITIVE, Where, check_rows, named, read_text, real_numbers, whole_numbers
 from jaxcost.workload import dense
 
 if TYPE_CHECKING:
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 RUN_TARGET = "energy_per_epoch_j"
 RUN_COUNTS = ("n_observations", "n_features", "n_labels", "batch_size")
 _REQUIRED = (*RUN_COUNTS, "widths")
+_DESCRIBING = ("device", "dataset", "shape", "depth")
 _WIDTHS = "three or more whole numbers of at least 1, input first, separated by spaces"
 
 
 def is_run_table(frame: "pd.DataFrame") -> bool:
     """Whether a table has the columns of training runs rather than those of layers."""
-    return "widths" in frame.columns and "op" not in frame.columns
+    names = {str(name).lower() for name in frame.columns}
+    return "widths" in names and "op" not in names
 
 
 def read_run_table(path: str | Path, *, target: bool = False) -> "pd.DataFrame":
     """A CSV table of training runs, one row a network, validated; energies in J.
 
     Args:
-        path: a CSV file in UTF-8 with the columns n_observations, n_features, n_labels,
+        path: a CSV file with the columns n_observations, n_features, n_labels,
             batch_size, widths (the network's own, input first, separated by spaces), and
             optionally device.
         target: whether the measured column energy_per_epoch_j must be there, keyword-only.
@@ -93,6 +95,7 @@ def _padded(chain: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFrame":
+    frame = named(frame, (*_REQUIRED, RUN_TARGET, *_DESCRIBING))
     needed = [*_REQUIRED, *([RUN_TARGET] if target else [])]
     for column in needed:
         if column not in frame:

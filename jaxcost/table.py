@@ -1,14 +1,15 @@
 """The table of layers: reading it from CSV, and refusing what is not one, with the line."""
 
-import csv
-import io
+import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxcost import memory_bound
+from jaxcost.dialects import read_raw_table
 from jaxcost.item_sizes import item_bytes
 from jaxcost.memory_bound import MEMORY_BOUND, OPS
 from jaxcost.messages import nearest, refused, unknown
@@ -27,6 +28,13 @@ CHOICES = {"op": OPS, "padding": PADDINGS, "dtype": tuple(ITEM_BYTES)}
 COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "groups")
 REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
 OPTIONAL = ("dilation",)
+DESCRIBING = ("device", "sweep", "process_cv")
+_SHORT = {
+    "fp64": "float64",
+    "fp32": "float32",
+    "fp16": "float16",
+    "bf16": "bfloat16",
+}
 
 _WHOLE = "a whole number of at least 1"
 POSITIVE = "a finite number greater than 0"
@@ -36,9 +44,9 @@ def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.Data
     """A CSV table of layers, one row a layer, validated; times in s, energies in J.
 
     Args:
-        path: a CSV file in UTF-8 with the columns op (one of `OPS`; `jaxcost.memory_bound` says
-            what sizes mean for each), batch, in_h, in_w, c_in, c_out, k_h, k_w, stride, padding,
-            groups, dtype, and optionally dilation (1 where absent).
+        path: a CSV file, as `jaxcost.dialects` reads them, with the columns op (one of `OPS`;
+            `jaxcost.memory_bound` says what sizes mean for each), batch, in_h, in_w, c_in, c_out,
+            k_h, k_w, stride, padding, groups, dtype, and optionally dilation (1 where absent).
         target: the measured column that must be there, 'time_s' or 'energy_j'; None for neither.
     Returns: the rows and columns in the file's order; sizes as integers, the target as floats,
         any other column as the text that stands in the file.
@@ -80,11 +88,13 @@ class Where:
 
 
 def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
+    frame = named(frame, (*REQUIRED, *OPTIONAL, *TARGETS, *DESCRIBING))
     _check_columns(frame, target, where)
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")
     frame = frame.copy()
     for column, options in CHOICES.items():
+        frame[column] = frame[column].map(partial(_usual, options))
         _check_choice(frame[column], options, where)
     for column in (*COUNTS, *OPTIONAL):
         if column in frame:
@@ -112,6 +122,19 @@ def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> N
         if column not in frame and (near := nearest(column, extra, 0.8)):
             line = f"column {near!r} is not known; rename it to {column!r}"
             raise ValueError(f"{where.header()}: {line}")
+
+
+def named(frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+    """The table with `names` where a column's differs from one of them in capitals alone."""
+    free = {str(c).lower(): c for c in frame.columns if c not in names}
+    return frame.rename(columns={free[n]: n for n in names if n in free and n not in frame})
+
+
+def _usual(options: Sequence[str], value: Any) -> Any:
+    """`conv2d` for `Conv2D`, `float32` for `fp32`; what is none of `options` as it is."""
+    low = str(value).lower()
+    low = _SHORT.get(low, low)
+    return low if low in options else value
 
 
 def _check_choice(column: "pd.Series", options: Sequence[str], where: Where) -> None:
@@ -149,12 +172,27 @@ def check_rows(column: "pd.Series", good: Any, allowed: str, where: Where) -> No
 
 
 def _refusal(column: "pd.Series", row: int, allowed: str, where: Where) -> ValueError:
-    line = refused(str(column.name), _plain(column.iloc[row]), allowed)
+    value = column.iloc[row]
+    line = refused(str(column.name), _plain(value), allowed + _written(value))
     return ValueError(f"{where.row(row)}: {line}")
+
+
+def _written(value: Any) -> str:
+    """How to write a number, where separators or a unit keep the text from being one."""
+    text = str(value)
+    if re.fullmatch(r"[-+]?\d[\d.,_'’ \u00a0\u202f]*\d", text) and not _is_plain(text):
+        return ", with a decimal point and nothing between its digits"
+    return ", without its unit" if re.fullmatch(r"[-+]?[\d.]+ ?[a-zµμ]+", text, re.I) else ""
+
+
+def _is_plain(text: str) -> bool:
+    return re.fullmatch(r"[-+]?\d*\.?\d*", text, re.ASCII) is not None
 
 
 def _plain(value: Any) -> Any:
     """A number that stands as text, as a number, so that messages do not quote it."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return value  # what float() takes but a table does not, such as 1_024
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -204,60 +242,5 @@ def read_text(path: str | Path) -> tuple["pd.DataFrame", list[int]]:
     """A CSV file as columns of text, and the line of each row; ValueError where it is no table."""
     import pandas as pd
 
-    text = _decoded(Path(path))
-    lines = _line_numbers(text, str(path))
-    frame = pd.read_csv(
-        io.StringIO(text, newline=""),
-        dtype=str,
-        keep_default_na=False,
-        skipinitialspace=True,
-        index_col=False,
-    )
-    return frame, lines
-
-
-def _decoded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); give a CSV file") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise ValueError(f"{path} is not text in UTF-8; give a CSV file")
-    if not text.strip():
-        raise ValueError(f"{path} is empty; give a CSV file with a header and at least one row")
-    return text
-
-
-def _line_numbers(text: str, source: str) -> list[int]:
-    """The line of each row; ValueError for a row of another length than the header's."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-    header: list[str] | None = None
-    lines = []
-    try:
-        for row in reader:
-            if not row:
-                continue
-            if header is None:
-                header = _unique(row, source)
-                continue
-            if len(row) != len(header):
-                raise ValueError(
-                    f"{source}, line {reader.line_num}: {len(row)} values but the header has "
-                    f"{len(header)} columns; give one value a column"
-                )
-            lines.append(reader.line_num)
-    except csv.Error as error:
-        line = f"not CSV ({error}); repair the line"
-        raise ValueError(f"{source}, line {reader.line_num}: {line}") from None
-    return lines
-
-
-def _unique(header: list[str], source: str) -> list[str]:
-    for name in header:
-        if header.count(name) > 1:
-            raise ValueError(f"{source}, line 1: column {name!r} occurs twice; remove one")
-    return header
+    found = read_raw_table(Path(path))
+    return pd.DataFrame(found.rows, columns=found.header, dtype=str), found.lines

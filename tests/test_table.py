@@ -74,10 +74,9 @@ REFUSED = {
     "only a mark": (b"\xef\xbb\xbf", "table.csv is empty"),
     "header only": (HEAD, "table.csv has no rows; give at least one layer"),
     "binary": (b"\x00\x01\x02" * 50, "table.csv is not text in UTF-8"),
-    "another encoding": (HEAD.encode() + b"\xff\xfe", "table.csv is not text in UTF-8"),
+    "no encoding": (HEAD.encode() + b"\x81\xfe", "table.csv is not text in UTF-8"),
     "missing": (HEAD.replace(",time_s", "") + GOOD[:-7], "line 1: column 'time_s' is missing"),
     "misspelt": (HEAD.replace("c_in", "cin") + GOOD, "'c_in' is missing; rename 'cin' to it"),
-    "case": (HEAD.replace("dtype", "Dtype") + GOOD, "'dtype' is missing; rename 'Dtype' to it"),
     "optional misspelt": (
         HEAD.replace("\n", ",dilaton\n") + GOOD.replace("\n", ",2\n"),
         "line 1: column 'dilaton' is not known; rename it to 'dilation'",

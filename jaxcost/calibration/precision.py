@@ -10,7 +10,7 @@ from jaxcost.calibration.fitted import Fitted
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import is_traced
-from jaxcost.table import ITEM_BYTES
+from jaxcost.table import ITEM_BYTES, validate_layers
 from jaxcost.workload import Workload
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 def check_rows(models: Mapping[str, Fitted], frame: "pd.DataFrame") -> None:
     """ValueError for rows of a table of layers in another precision than was measured."""
+    dtypes = validate_layers(frame)["dtype"]
     for fitted in models.values():
-        others = sorted(set(frame["dtype"].astype(str)) - {fitted.dtype})
+        others = sorted(set(dtypes) - {fitted.dtype})
         if fitted.dtype is None or not others:
             continue
-        number = int((frame["dtype"] != fitted.dtype).sum())
+        number = int((dtypes != fitted.dtype).sum())
         raise ValueError(
             f"{number} of {len(frame)} rows are in {', '.join(others)}, but the calibration was "
             f"measured in {fitted.dtype}; keep only the latter with --dtype {fitted.dtype}, or "
