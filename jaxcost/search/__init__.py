@@ -9,6 +9,7 @@ from jaxcost.device import Device
 from jaxcost.messages import refused, unknown
 from jaxcost.search.anneal import Schedule, default_schedule, descend
 from jaxcost.search.binding import Binding, bindings
+from jaxcost.search.called import Called, nothing, search_called, untraced
 from jaxcost.search.feasible import check_feasible
 from jaxcost.search.front import Front, search_front
 from jaxcost.search.lattice import Lattice
@@ -36,6 +37,7 @@ __all__ = [
 
 METHODS = ("auto", "gradient", "brute")
 _POLISH = 5000  # evaluations that polishing takes, about, a free width
+_FEW_CALLS = 128  # networks of which all are tried where the objective cannot be traced
 
 
 def search_widths(
@@ -64,7 +66,11 @@ def search_widths(
     Args: all but the first two keyword-only.
         objective: from widths, shape `(n,)`, to a number that is to be small, in any unit: a cost,
             or any composition with a quality, written in JAX. If it has an argument named
-            `temperature` it is called with it by name or as the second one: 0 is the exact model.
+            `temperature` it is called with it as the second one: 0 is the exact model. One that
+            JAX cannot trace (it trains a network and returns a float) is called with whole
+            widths, a NumPy array of integers, once for each network that meets the budgets, and
+            not differentiated: gradients of the budgets lead to where they are spent, and exact
+            moves on from there. The result says how often it was called.
         bounds: (lower, upper) a width, whole numbers; equal ones fix a width, such as the inputs.
         budgets: name -> (cost, limit): costs of widths as `objective`, and what they may be.
         multiples: what the free widths are whole multiples of, one for all or one a width.
@@ -74,7 +80,8 @@ def search_widths(
         steps: of each descent.
         schedule: temperature by step, such as one of optax; None: 1 to 0.02, geometrically.
         learning_rate: at the first step, in ln(width).
-        evaluations: no more than so many of the exact model; None: until no move is better.
+        evaluations: no more than so many of the exact model, or calls of an objective that cannot
+            be traced; None: until no move is better.
         seed: of the starts.
         run: from whole widths to the `TrainingRun` or `Workload` whose working sets are reported,
             together with `device`.
@@ -108,35 +115,58 @@ def search_widths(
     counts = {"starts": starts, "steps": steps, "evaluations": evaluations}
     _check(method, counts, learning_rate)
     _check_device(run, device)
-    problem = Problem.of(objective, budgets or {})
+    called = untraced(objective, len(lattice.axes), "the objective")
+    problem = Problem.of(nothing if called else objective, budgets or {})
     drawn = lattice.draw(starts, seed)
     check_costs(problem, np.vstack([lattice.lower, lattice.upper, drawn]))
-    check_feasible(problem, lattice, Evaluator(problem), drawn)
-    evaluate = Evaluator(problem, evaluations)
+    feasible = check_feasible(problem, lattice, Evaluator(problem), drawn)
+    evaluate = Evaluator(problem, evaluations, called)
     gradient_work = starts * steps * GRADIENT_PRICE + _POLISH * len(lattice.free)
-    chosen = _choice(method, lattice.size, gradient_work)
+    chosen = _choice(method, lattice.size, gradient_work, evaluations, called)
     snapped = None
-    if chosen[0] == "gradient":
+    if chosen[0] == "exact moves":
+        widths = search_called(problem, lattice, evaluate, drawn, feasible, tiles)
+    elif chosen[0] == "brute force":
+        widths = _brute(lattice, evaluate)
+    else:
         ends = (lattice.lower, lattice.upper)
         pace: dict[str, Any] = {"steps": steps, "learning_rate": learning_rate}
         given = schedule or default_schedule(steps)
         snapped = snap(
             lattice, evaluate, descend(problem, drawn, ends, schedule=given, **pace), tiles
         )
-    widths = _brute(lattice, evaluate) if snapped is None else snapped.widths
+        widths = snapped.widths
     binding = () if run is None or device is None else tuple(bindings(run(widths), device))
     return _result(problem, evaluate, chosen, widths, snapped, binding)
 
 
-def _choice(method: str, size: int, gradient_work: int) -> tuple[str, str]:
+def _choice(
+    method: str, size: int, gradient_work: int, most: int | None, called: Called | None
+) -> tuple[str, str]:
+    within = most is None or size <= most
     if method == "brute":
+        if not within:
+            raise ValueError(refused("evaluations", most, f"{size} or more for method = 'brute'"))
         return "brute force", "asked for"
+    if called is not None:
+        return _choice_called(method, size, within)
     if method == "gradient":
         return "gradient", "asked for"
-    if size <= gradient_work:
+    if size <= gradient_work and within:
         fewer = f"all {size:,} networks are no more than the {gradient_work:,} evaluations"
         return "brute force", f"{fewer} that gradients would take"
     return "gradient", f"{size:,} networks are too many to try"
+
+
+def _choice_called(method: str, size: int, within: bool) -> tuple[str, str]:
+    if method == "gradient":
+        raise ValueError(
+            "method = 'gradient', but JAX cannot trace the objective; leave method out, or write "
+            "the objective in jax.numpy"
+        )
+    if size <= _FEW_CALLS and within:
+        return "brute force", f"there are no more than {size:,} networks"
+    return "exact moves", "JAX cannot trace the objective"
 
 
 def _brute(lattice: Lattice, evaluate: Evaluator) -> np.ndarray:
@@ -156,7 +186,7 @@ def _result(
     binding: tuple[Binding, ...],
 ) -> WidthSearch:
     evaluations = evaluate.evaluations
-    value, over = Evaluator(problem)(widths[None])
+    value, over = evaluate(widths[None])
     costs = np.asarray(problem.limits, np.float64) * np.exp(over[0])
     budgets = dict(zip(problem.names, zip(costs.tolist(), np.asarray(problem.limits).tolist())))
     smooth = None if snapped is None else snapped.smooth
@@ -173,6 +203,7 @@ def _result(
         evaluations=evaluations,
         gradients=0 if starts is None else starts.path.shape[0] * starts.path.shape[1],
         starts=starts,
+        differentiated=evaluate.differentiated,
     )
 
 

@@ -28,17 +28,17 @@ class _Broken(eqx.Module):
 
 def check_feasible(
     problem: Problem, lattice: Lattice, evaluate: Evaluator, drawn: np.ndarray
-) -> None:
-    """ValueError where no widths are found that meet all budgets.
+) -> np.ndarray:
+    """Allowed widths that meet all budgets, `(n,)`; ValueError where none are found.
 
     Args: drawn: real widths spread over the bounds, `(starts, n)`.
     """
     if not problem.names:
-        return
+        return lattice.upper
     tried = np.vstack([lattice.lower, lattice.upper, lattice.nearest(drawn)])
     _, over = evaluate(tried)
-    if (broken_by(over) == 0).any():
-        return
+    if (meets := broken_by(over) == 0).any():
+        return tried[meets][0]
     descent = descend(
         Problem.of(_Broken(problem), {}), drawn, (lattice.lower, lattice.upper),
         steps=_STEPS, schedule=default_schedule(_STEPS), learning_rate=0.15,
@@ -48,7 +48,7 @@ def check_feasible(
     for i in order(*evaluate(tried))[:_TRIED]:
         nearest.append(polish(lattice, evaluate, tried[i]))
         if broken_by(nearest[-1].over[None])[0] == 0:
-            return
+            return nearest[-1].widths
     raise ValueError(_words(problem, min(nearest, key=lambda p: p.over.max())))
 
 

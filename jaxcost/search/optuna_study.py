@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 
 from jaxcost.messages import refused
+from jaxcost.search.called import nothing, untraced
+from jaxcost.search.feasible import check_feasible
 from jaxcost.search.lattice import Lattice
 from jaxcost.search.problem import Cost, Evaluator, Problem, check_costs
 from jaxcost.search.result import WidthSearch
+
+_STARTS = 64  # of the search for widths that meet the budgets
 
 
 class OptunaObjective:
@@ -23,10 +27,12 @@ class OptunaObjective:
     Works with every sampler; TPE and NSGA-II heed constraints.
 
     Args:
-        costs: by name, each a function of widths, shape `(n,)`, to a number to be minimised.
+        costs: by name, each a function of widths, shape `(n,)`, to a number to be minimised. One
+            that JAX cannot trace is called with whole widths, once for each network.
         bounds, multiples: as in `jaxcost.search_widths`; keyword-only but the bounds.
         budgets: name -> (cost, limit); a trial's constraint is ln(cost / limit), met up to 0.
-    Raises: ValueError: as `search_widths`, for bounds, costs and budgets.
+    Raises: ValueError: as `search_widths`, for bounds, costs and budgets, also one that nothing
+        meets; in a trial, a cost that is NaN.
     """
 
     def __init__(
@@ -42,10 +48,9 @@ class OptunaObjective:
         self.names = tuple(costs)
         self._budgets = tuple(budgets or {})
         self._lattice = Lattice.of(bounds, multiples)
-        problems = [Problem.of(cost, budgets or {}) for cost in costs.values()]
-        for problem in problems:
-            check_costs(problem, np.vstack([self._lattice.lower, self._lattice.upper]))
-        self._costs = [Evaluator(problem) for problem in problems]
+        self._costs = [self._evaluator(name, cost, budgets or {}) for name, cost in costs.items()]
+        limited = Problem.of(nothing, budgets or {})
+        check_feasible(limited, self._lattice, Evaluator(limited), self._lattice.draw(_STARTS, 0))
 
     @property
     def directions(self) -> list[str]:
@@ -83,6 +88,12 @@ class OptunaObjective:
             free = {_name(i): places[i] for i in self._lattice.free}
             study.enqueue_trial(free)
         return len(chosen[:most])
+
+    def _evaluator(self, name: str, cost: Cost, budgets: Mapping[str, Any]) -> Evaluator:
+        called = untraced(cost, len(self._lattice.axes), f"cost {name}")
+        problem = Problem.of(nothing if called else cost, budgets)
+        check_costs(problem, np.vstack([self._lattice.lower, self._lattice.upper]))
+        return Evaluator(problem, called=called, broken=True)
 
     def _suggest(self, trial: Any, i: int) -> int:
         size = len(self._lattice.axes[i])

@@ -60,13 +60,28 @@ class Problem(eqx.Module):
 class Evaluator:
     """The exact model on many networks at once; counts how many.
 
-    Attributes: evaluations: networks evaluated so far; most: no more than that are evaluated.
+    Args: called: the objective where JAX cannot trace it; broken: whether to call it also for
+        networks that break a budget.
+    Attributes: most: no more than that are evaluated.
     """
 
-    def __init__(self, problem: Problem, most: int | None = None) -> None:
+    def __init__(
+        self, problem: Problem, most: int | None = None, called: Any = None, broken: bool = False
+    ) -> None:
         self._problem = problem
+        self._called, self._broken = called, broken
+        self._count = 0
         self.most = most
-        self.evaluations = 0
+
+    @property
+    def evaluations(self) -> int:
+        """Networks evaluated so far; those that the objective was called for where it is."""
+        return self._count if self._called is None else self._called.calls
+
+    @property
+    def differentiated(self) -> bool:
+        """Whether JAX traces the objective."""
+        return self._called is None
 
     @property
     def left(self) -> int:
@@ -74,12 +89,18 @@ class Evaluator:
         return 1 << 62 if self.most is None else max(self.most - self.evaluations, 0)
 
     def __call__(self, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The objective, shape `(m,)`, and ln(cost / limit), `(m, budgets)`; NaN becomes inf."""
-        self.evaluations += len(widths)
+        """The objective, shape `(m,)`, and ln(cost / limit), `(m, budgets)`.
+
+        Raises: ValueError: one of them is NaN; the message names it and the widths.
+        """
+        self._count += len(widths)
         size = next((s for s in _SIZES if s >= len(widths)), _SIZES[-1])
         found = [self._chunk(widths[i : i + size], size) for i in range(0, len(widths), size)]
         value, over = (np.concatenate(part) for part in zip(*found))
-        return np.where(np.isnan(value), np.inf, value), np.where(np.isnan(over), np.inf, over)
+        _refuse_nan(self._problem, widths, value, over)
+        if self._called is not None:
+            value = self._called(widths, self._broken | (broken_by(over) == 0))
+        return value, over
 
     def _chunk(self, widths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         padded = np.concatenate([widths, np.repeat(widths[-1:], size - len(widths), axis=0)])
@@ -112,17 +133,30 @@ def check_costs(problem: Problem, widths: np.ndarray) -> None:
     costs |= {f"budget {name}": cost for name, cost in zip(problem.names, problem.limited)}
     at = jax.ShapeDtypeStruct(widths.shape[1:], jnp.zeros(0).dtype)
     for (name, cost), takes in zip(costs.items(), problem.takes_temperature):
-        shape = jax.eval_shape(cost, at, 0.5) if takes else jax.eval_shape(cost, at)
+        shape = _shape(name, cost, at, takes)
         if not hasattr(shape, "shape") or shape.shape not in ((), (1,)):
             found = getattr(shape, "shape", type(shape).__name__)
             raise ValueError(f"{name} returns shape {found}; give one that returns one number")
     value, over = map(np.asarray, _exact(problem, jnp.asarray(widths, dtype=float)))
-    for name, column in zip(costs, [value, *over.T]):
+    _refuse_nan(problem, widths, value, over)
+    if not np.isfinite(value).any():
+        raise ValueError("the objective is infinite at every start; give bounds within its range")
+
+
+def _shape(name: str, cost: Cost, at: jax.ShapeDtypeStruct, takes_temperature: bool) -> Any:
+    try:
+        return jax.eval_shape(cost, at, 0.5) if takes_temperature else jax.eval_shape(cost, at)
+    except jax.errors.JAXTypeError as error:
+        why = type(error).__name__
+        raise ValueError(f"{name} cannot be traced by JAX ({why}); write it in jax.numpy") from None
+
+
+def _refuse_nan(problem: Problem, widths: np.ndarray, value: np.ndarray, over: np.ndarray) -> None:
+    names = ("the objective", *(f"budget {name}" for name in problem.names))
+    for name, column in zip(names, [value, *over.T]):
         if (bad := np.isnan(column)).any():
             first = np.round(widths[bad][0], 1).tolist()
             raise ValueError(f"{name} is NaN at widths {first}; give bounds within its range")
-    if not np.isfinite(value).any():
-        raise ValueError("the objective is infinite at every start; give bounds within its range")
 
 
 def _check_budget(name: str, budget: Any) -> None:

@@ -41,9 +41,11 @@ class WidthSearch:
         gap: cost relative to that, cost / smooth_cost - 1; None without one.
         bindings: every working set beside every cache, nearest to exactly full first; empty if
             the search was not told of a device.
-        method: 'gradient' or 'brute force'; reason: why that one.
+        method: 'gradient', 'brute force' or 'exact moves'; reason: why that one.
         evaluations: of the exact model; gradients: of the smooth one.
-        starts: every start; None for brute force.
+        starts: every start; None for brute force and exact moves.
+        differentiated: whether JAX traced the objective; if not, `evaluations` is how often it
+            was called.
     """
 
     widths: tuple[int, ...]
@@ -57,6 +59,7 @@ class WidthSearch:
     evaluations: int
     gradients: int
     starts: Starts | None
+    differentiated: bool = True
 
     @property
     def binding(self) -> Binding | None:
@@ -76,4 +79,7 @@ class WidthSearch:
             lines.append(f"binding          {self.binding}")
         work = f"{self.evaluations:,} evaluations"
         work += f" and {self.gradients:,} gradients" if self.gradients else ""
-        return "\n".join([*lines, f"found by         {self.method}, {work}: {self.reason}"])
+        lines.append(f"found by         {self.method}, {work}: {self.reason}")
+        if not self.differentiated:
+            lines.append(f"quality          called {self.evaluations:,} times, not differentiated")
+        return "\n".join(lines)

@@ -61,3 +61,40 @@ def test_a_front_seeds_two_objectives():
 def test_no_costs_are_refused():
     with pytest.raises(ValueError, match="one or more costs"):
         OptunaObjective({}, BOUNDS)
+
+
+def test_a_budget_that_nothing_meets_is_refused_before_any_trial():
+    with pytest.raises(ValueError, match="meet area <= 3; the nearest, 3 8 8, has area = 64"):
+        OptunaObjective({"error": error}, BOUNDS, multiples=8, budgets={"area": (area, 3)})
+
+
+def test_a_cost_that_is_not_traceable_is_called_once_for_each_network():
+    calls = []
+
+    def trained(widths):
+        calls.append(tuple(int(w) for w in widths))
+        return float(sum(10.0 / w for w in calls[-1]))
+
+    objective = OptunaObjective({"error": trained}, [(3, 3), (8, 24)], multiples=8)
+    study = study_of(objective, "RandomSampler")
+    study.optimize(objective, n_trials=20)
+    assert sorted(calls) == [(3, 8), (3, 16), (3, 24)]
+    assert objective.widths(study.best_trial) == (3, 24)
+
+
+def test_a_budget_that_is_nan_is_named():
+    def sometimes(widths):
+        return jnp.where(widths[1] == 128, jnp.nan, area(widths))
+
+    with pytest.raises(ValueError, match=r"budget area is NaN at widths \[3, 128"):
+        OptunaObjective({"error": error}, BOUNDS, multiples=8, budgets={"area": (sometimes, 6400)})
+
+
+def test_a_cost_that_is_nan_is_named_in_the_trial():
+    def sometimes(widths):
+        return jnp.where(widths[1] == 128, jnp.nan, error(widths))
+
+    objective = OptunaObjective({"error": sometimes}, BOUNDS, multiples=8)
+    study = study_of(objective, "RandomSampler")
+    with pytest.raises(ValueError, match=r"the objective is NaN at widths \[3, 128"):
+        study.optimize(objective, n_trials=200)
