@@ -19,6 +19,7 @@ def count(
     *args: Any,
     backward: bool = False,
     trips: float | Sequence[float] | None = None,
+    parameters: int | Sequence[int] | None = None,
     **kwargs: Any,
 ) -> Counts:
     """FLOPs, multiply-adds, parameters and bytes of a callable or model, operation by operation.
@@ -27,9 +28,19 @@ def count(
         fn: a function of arrays, or a model of Equinox, Flax (NNX, Linen), Haiku or Keras 3 on JAX.
         args, kwargs: its arguments: arrays, or `jax.ShapeDtypeStruct`s; it is traced, never run.
         backward: whether to count the gradient of a loss as well: of the output, or of the sum of
-            all outputs where that is not one number; keyword-only.
+            all outputs where that is not one number; by the parameters, or by the real inputs where
+            there are none; keyword-only.
         trips: how often each `while` loop runs, in the program's order, or one number for all,
             >= 0; without it a loop is counted once and reported as unknown; keyword-only.
+        parameters: the number of the argument of a function that holds its parameters, or several,
+            or `()` for none. Without it they are those of each model of Equinox or NNX, and each
+            collection `params`, among the arguments; or, of a first argument that is a dict, list
+            or tuple, its real arrays, unless the function is closed over real arrays itself and
+            the container is its only argument, or has as many examples as all others, and so is a
+            batch: then a line in `warnings` says how it was taken. Arrays that a function is closed
+            over are parameters where they are real, or quantised to a byte or less. Those of a
+            model are what was or is trained, frozen and quantised weights too, without running
+            statistics, random state, and the state of an optimizer; keyword-only.
     Returns: `Counts`; what is not known is listed in `unknown`.
     Raises: ValueError: `fn` cannot be traced with these arguments; its own error is shown.
     Example:
@@ -38,19 +49,20 @@ def count(
         >>> count(lambda x, w: jnp.tanh(x @ w), x, w).transcendentals
         256.0
     """
-    program = trace_program(fn, args, kwargs, backward=backward)
+    chosen = (parameters,) if isinstance(parameters, int) else parameters
+    program = trace_program(fn, args, kwargs, backward=backward, parameters=chosen)
     liveness = Liveness()
-    walk = Walk(program.leaves, trips, program.named_by_path, liveness)
+    walk = Walk(program.leaves, trips, liveness)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})
     _own(found, program.leaves)
     over = spread(program.jaxpr, (fn, args, kwargs))
     found.unknown += over.unseen()
-    inputs = program.jaxpr.invars[len(program.leaves) :]
+    inputs = [v for place, v in enumerate(program.inputs) if place not in program.leaves]
     return Counts(
         operations=tuple(found.operations),
         unknown=tuple(found.unknown),
         branches=tuple(found.branches),
-        parameters=sum(leaf.size for leaf in program.leaves.values()) + sum(program.constants),
+        parameters=sum(leaf.size for leaf in program.leaves.values()),
         peak_bytes=peak_bytes(program.jaxpr, liveness),
         input_bytes=float(total_bytes(v.aval for v in inputs)),
         warnings=(*_warnings(found, program), *over.warnings()),
@@ -77,7 +89,7 @@ def _own(found: Found, leaves: dict[int, Leaf]) -> None:
 
 
 def _warnings(found: Found, program: Program) -> list[str]:
-    lines = []
+    lines = list(program.notes)
     if found.unknown:
         names = ", ".join(sorted({unknown.primitive for unknown in found.unknown}))
         lines.append(f"the totals are lower bounds: what {names} does is not known")

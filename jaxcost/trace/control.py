@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 # A program run once, its operands and results those of the operation.
-_CALLS = {
+CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
     "closed_call": "call_jaxpr",
@@ -56,8 +56,8 @@ def bodies(equation: Any) -> list[Body] | None:
     """The programs that an operation holds: of a `while` its condition, then its body; of a `cond`
     its branches, of which one runs; None where it holds none."""
     name, params = equation.primitive.name, equation.params
-    if name in _CALLS:
-        inner = params.get(_CALLS[name])
+    if name in CALLS:
+        inner = params.get(CALLS[name])
         if inner is None or not hasattr(opened(inner), "eqns"):
             return None
         return [Body(opened(inner), 1, equation.invars, same_results=True)]
@@ -109,7 +109,7 @@ _HOLDERS = {
     "shard_map": _sharded,
     "custom_linear_solve": _linear_solve,
 }
-HOLDING = (*_CALLS, *_HOLDERS)
+HOLDING = (*CALLS, *_HOLDERS)
 
 
 def carried(equation: Any) -> int:

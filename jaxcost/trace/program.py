@@ -1,95 +1,105 @@
 """From a model and the shapes of its inputs to its program, a jaxpr; nothing is run."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxcost.trace.models import Prepared, prepare
+from jaxcost.trace.constants import with_constants_as_inputs
+from jaxcost.trace.gradient import is_real, with_gradient
+from jaxcost.trace.models import prepare
+from jaxcost.trace.prepared import Prepared, is_like_a_parameter
 from jaxcost.trace.records import Leaf
 from jaxcost.trace.specs import own_words
 
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A traced program; `leaves` are its parameters, by the place among its inputs.
+    """A traced program, which holds no constant arrays: what it was closed over are inputs.
 
-    `constants` are the elements of the arrays that a function is closed over.
+    Attributes:
+        leaves: its parameters, by the place among its inputs.
+        inputs: those of its inputs that are given, the others being what it is closed over.
+        effects: what it does besides, by name.
+        notes: what the reader must mind.
     """
 
     jaxpr: Any
     leaves: dict[int, Leaf]
-    constants: list[int]
+    inputs: Sequence[Any]
     effects: tuple[str, ...]
-    named_by_path: bool
+    notes: tuple[str, ...]
 
 
 def trace_program(
-    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, backward: bool = False
+    model: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    backward: bool = False,
+    parameters: Sequence[int] | None = None,
 ) -> Program:
     """The program of a model at the shapes of its inputs; with `backward`, of a loss's gradient.
 
-    The loss is the output where that is one real number, otherwise the sum of all outputs. Its
+    The loss is the output where that is one real number, otherwise the sum of all real outputs. Its
     gradient is taken by the parameters, or by the real inputs where there are none.
 
     Raises: ValueError: the model cannot be traced; its own error is shown.
     """
     try:
-        prepared = prepare(model, args, kwargs)
-        function = _with_backward(prepared) if backward else prepared.function
-        with jax.disable_jit(False):  # loops stay loops, whatever the caller debugs with
-            closed = jax.make_jaxpr(function)(prepared.parameters, *prepared.rest)
+        return _traced(prepare(model, args, kwargs, parameters), backward)
     except ValueError as error:
         if _is_ours(error):
             raise
         raise _not_traced(model, error) from error
     except Exception as error:
         raise _not_traced(model, error) from error
-    leaves = dict(enumerate(prepared.leaves()))
-    sizes = [_elements(value) for value in closed.consts]
+
+
+def _traced(prepared: Prepared, backward: bool) -> Program:
+    with jax.disable_jit(False):  # loops stay loops, whatever the caller debugs with
+        trace = jax.make_jaxpr(prepared.function, return_shape=True)
+        closed, (out, _) = trace(*prepared.inputs)
+    given = len(closed.in_avals)
+    closed, constants, notes = with_constants_as_inputs(closed, backward=backward)
+    leaves, guess = _leaves(prepared, constants, given)
+    if backward:
+        trained = [place for place, leaf in leaves.items() if leaf.trained]
+        real = any(is_real(closed.in_avals[place]) for place in trained)
+        by = trained if real else range(given)
+        closed = with_gradient(closed, by, len(jax.tree.leaves(out)))
     effects = tuple(sorted({str(effect) for effect in closed.effects}))
-    return Program(closed.jaxpr, leaves, sizes, effects, prepared.named_by_path)
+    return Program(closed.jaxpr, leaves, closed.jaxpr.invars[:given], effects, (*notes, *guess))
 
 
-def _elements(value: Any) -> int:
-    """Elements of a constant that a function is closed over, where it can be a parameter."""
-    real = jnp.issubdtype(getattr(value, "dtype", jnp.int32), jnp.inexact)
-    return int(value.size) if real and getattr(value, "ndim", 0) > 0 else 0
+def _leaves(
+    prepared: Prepared, constants: Sequence[Any], given: int
+) -> tuple[dict[int, Leaf], list[str]]:
+    """The parameters by place, those that a function is closed over after its own, and a guess."""
+    held = {} if prepared.held is None else _held(prepared.held, constants)
+    of_constants = {given + number: leaf for number, leaf in held.items()}
+    if not prepared.guessed:
+        return {**prepared.leaves, **of_constants}, []
+    batch = bool(held) and prepared.like_a_batch
+    leaves = {} if batch else dict(prepared.guessed)
+    return {**leaves, **of_constants}, [_guess(batch)] if held else []
 
 
-def _with_backward(prepared: Prepared) -> Any:
-    """The gradient of a loss by the parameters, or by real inputs."""
-    has_parameters = bool(jax.tree.leaves(prepared.parameters))
-
-    def loss(parameters: Any, *rest: Any) -> Any:
-        return _loss(prepared.function(parameters, *rest))
-
-    if has_parameters:
-        return jax.value_and_grad(loss)
-
-    def by_inputs(parameters: Any, *rest: Any) -> Any:
-        flat, tree = jax.tree.flatten(rest)
-        real = [i for i, leaf in enumerate(flat) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-
-        def of_real(chosen: Any) -> Any:
-            values = list(flat)
-            for place, value in zip(real, chosen):
-                values[place] = value
-            return loss(parameters, *jax.tree.unflatten(tree, values))
-
-        return jax.value_and_grad(of_real)([flat[i] for i in real])
-
-    return by_inputs
+def _held(known: Any, constants: Sequence[Any]) -> dict[int, Leaf]:
+    """The parameters among the constants, by number."""
+    found: dict[int, Leaf] = {}
+    for number, value in enumerate(constants):
+        if is_like_a_parameter(value):
+            leaf = known.get(id(value), Leaf("", "", int(value.size)))
+            found |= {number: leaf} if leaf is not None else {}
+    return found
 
 
-def _loss(outputs: Any) -> Any:
-    real = [o for o in jax.tree.leaves(outputs) if jnp.issubdtype(o.dtype, jnp.floating)]
-    if not real:
-        raise TypeError("no output is real, so that there is no loss to differentiate")
-    if len(real) == 1 and real[0].ndim == 0:
-        return real[0]
-    return sum(jnp.sum(output) for output in real)
+def _guess(batch: bool) -> str:
+    held = "as the function is closed over arrays of its own" if batch else ""
+    taken = f"a batch, {held}; say parameters=0" if batch else "the parameters; say parameters=()"
+    return f"the first argument, a container, was taken for {taken} if it is not"
 
 
 def _is_ours(error: ValueError) -> bool:

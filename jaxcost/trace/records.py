@@ -10,11 +10,17 @@ Shapes = tuple[tuple[int, ...], ...]
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
-    """A parameter: its path within the model, the layer that it is of, and its elements."""
+    """A parameter: its path within the model, the layer that it is of, and its elements.
+
+    `by_path` says that it names its layer better than the scopes do that the framework opens, which
+    are those of classes; `trained`, that a gradient is taken by it.
+    """
 
     path: str
     layer: str
     size: int
+    by_path: bool = False
+    trained: bool = True
 
 
 @dataclasses.dataclass

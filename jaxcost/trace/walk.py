@@ -70,7 +70,6 @@ class Walk:
     Args:
         leaves: the parameters, by number.
         trips: of each `while` in turn, or of all.
-        by_path: whether parameters name layers even where a scope does.
         liveness: what of the program is used.
     """
 
@@ -78,12 +77,10 @@ class Walk:
         self,
         leaves: Mapping[int, Leaf],
         trips: float | Sequence[float] | None,
-        by_path: bool = False,
         liveness: Liveness | None = None,
     ):
         self.leaves = leaves
         self.trips = trips
-        self.by_path = by_path
         self.liveness = liveness or Liveness()
         self.loops = 0
         self.names: dict[str, str] = {}
@@ -197,7 +194,7 @@ class Walk:
         new = [leaf for leaf in held if leaf not in found.owners]
         for leaf in new:
             found.owners[leaf] = len(found.operations)
-        if held and (self.by_path or not scope):
+        if held and (self.leaves[min(held)].by_path or not scope):
             scope = self.leaves[min(held)].layer
         shapes = tuple(map(work.shape, site.inputs)), tuple(map(work.shape, site.outputs))
         found.operations.append(
