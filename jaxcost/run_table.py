@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost.messages import nearest
+from jaxcost.columns import AS_NAMED, Columns, missing
 from jaxcost.runs import TrainingRun
 from jaxcost.table import POSITIVE, Where, check_rows, named, read_text, real_numbers, whole_numbers
 from jaxcost.workload import dense
@@ -27,7 +27,9 @@ def is_run_table(frame: "pd.DataFrame") -> bool:
     return "widths" in names and "op" not in names
 
 
-def read_run_table(path: str | Path, *, target: bool = False) -> "pd.DataFrame":
+def read_run_table(
+    path: str | Path, *, target: bool = False, columns: Columns = AS_NAMED
+) -> "pd.DataFrame":
     """A CSV table of training runs, one row a network, validated; energies in J.
 
     Args:
@@ -35,11 +37,12 @@ def read_run_table(path: str | Path, *, target: bool = False) -> "pd.DataFrame":
             batch_size, widths (the network's own, input first, separated by spaces), and
             optionally device.
         target: whether the measured column energy_per_epoch_j must be there, keyword-only.
+        columns: which are to be renamed first, keyword-only.
     Returns: the rows and columns in the file's order; counts as integers, the target as floats,
         any other column as the text that stands in the file.
     Raises: ValueError: whatever is no such table; names file, line, column and what is allowed.
     """
-    frame, lines = read_text(path)
+    frame, lines = read_text(path, columns)
     return _validate(frame, target, Where(str(path), lines))
 
 
@@ -100,9 +103,8 @@ def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFram
     for column in needed:
         if column not in frame:
             extra = [str(c) for c in frame.columns if c not in needed]
-            near = nearest(column, extra)
-            hint = f"rename {near!r} to it" if near else "add it"
-            raise ValueError(f"{where.header()}: column {column!r} is missing; {hint}")
+            line = f"column {column!r} is missing; {missing(column, extra)}"
+            raise ValueError(f"{where.header()}: {line}")
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one training run")
     frame = frame.copy()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcost import memory_bound
+from jaxcost.columns import AS_NAMED, Columns, missing
 from jaxcost.dialects import read_raw_table
 from jaxcost.item_sizes import item_bytes
 from jaxcost.memory_bound import MEMORY_BOUND, OPS
@@ -40,7 +41,9 @@ _WHOLE = "a whole number of at least 1"
 POSITIVE = "a finite number greater than 0"
 
 
-def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.DataFrame":
+def read_layer_table(
+    path: str | Path, *, target: str | None = None, columns: Columns = AS_NAMED
+) -> "pd.DataFrame":
     """A CSV table of layers, one row a layer, validated; times in s, energies in J.
 
     Args:
@@ -48,12 +51,13 @@ def read_layer_table(path: str | Path, *, target: str | None = None) -> "pd.Data
             `jaxcost.memory_bound` says what sizes mean for each), batch, in_h, in_w, c_in, c_out,
             k_h, k_w, stride, padding, groups, dtype, and optionally dilation (1 where absent).
         target: the measured column that must be there, 'time_s' or 'energy_j'; None for neither.
+        columns: which are to be renamed, or converted to seconds, first; keyword-only.
     Returns: the rows and columns in the file's order; sizes as integers, the target as floats,
         any other column as the text that stands in the file.
     Raises: ValueError: whatever is no such table; one line that names file, line, column, value
         and what is allowed.
     """
-    frame, lines = read_text(path)
+    frame, lines = read_text(path, columns)
     return _validate(frame, target, Where(str(path), lines))
 
 
@@ -114,8 +118,7 @@ def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> N
     extra = [str(c) for c in frame.columns if c not in (*REQUIRED, *OPTIONAL, *TARGETS)]
     for column in needed:
         if column not in frame:
-            near = nearest(column, extra)
-            hint = f"rename {near!r} to it" if near else "add it"
+            hint = missing(column, extra)
             raise ValueError(f"{where.header()}: column {column!r} is missing; {hint}")
     for column in OPTIONAL:
         # An optional column that is misspelt would silently have its default.
@@ -238,9 +241,10 @@ def _check_against(
         raise _refusal(frame[column], row, allowed.format(beside), where)
 
 
-def read_text(path: str | Path) -> tuple["pd.DataFrame", list[int]]:
+def read_text(path: str | Path, columns: Columns = AS_NAMED) -> tuple["pd.DataFrame", list[int]]:
     """A CSV file as columns of text, and the line of each row; ValueError where it is no table."""
     import pandas as pd
 
     found = read_raw_table(Path(path))
-    return pd.DataFrame(found.rows, columns=found.header, dtype=str), found.lines
+    frame = pd.DataFrame(found.rows, columns=found.header, dtype=str)
+    return columns.of(frame, str(path)), found.lines

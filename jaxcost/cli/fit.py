@@ -7,7 +7,7 @@ import typer
 
 from jaxcost.cli.options import Seed, check_outputs
 from jaxcost.cli.runs import fit_run_table
-from jaxcost.cli.selecting import Dtype, hardware, rows_to_fit
+from jaxcost.cli.selecting import Dtype, Rename, TimeColumn, columns_asked, hardware, rows_to_fit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +45,8 @@ def fit(
         ),
     ] = None,
     dtype: Dtype = None,
+    time_column: TimeColumn = None,
+    rename: Rename = None,
     correction: Annotated[
         bool | None,
         typer.Option(
@@ -69,6 +71,7 @@ def fit(
     Example:
       jaxcost fit measurements.csv --out calibration.json --report report.html
       jaxcost fit several.csv --device h100-sxm --dtype bfloat16 --out h100-bfloat16.json
+      jaxcost fit benchmark.csv --rename type=op --time-column latency_ms --out calibration.json
       jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
     from jaxcost.cli import show
@@ -77,13 +80,16 @@ def fit(
     from jaxcost.table import read_layer_table, read_text
 
     check_outputs({"--out": out, "--report": report}, [table])
-    if is_run_table(read_text(table)[0]):
+    columns = columns_asked(rename, time_column)
+    if is_run_table(read_text(table, columns)[0]):
         _check_run_options(target, correction, report, dtype)
-        fit_run_table(table, out, model=model, device=device, seed=seed)
+        fit_run_table(table, out, model=model, device=device, seed=seed, columns=columns)
         return
     if model is not None:
         model_class(model)  # a wrong name is found before a wrong table
-    layers = rows_to_fit(read_layer_table(table, target=target), device, dtype, table)
+    layers = rows_to_fit(
+        read_layer_table(table, target=target, columns=columns), device, dtype, table
+    )
     measured_on = hardware(layers, device)
     console = show.console()
     settings = {"model": model, "correction": correction, "seed": seed}

@@ -7,13 +7,14 @@ import typer
 
 from jaxcost.cli.options import check_outputs
 from jaxcost.cli.runs import check_device, of_device
-from jaxcost.cli.selecting import Dtype, rows_to_predict
+from jaxcost.cli.selecting import Dtype, Rename, TimeColumn, columns_asked, rows_to_predict
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
     from jaxcost.calibration import Calibration
+    from jaxcost.columns import Columns
     from jaxcost.fit.repeats import Repeats
 
 
@@ -29,6 +30,8 @@ def predict(
         typer.Option(metavar="NAME", help="Of a table of several devices: only the rows of one."),
     ] = None,
     dtype: Dtype = None,
+    time_column: TimeColumn = None,
+    rename: Rename = None,
 ) -> None:
     """Predict the cost of every layer, or training run, of a table, with a 90 % interval.
 
@@ -53,7 +56,7 @@ def predict(
     check_outputs({"--out": out}, [table, Path(calibration)])
     loaded = load_calibration(calibration)
     of_runs = RUN_TARGET in loaded.models
-    layers = _read(table, of_runs, device, dtype)
+    layers = _read(table, of_runs, device, dtype, columns_asked(rename, time_column))
     predicted, warned = _predicted(loaded, layers, table)
     # As the file has it: the validated table may write its numbers otherwise.
     original = read_text(table)[0].loc[layers.index]
@@ -70,12 +73,14 @@ def predict(
     show.written(console, [out])
 
 
-def _read(table: Path, of_runs: bool, device: str | None, dtype: str | None) -> "pd.DataFrame":
+def _read(
+    table: Path, of_runs: bool, device: str | None, dtype: str | None, columns: "Columns"
+) -> "pd.DataFrame":
     """The table of the kind that the calibration is of."""
     from jaxcost.run_table import is_run_table, read_run_table
     from jaxcost.table import read_layer_table, read_text
 
-    if is_run_table(read_text(table)[0]) != of_runs:
+    if is_run_table(read_text(table, columns)[0]) != of_runs:
         kinds = ("training runs", "layers") if of_runs else ("layers", "training runs")
         raise ValueError(
             f"{table}: the calibration is of {kinds[0]}, but the table is of {kinds[1]}; "
@@ -84,8 +89,8 @@ def _read(table: Path, of_runs: bool, device: str | None, dtype: str | None) -> 
     if of_runs:
         if dtype is not None:
             raise ValueError("--dtype chooses among layers; leave it out for training runs")
-        return of_device(read_run_table(table), device, table)
-    return rows_to_predict(read_layer_table(table), device, dtype, table)
+        return of_device(read_run_table(table, columns=columns), device, table)
+    return rows_to_predict(read_layer_table(table, columns=columns), device, dtype, table)
 
 
 def _predicted(

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 
     from jaxcost.calibration import Calibration
     from jaxcost.calibration.fitted import Fitted
+    from jaxcost.columns import Columns
     from jaxcost.device import Device
 
 
 def fit_run_table(
-    table: Path, out: Path, *, model: str | None, device: str | None, seed: int
+    table: Path, out: Path, *, model: str | None, device: str | None, seed: int, columns: "Columns"
 ) -> None:
     """Fit a calibration to the energies per epoch of a table of training runs, and print it."""
     from jaxcost.calibration import Calibration
@@ -28,7 +29,7 @@ def fit_run_table(
     if model is not None:
         model_class(model, RUN_MODELS)
     content = table.read_bytes()
-    runs = of_device(read_run_table(table, target=True), device, table)
+    runs = of_device(read_run_table(table, target=True, columns=columns), device, table)
     measured_on = _device_of(runs, device, table)
     console = show.console()
     with working(console, f"fitting and cross-validating on {text.count(len(runs), 'row')}"):

@@ -1,4 +1,4 @@
-"""Which rows of a table a command takes, and on what hardware they were measured."""
+"""Which rows and columns of a table a command takes, and on what hardware they were measured."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,12 +8,35 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jaxcost.columns import Columns
     from jaxcost.device import Device
 
 Dtype = Annotated[
     str | None,
     typer.Option(metavar="DTYPE", help="Only the rows in this precision, such as float32."),
 ]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The column of times, in the unit its name ends in: latency_ms."
+    ),
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OLD=NEW", help="Read column OLD as NEW; may be given again."),
+]
+
+
+def columns_asked(rename: list[str] | None, time_column: str | None) -> "Columns":
+    """How `--rename` and `--time-column` say that columns are to be read."""
+    from jaxcost.columns import Columns
+    from jaxcost.messages import refused
+
+    pairs = [pair.partition("=") for pair in rename or []]
+    for old, equals, new in pairs:
+        if not (old and equals and new):
+            raise ValueError(refused("--rename", old + equals + new, "OLD=NEW, two columns' names"))
+    return Columns(tuple((old.strip(), new.strip()) for old, _, new in pairs), time_column)
 
 
 def rows_to_fit(

@@ -101,3 +101,21 @@ def test_predict_keeps_the_rows_of_one(jaxcost, refuses, fitted, several, frame,
     outcome = jaxcost("predict", *files, "--dtype", "float32", "--device", "server")
     assert outcome.status == 0
     assert set(pd.read_csv(tmp_path / "o.csv")["device"]) == {"server"}
+
+
+def test_fit_and_predict_convert_times_when_asked(jaxcost, refuses, asked, fitted, frame, tmp_path):
+    path, out = tmp_path / "ms.csv", tmp_path / "o.csv"
+    times = frame["time_s"]
+    odd = frame.rename(columns={"op": "kind"}).drop(columns="time_s").assign(latency_ms=1e3 * times)
+    odd.to_csv(path, index=False)
+    line = refuses("fit", path, "--out", tmp_path / "c.json", "--rename", "kind=op")
+    assert line.endswith(
+        "column 'time_s' is missing; give --time-column 'latency_ms' to convert it"
+    )
+    options = ("--rename", "kind=op", "--time-column", "latency_ms")
+    assert jaxcost("fit", path, "--out", tmp_path / "c.json", *options).status == 0
+    assert asked["layers"]["time_s"].tolist() == pytest.approx(times.tolist())
+    outcome = jaxcost("predict", fitted[0] / "c.json", path, "--out", out, *options)
+    assert outcome.status == 0
+    assert "against time_s of" in outcome.out
+    assert list(pd.read_csv(out))[: len(odd.columns)] == list(odd.columns)
