@@ -1,5 +1,6 @@
 """A penalty that brings a network's cost to its target in training, and finds its own weight."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,14 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcost.messages import refused, unknown
+from jaxcost.messages import refused, shown, unknown
 from jaxcost.sizes import positive
 from jaxcost.steps import secant
 
 MODES = ("hinge", "log", "linear")
 _DAMPING = 4.0  # of the penalty's curvature above the target, in weights
 _MOST = 14.0  # ln of the weight, either way: six decades
+_NARROWED = (0.5, 0.1, 1e-2, 1e-4)  # of the widths: from them to hardly any
 _MEMORY = 0.98  # of the loss's running mean
 
 
@@ -59,7 +61,7 @@ class CostRegularizer(eqx.Module):
             tiles, see `jaxcost.secant`. None: the cost's own gradient.
         rate: how fast the weight follows, per step, > 0.
     Raises: ValueError: a target or rate that is not above 0, an unknown mode; `init`: a cost that
-        is no single number above 0.
+        is no single number above 0, a target below what the cost is at no width.
     Source: the multiplier method of Platt and Barr (1987), in logarithms.
     """
 
@@ -85,15 +87,25 @@ class CostRegularizer(eqx.Module):
     def init(self, widths: Any) -> Pressure:
         """The state before the first step, which is without penalty: the loss is yet unknown.
 
-        Checks the cost at `widths`, which must be concrete.
+        Checks the cost at `widths`, which must be concrete, and that it can fall to the target:
+        where narrower is never dearer, what is left of the cost at no width at all is its least.
         """
         cost = jnp.asarray(self.cost_fn(widths))
         if cost.shape != ():
             raise ValueError(f"cost_fn returns shape {cost.shape}; give one that returns a number")
         if not 0 < float(cost) < float("inf"):
             raise ValueError(refused("cost_fn(widths)", float(cost), "a cost that is above 0"))
+        self._check_reachable(widths, float(cost))
         zero = jnp.zeros_like(self.target)
         return Pressure(log_weight=zero, loss=zero, step=zero)
+
+    def _check_reachable(self, widths: Any, cost: float) -> None:
+        narrowed = [jax.tree.map(lambda w, f=f: jnp.asarray(w) * f, widths) for f in _NARROWED]
+        costs = [cost, *(float(self.cost_fn(w)) for w in narrowed)]
+        falls = all(after <= before for before, after in itertools.pairwise(costs))
+        if falls and costs[-1] > float(self.target) * (1 + 1e-5):
+            least = f"a target above {shown(costs[-1])}, what is left of the cost at no width"
+            raise ValueError(refused("target", float(self.target), least))
 
     def __call__(self, widths: Any, pressure: Pressure) -> Float[Array, ""]:
         """The penalty, to be added to the loss."""

@@ -205,3 +205,14 @@ def test_a_traced_network_is_refused():
 
     with pytest.raises(ValueError, match="outside of jit"):
         jax.jit(traced)(jnp.ones(4))
+
+
+def test_a_target_that_no_width_meets_is_refused_before_training():
+    regularizer = CostRegularizer(lambda w: 1e-3 + 1e-6 * jnp.sum(w), target=5e-4)
+    with pytest.raises(ValueError, match="target = 0.0005 is not allowed; give .* above 0.001"):
+        regularizer.init(jnp.array([64.0, 32.0]))
+
+
+@pytest.mark.parametrize("cost", [lambda w: jnp.sum(w), lambda w: jnp.sum(w + 100 / w)])
+def test_a_target_that_may_be_met_is_not_refused(cost):
+    CostRegularizer(cost, target=25.0).init(jnp.array([64.0, 32.0]))
