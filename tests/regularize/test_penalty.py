@@ -100,11 +100,11 @@ def test_the_gradient_at_steps_is_the_secants():
         return jnp.sum(jnp.ceil(widths / 16) * 16)
 
     widths = {"a": jnp.array([65.0]), "b": jnp.array([200.0])}
-    regularizer = CostRegularizer(lambda w: steps(w["a"]) + steps(w["b"]), target=1.0, tile=16.0)
-    plain = CostRegularizer(regularizer.cost_fn, target=1.0)
+    regularizer = CostRegularizer(lambda w: steps(w["a"]) + steps(w["b"]), target=64.0, tile=16.0)
+    plain = CostRegularizer(regularizer.cost_fn, target=64.0)
     pressure = regularizer.update(regularizer.init(widths), widths)
     assert all(float(s[0]) == 0 for s in jax.tree.leaves(jax.grad(plain)(widths, pressure)))
-    ratio = np.log(80 + 208.0)
+    ratio = np.log((80 + 208.0) / 64)
     # Of W s (r + 2 r²), by a width, where d cost / d width = 1 and W has grown by the rate.
     expected = np.exp(0.01) * (1 + 4 * ratio) / 288
     for slope in jax.tree.leaves(jax.grad(regularizer)(widths, pressure)):
