@@ -1,13 +1,15 @@
-"""What all tests share: strict JAX, both precisions, and where the public data are."""
+"""What all tests share: strict JAX, both precisions, commands, and where the public data are."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import hypothesis
 import jax
 import pytest
 
+from jaxcost.cli.errors import run
 from jaxcost.workload import Workload, cnn
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -19,6 +21,24 @@ hypothesis.settings.load_profile("repeatable")
 def _plain_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """What commands print does not depend on the window that the tests run in."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def jaxcost(capsys) -> Callable[..., Outcome]:
+    """Runs a command; its exit status and what it printed."""
+
+    def call(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        return Outcome(status, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture(params=["float32", "float64"])

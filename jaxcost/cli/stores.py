@@ -31,13 +31,17 @@ def export(
 ) -> None:
     """Write what a store holds as a table of layers, one row a layer.
 
+    Times in s and, where they were asked for, energies in J; an energy that is missing has its
+    reason beside it.
+
     \b
     Example:
       jaxcost export measurements.db --out layers.csv
       jaxcost fit layers.csv --out calibration.json
     """
     from jaxcost.cli import show
-    from jaxcost.measure import Store, collect
+    from jaxcost.measure import Store
+    from jaxcost.measure.export import export_table
 
     if out.suffix not in _ENDINGS:
         raise ValueError(
@@ -45,7 +49,7 @@ def export(
         )
     check_outputs({"--out": out}, [store])
     with Store.existing(store) as opened:
-        frame = collect(opened, _chosen(opened, partition)).to_frame()
+        frame = export_table(opened, _chosen(opened, partition))
     timed = frame["time_s"].notna()
     write_table(frame if every else frame[timed], out)
     console = show.console()

@@ -1,31 +1,12 @@
-"""Running commands in this process, and tables of layers whose times are planted."""
+"""Commands that must be refused, and tables of layers whose times are planted."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from jaxcost.cli.errors import run
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def jaxcost(capsys) -> Callable[..., Outcome]:
-    """Runs a command; its exit status and what it printed."""
-
-    def call(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        status = run([str(argument) for argument in arguments])
-        return Outcome(status, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@
 The file maps a layer's `line` to a fault: "hang", "hang once", "kill", "exit", "error", or
 "other device" (from the first visit on, whoever starts says it is another one). Faults that
 happen once are noted beside the file. FAKE_DEVICE and FAKE_PLATFORM in the environment say what it
-is, FAKE_JOULES what a step takes; without it there is no counter.
+is, FAKE_JOULES what a step takes, or FAKE_WATTS what it draws; without either there is no counter.
+A step takes 1 ms for each input of the batch.
 """
 
 import json
@@ -17,8 +18,9 @@ from pathlib import Path
 
 PLATFORM = os.environ.get("FAKE_PLATFORM", "cpu")
 NAME = os.environ.get("FAKE_DEVICE", "fake")
-DEVICE = {"name": NAME, "platform": PLATFORM, "kind": NAME.title()}
+DEVICE = {"name": NAME, "platform": PLATFORM, "kind": NAME.title(), "memory": []}
 VISIT_S = 0.01
+STEP_S = 1e-3
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
         request = json.loads(text)
         answer = description(faults) if number == 0 else visit(request["layer"], faults)
         if request["energy"] and number:
-            answer["energy"] = energy()
+            answer["energy"] = energy(request["layer"])
         print(json.dumps(answer), flush=True)
 
 
@@ -43,7 +45,7 @@ def visit(layer: dict, faults: Path) -> dict:
     if layer["sweep"] != "probe":
         fail(faults, json.loads(faults.read_text()).get(str(layer["line"])), layer["line"])
     time.sleep(VISIT_S)
-    step = 1e-3 * layer["batch"]
+    step = STEP_S * layer["batch"]
     loops = [{"steps": 20, "duration_s": 20 * step, "cpu_s": 20 * step}] * 4
     calls = [{"steps": 10, "duration_s": 11 * step, "cpu_s": 11 * step, "shortest_s": 1.1 * step}]
     done = {"work": "dot", "compile_s": 0.1, "memory_bytes": 1, "steps": 20, "hlo_hash": "ab"}
@@ -52,11 +54,12 @@ def visit(layer: dict, faults: Path) -> dict:
     return done | rest | {"loops": loops, "calls": calls * 2, "doubling": doubling}
 
 
-def energy() -> dict:
-    joules = os.environ.get("FAKE_JOULES")
-    if joules is None:
+def energy(layer: dict) -> dict:
+    joules, watts = os.environ.get("FAKE_JOULES"), os.environ.get("FAKE_WATTS")
+    if joules is None and watts is None:
         return {"energy_j": None, "reason": "no counter", "meter": "none"}
-    return {"energy_j": float(joules), "power_w": 300.0, "idle_power_w": 70.0, "window_s": 5.1}
+    found = float(joules) if joules else float(watts) * STEP_S * layer["batch"]
+    return {"energy_j": found, "power_w": 300.0, "idle_power_w": 70.0, "window_s": 5.1}
 
 
 def fail(faults: Path, fault: str | None, line: int) -> None:
