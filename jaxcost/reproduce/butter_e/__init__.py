@@ -66,7 +66,7 @@ def reproduce(data: str | Path | None, out: str | Path, *, download: bool = Fals
     more, pictures, found = _isolines(lines, runs)
     summary, drawn = summary + more, drawn | pictures
     files = _write(out, frames, drawn)
-    text = json.dumps([asdict(minimum) for minimum in found], indent=2)
+    text = json.dumps([asdict(minimum) for minimum in found], indent=2, allow_nan=False)
     files.append(write_text(out / "minima.json", f"{text}\n"))
     files.append(write_summary(out / "summary.json", summary))
     return Reproduction(summary, files)
