@@ -12,6 +12,11 @@ import pytest
 from jaxcost.cli.errors import run
 from jaxcost.workload import Workload, cnn
 
+# Half of the suite is compiling programs that then run once: LLVM need not optimise those, nor
+# those of the commands that tests start. What XLA makes of a program stays the same.
+_QUICK = ("--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true")
+os.environ["XLA_FLAGS"] = " ".join((os.environ.get("XLA_FLAGS", ""), *_QUICK)).strip()
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
