@@ -1,6 +1,7 @@
 """The wording of errors: one line that names the field, its value, and what to give instead."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -35,6 +36,20 @@ def shown(value: Any, limit: int = 40) -> str:
         return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.7g}"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """`text` with the characters that steer a terminal written out, line ends and tabs apart."""
+    return "".join(one if one in "\n\t" or not _steers(one) else _escaped(one) for one in text)
+
+
+def _steers(character: str) -> bool:
+    """Whether a character is a control, a mark of direction, or half of none."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs")
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _huge(value: object) -> bool:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxcost.messages import nearest, refused, shown, unknown
+from jaxcost.messages import nearest, printable, refused, shown, unknown
 
 
 def test_a_number_is_shown_without_noise_and_text_in_quotes():
@@ -29,3 +29,9 @@ def test_the_nearest_name_is_offered():
     assert nearest("con2d", ["dense", "conv2d"]) == "conv2d"
     assert nearest("zzz", ["dense", "conv2d"]) is None
     assert unknown("op", "zzz", ["a", "b"]) == "op 'zzz' is not known; choose one of: a, b"
+
+
+def test_what_steers_a_terminal_is_written_out():
+    text = "\x1b[31mred\x07 \x9b2J \u202eabc \u200b\ud800 × µ [bold]\n\t"
+    shown = r"\x1b[31mred\x07 \x9b2J \u202eabc \u200b\ud800 × µ [bold]" + "\n\t"
+    assert printable(text) == shown

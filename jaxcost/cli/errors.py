@@ -1,6 +1,7 @@
 """Running a command so that whatever goes wrong ends in one line and the right exit status."""
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxcost.cli.interrupts import Interrupts
+from jaxcost.messages import printable
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 _BAD_PATHS = {
@@ -27,6 +29,7 @@ class InterruptedRunError(Exception):
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command, and return its exit status; a failure is one line on standard error."""
+    _write_any_text()
     try:
         with Interrupts():
             status = _command().main(list(arguments), prog_name="jaxcost", standalone_mode=False)
@@ -55,7 +58,7 @@ def _report(error: BaseException) -> int:
         traceback.print_exception(error)
     status, line = explain(error)
     line = "; ".join([line, *getattr(error, "__notes__", ())])
-    print(f"jaxcost: {' '.join(line.split())}", file=sys.stderr)
+    print(f"jaxcost: {printable(' '.join(line.split()))}", file=sys.stderr)
     return status
 
 
@@ -102,6 +105,13 @@ def _unforeseen(error: BaseException) -> str:
 def _first_line(error: BaseException) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"
+
+
+def _write_any_text() -> None:
+    """What a terminal's encoding lacks, such as × in ASCII, is written out and no failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _is_broken_pipe(error: BaseException) -> bool:

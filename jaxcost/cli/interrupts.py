@@ -1,4 +1,4 @@
-"""Ctrl-C that ends a command soon, whatever Python is doing when it comes."""
+"""Ctrl-C and its like, which end a command soon, whatever Python is doing when they come."""
 
 import _thread
 import signal
@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+# Asked to end, by whatever means, a command tidies up and says where its results are.
+_ENDING = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
 _SWALLOWED, _HELD_UP = 0.05, 1.0  # seconds until it comes again
 
 
@@ -19,13 +21,13 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._timer: threading.Timer | None = None
-        self._handler: Any = None
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         self._unraisable = sys.unraisablehook
         sys.unraisablehook = self._on_unraisable
         if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._on_signal)
+            self._handlers = {n: signal.signal(n, self._on_signal) for n in _ENDING}
         return self
 
     def __exit__(
@@ -37,8 +39,8 @@ class Interrupts:
         if self._timer is not None:
             self._timer.cancel()
         sys.unraisablehook = self._unraisable
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._again_after(_HELD_UP)

@@ -52,7 +52,7 @@ def measure(
       jaxcost measure --sweep list
     """
     from jaxcost.cli import show
-    from jaxcost.cli.sweeping import announce, look, sweep_into
+    from jaxcost.cli.sweeping import announce, look, store_path, sweep_into
     from jaxcost.measure.catalogue import SWEEPS, check_sweep, sweep_layers
     from jaxcost.report.sweep import sweeps
 
@@ -67,7 +67,8 @@ def measure(
     layers = sweep_layers(sweep, platform, dtype or (), memory)
     plan = _plan(processes, energy, budget, seed)
     announce(console, device, f"sweep {sweep}", len(layers), plan)
-    measured = sweep_into(console, store, layers, plan, resume)
+    with store_path(store, store) as path:
+        measured = sweep_into(console, path, layers, plan, resume)
     _print(console, measured)
     show.written(console, [store])
 

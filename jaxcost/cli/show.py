@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jaxcost.messages import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -25,12 +27,12 @@ def console() -> "Console":
 def title(out: "Console", words: str) -> None:
     """A heading, with an empty line above it."""
     out.print()
-    out.print(words, style="bold", soft_wrap=True)
+    out.print(printable(words), style="bold", soft_wrap=True)
 
 
 def line(out: "Console", words: str, style: str = "") -> None:
     """A line of text, never broken, so that paths can be copied."""
-    out.print(words, style=style, soft_wrap=True)
+    out.print(printable(words), style=style, soft_wrap=True)
 
 
 def table(out: "Console", content: "Table") -> None:
@@ -40,12 +42,14 @@ def table(out: "Console", content: "Table") -> None:
     titled = any(content.columns)
     drawn = Drawn(box=None, show_header=titled, header_style="dim", pad_edge=False, padding=(0, 2))
     for name, right in zip(content.columns, content.right, strict=True):
-        drawn.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+        drawn.add_column(
+            printable(name), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
     for index, cells in enumerate(content.rows):
-        drawn.add_row(*cells, style="bold" if index == content.strong else "")
+        drawn.add_row(*map(printable, cells), style="bold" if index == content.strong else "")
     _draw(out, drawn)
     if content.note:
-        out.print(content.note, style="dim")
+        out.print(printable(content.note), style="dim")
 
 
 def warnings(out: "Console", lines: Iterable[str]) -> None:
@@ -60,7 +64,7 @@ def warnings(out: "Console", lines: Iterable[str]) -> None:
     points.add_column(style="yellow")
     points.add_column(overflow="fold")
     for words in lines:
-        points.add_row("!", words)
+        points.add_row("!", printable(words))
     _draw(out, points)
 
 

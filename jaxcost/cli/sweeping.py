@@ -88,7 +88,11 @@ def sweep_into(
 def store_path(given: Path | None, beside: Path) -> Iterator[Path]:
     """The store that was asked for, or one that is kept only if what follows fails."""
     if given is not None:
-        yield given
+        try:
+            yield given
+        except KeyboardInterrupt:
+            words = f"what was measured is in {given}; go on with --resume"
+            raise InterruptedRunError(f"interrupted; {words}") from None
         return
     folder = beside.absolute().parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +103,7 @@ def store_path(given: Path | None, beside: Path) -> Iterator[Path]:
         yield path
     except BaseException as error:
         if _is_worth_keeping(path):
-            kept = beside.with_suffix(".measurements.db")
+            kept = _free_name(beside)
             path.replace(kept)
             words = f"what was measured is in {kept}; go on with --store {kept} --resume"
             if isinstance(error, KeyboardInterrupt):
@@ -109,6 +113,13 @@ def store_path(given: Path | None, beside: Path) -> Iterator[Path]:
     finally:
         for leftover in (path, *(Path(f"{path}{end}") for end in (".lock", "-wal", "-shm"))):
             leftover.unlink(missing_ok=True)
+
+
+def _free_name(beside: Path) -> Path:
+    """A name for the store that no earlier one has."""
+    numbers = ("", *(f"-{n}" for n in range(2, 1000)))
+    names = (beside.with_suffix(f".measurements{number}.db") for number in numbers)
+    return next(name for name in names if not name.exists())
 
 
 def _is_worth_keeping(path: Path) -> bool:

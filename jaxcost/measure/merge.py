@@ -1,5 +1,7 @@
 """Several stores in one: the measurements of a fleet, or of one machine in several nights."""
 
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,16 +32,21 @@ def merge_stores(sources: Sequence[str | Path], out: str | Path) -> int:
     """
     if Path(out).exists():
         raise StoreError(f"store {str(out)!r} exists; give the name of a new file")
-    partial = Path(f"{out}.partial")
-    partial.unlink(missing_ok=True)
-    try:
+    place = Path(os.path.realpath(out))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".jaxcost-") as folder:
+        partial = Path(folder) / "merged.db"
         with Store.create(partial) as target:
             copied = sum(_copy(path, target) for path in sources)
-        partial.replace(out)
-    finally:
-        for leftover in (partial, Path(f"{partial}-wal"), Path(f"{partial}-shm")):
-            leftover.unlink(missing_ok=True)
+        _rename_to_new(partial, place)
     return copied
+
+
+def _rename_to_new(partial: Path, out: Path) -> None:
+    """Give a file its name, unless a file has come by that name meanwhile."""
+    if out.exists():
+        raise StoreError(f"store {str(out)!r} exists; give the name of a new file")
+    partial.replace(out)
 
 
 def _copy(path: str | Path, target: Store) -> int:

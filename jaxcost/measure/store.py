@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ class StoreError(ValueError):
     """A store that cannot be used: the line says why and the way out."""
 
 
-class StoreFullError(Exception):
+class StoreFullError(OSError):
     """The disk would not take another row; those written before are intact."""
 
 
@@ -109,7 +110,8 @@ class Store:
             return
         from filelock import FileLock, Timeout
 
-        guard = FileLock(f"{self.path}.lock")
+        # One store, one lock, by whatever link it was opened.
+        guard = FileLock(f"{os.path.realpath(self.path)}.lock")
         try:
             guard.acquire(timeout=0)
         except Timeout:

@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 
@@ -101,3 +102,12 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_an_ascii_terminal_is_no_fault():
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "jaxcost", "devices", "--data-sheets"]
+    for arguments in (command, [*command[:3], "fit", "größe.csv", "--out", "x.json"]):
+        done = subprocess.run(arguments, env=environment, capture_output=True, check=False)
+        assert b"Unicode" not in done.stderr
+        assert (done.returncode, done.stderr[:9]) in ((0, b""), (2, b"jaxcost: "))

@@ -80,3 +80,26 @@ def test_another_thread_than_the_main_one_may_run_commands():
     thread.start()
     thread.join()
     assert done == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_is_an_interrupt(number):
+    with pytest.raises(KeyboardInterrupt):
+        _run(lambda: (os.kill(os.getpid(), number), _wait()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_who_ends_a_sweep_is_told_where_its_timings_are(jaxcost, tmp_path, monkeypatch, number):
+    from jaxcost.device import detect_device
+
+    def measured(*_, **__):
+        os.kill(os.getpid(), number)
+        _wait()
+
+    monkeypatch.setattr("jaxcost.cli.sweeping.look", lambda: (detect_device(), "cpu"))
+    monkeypatch.setattr("jaxcost.measure.measure_into", measured)
+    store = tmp_path / "m.db"
+    outcome = jaxcost("measure", "--sweep", "increasing_batch", "--store", store)
+    assert outcome.status == 130
+    assert outcome.err.endswith(f"what was measured is in {store}; go on with --resume\n")
+    assert list(tmp_path.iterdir()) == []

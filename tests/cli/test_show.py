@@ -57,3 +57,15 @@ def test_a_terminal_is_shown_the_strong_row_in_bold():
     show.table(console, Table(("a",), (("x",), ("y",)), (False,), strong=1))
     assert "\x1b[1my" in console.file.getvalue()
     assert "\x1b[1mx" not in console.file.getvalue()
+
+
+def test_terminal_escapes_are_written_out_wherever_they_come_from(plain):
+    evil = "\x1b]0;title\x07\x1b[2J"
+    show.title(plain, evil)
+    show.line(plain, evil)
+    show.warnings(plain, [evil])
+    show.table(plain, Table((evil,), ((evil,),), (False,), note=evil))
+    printed = plain.file.getvalue()
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+    assert printed.count("x1b[2J") == 6

@@ -90,3 +90,13 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(StoreError, match="exists; give the name of a new file"):
         merge_stores([store(tmp_path / "2.db", host="b")], one)
     assert one.read_bytes() == content
+
+
+def test_a_file_that_merging_did_not_make_is_left_alone(tmp_path):
+    """Named as the unfinished store used to be."""
+    (tmp_path / "out.db.partial").write_text("mine")
+    merge_stores(
+        [store(tmp_path / "1.db"), store(tmp_path / "2.db", host="b")], tmp_path / "out.db"
+    )
+    assert (tmp_path / "out.db.partial").read_text() == "mine"
+    assert not list(tmp_path.glob(".*"))

@@ -208,3 +208,12 @@ def test_migrations_run_in_order_and_each_wholly_or_not_at_all():
     assert schema.version(db) == 2
     assert db.execute("SELECT y FROM a").fetchall() == []
     schema.migrate(db, [first, second])
+
+
+def test_a_store_has_one_lock_by_whatever_link_it_is_opened(path, tmp_path):
+    filled(path)
+    (tmp_path / "link.db").symlink_to(path)
+    refused = pytest.raises(StoreError, match="being written by another process")
+    link = tmp_path / "link.db"
+    with Store.create(path) as one, Store.create(link) as other, one.lock(), refused:
+        other.lock().__enter__()
