@@ -27,7 +27,9 @@ class Interrupts:
         self._unraisable = sys.unraisablehook
         sys.unraisablehook = self._on_unraisable
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {n: signal.signal(n, self._on_signal) for n in _ENDING}
+            # One that is ignored, as nohup has it of SIGHUP, is meant to be.
+            heard = [n for n in _ENDING if signal.getsignal(n) is not signal.SIG_IGN]
+            self._handlers = {n: signal.signal(n, self._on_signal) for n in heard}
         return self
 
     def __exit__(

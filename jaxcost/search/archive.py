@@ -32,7 +32,7 @@ class Archive:
 
     def __init__(self, problem: Problem, lattice: Lattice, evaluations: int) -> None:
         self._problem, self._evaluations = problem, evaluations
-        self._evaluate = Evaluator(problem)
+        self._evaluate = Evaluator(problem, leaves_out=True)
         self._free = lattice.free
         self._choices: list[tuple[Choice, ...]] = []
         self._chosen_at = 0

@@ -61,14 +61,21 @@ class Evaluator:
     """The exact model on many networks at once; counts how many.
 
     Args: called: the objective where JAX cannot trace it; broken: whether to call it also for
-        networks that break a budget.
+        networks that break a budget; leaves_out: whether a network with a cost that is NaN is left
+        out, as one of infinite cost, and not refused.
     Attributes: most: no more than that are evaluated.
     """
 
     def __init__(
-        self, problem: Problem, most: int | None = None, called: Any = None, broken: bool = False
+        self,
+        problem: Problem,
+        most: int | None = None,
+        called: Any = None,
+        broken: bool = False,
+        leaves_out: bool = False,
     ) -> None:
         self._problem = problem
+        self._leaves_out = leaves_out
         self._called, self._broken = called, broken
         self._count = 0
         self.most = most
@@ -97,6 +104,8 @@ class Evaluator:
         size = next((s for s in _SIZES if s >= len(widths)), _SIZES[-1])
         found = [self._chunk(widths[i : i + size], size) for i in range(0, len(widths), size)]
         value, over = (np.concatenate(part) for part in zip(*found))
+        if self._leaves_out:
+            value, over = (np.where(np.isnan(part), np.inf, part) for part in (value, over))
         _refuse_nan(self._problem, widths, value, over)
         if self._called is not None:
             value = self._called(widths, self._broken | (broken_by(over) == 0))

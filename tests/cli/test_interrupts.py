@@ -88,6 +88,15 @@ def test_a_request_to_end_is_an_interrupt(number):
         _run(lambda: (os.kill(os.getpid(), number), _wait()))
 
 
+def test_a_request_that_is_ignored_stays_ignored():
+    """As of what is started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert _run(lambda: os.kill(os.getpid(), signal.SIGHUP) or "went on") == "went on"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_who_ends_a_sweep_is_told_where_its_timings_are(jaxcost, tmp_path, monkeypatch, number):
     from jaxcost.device import detect_device
