@@ -1,7 +1,6 @@
 """A command that is stopped or fails while it writes leaves what was there, and nothing else."""
 
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -77,7 +76,7 @@ def test_a_signal_as_it_writes_leaves_no_half_file(tmp_path, name):
     out.write_text("before")
     command = [sys.executable, "-c", WRITING.format(signal=name), *COMMANDS["predict"], str(out)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode in (128 + getattr(signal, name), -getattr(signal, name))
+    assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert content(tmp_path) == {"p.csv": b"before"}
 
