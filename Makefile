@@ -3,6 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+# A third of the suite is compiling programs that then run once: LLVM need not optimise those.
+# What times layers on this machine is tested with the code that users run.
+UNOPTIMISED := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
 
 .PHONY: help calibrate test format clean
 
@@ -19,7 +23,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	XLA_FLAGS="$$XLA_FLAGS $(UNOPTIMISED)" $(PYTEST) --ignore tests/measure
+	$(PYTEST) tests/measure
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

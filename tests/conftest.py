@@ -12,11 +12,6 @@ import pytest
 from jaxcost.cli.errors import run
 from jaxcost.workload import Workload, cnn
 
-# Half of the suite is compiling programs that then run once: LLVM need not optimise those, nor
-# those of the commands that tests start. What XLA makes of a program stays the same.
-_QUICK = ("--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true")
-os.environ["XLA_FLAGS"] = " ".join((os.environ.get("XLA_FLAGS", ""), *_QUICK)).strip()
-
 collect_ignore = ["trace/sharded_programs.py"]  # a script, which needs eight devices
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
