@@ -55,7 +55,7 @@ def count(
     walk = Walk(program.leaves, trips, liveness)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})
     _own(found, program.leaves)
-    over = spread(program.jaxpr, (fn, args, kwargs))
+    over = spread(program.traced, (fn, args, kwargs))
     found.unknown += over.unseen()
     inputs = [v for place, v in enumerate(program.inputs) if place not in program.leaves]
     return Counts(

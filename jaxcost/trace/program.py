@@ -19,6 +19,7 @@ class Program:
     """A traced program, which holds no constant arrays: what it was closed over are inputs.
 
     Attributes:
+        traced: the program as it was traced, with the shardings of what became part of it.
         leaves: its parameters, by the place among its inputs.
         inputs: those of its inputs that are given, the others being what it is closed over.
         effects: what it does besides, by name.
@@ -26,6 +27,7 @@ class Program:
     """
 
     jaxpr: Any
+    traced: Any
     leaves: dict[int, Leaf]
     inputs: Sequence[Any]
     effects: tuple[str, ...]
@@ -60,9 +62,9 @@ def trace_program(
 def _traced(prepared: Prepared, backward: bool) -> Program:
     with jax.disable_jit(False):  # loops stay loops, whatever the caller debugs with
         trace = jax.make_jaxpr(prepared.function, return_shape=True)
-        closed, (out, _) = trace(*prepared.inputs)
-    given = len(closed.in_avals)
-    closed, constants, notes = with_constants_as_inputs(closed, backward=backward)
+        traced, (out, _) = trace(*prepared.inputs)
+    given = len(traced.in_avals)
+    closed, constants, notes = with_constants_as_inputs(traced, backward=backward)
     leaves, guess = _leaves(prepared, constants, given)
     if backward:
         trained = [place for place, leaf in leaves.items() if leaf.trained]
@@ -70,7 +72,9 @@ def _traced(prepared: Prepared, backward: bool) -> Program:
         by = trained if real else range(given)
         closed = with_gradient(closed, by, len(jax.tree.leaves(out)))
     effects = tuple(sorted({str(effect) for effect in closed.effects}))
-    return Program(closed.jaxpr, leaves, closed.jaxpr.invars[:given], effects, (*notes, *guess))
+    inputs = closed.jaxpr.invars[:given]
+    notes = [*notes, *guess]
+    return Program(closed.jaxpr, traced.jaxpr, leaves, inputs, effects, tuple(notes))
 
 
 def _leaves(

@@ -44,6 +44,8 @@ def loss(w, x):
 
 ROWS = NamedSharding(ROW, P("data"))
 EXPLICIT = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
+HELD = jnp.ones(W.shape)
+SPLIT = jax.device_put(HELD, NamedSharding(ROW, P(None, "data")))
 SQUARES = jax.ShapeDtypeStruct((8, 4, 4), jnp.float32)
 PROGRAMS = {
     "rows": (mapped(lambda x, w: x @ w, P("data"), P(), out=P("data"), mesh=ROW), X, W),
@@ -75,16 +77,19 @@ PROGRAMS = {
         jax.jit(jnp.dot), jax.device_put(jnp.ones(X.shape), NamedSharding(EXPLICIT, P("data"))),
         jax.device_put(jnp.ones(W.shape), NamedSharding(EXPLICIT, P())),
     ),
+    "shardings of a closure": (jax.jit(lambda x: x @ HELD, in_shardings=(ROWS,)), X),
+    "closed-over arrays": (lambda x: x @ SPLIT, X),
     "an array elsewhere": (jax.jit(jnp.dot), jax.device_put(jnp.ones(X.shape), DEVICES[3]), W),
 }  # fmt: skip
 
 
-def shown(function, *shapes):
+def shown(function, *shapes, closed=False):
     found = jc.count(function, *shapes)
     estimated = jc.estimate(function, *shapes, calibration="quadro-t2000").record()
     compiled = jax.jit(function).lower(*shapes).compile().cost_analysis()
     return {
         "count": found.record(),
+        "backward": jc.count(function, *shapes, backward=True).devices if closed else None,
         "estimate": {name: estimated[name] for name in ("unknown", "warnings", "devices")},
         "priced": [operation.primitive for operation in found.operations],
         "compiled": compiled["flops"],
@@ -92,4 +97,6 @@ def shown(function, *shapes):
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: shown(*program) for name, program in PROGRAMS.items()}))
+    print(
+        json.dumps({n: shown(*program, closed="closure" in n) for n, program in PROGRAMS.items()})
+    )

@@ -22,7 +22,8 @@ MAPPED = {
     "loop": 3 * 2 * PRODUCT / 4,
     "collectives": 0,
 }
-WHOLE = ("shardings of jit", "constraint", "arrays", "shapes", "parameters", "explicit")
+CLOSED = "shardings of a closure"
+WHOLE = ("shardings of jit", "constraint", "arrays", "shapes", "parameters", "explicit", CLOSED)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,16 @@ def test_what_the_compiler_splits_counts_whole_and_says_so(programs, name):
     assert "the compiler splits the program over 8 devices" in unknown["reason"]
     assert any("is of all of them together" in line for line in found["warnings"])
     assert any("lower bounds" in line for line in found["warnings"])
+
+
+def test_a_gradient_by_closed_over_weights_runs_on_as_many_devices(programs):
+    assert programs[CLOSED]["backward"] == 8
+
+
+def test_arrays_that_a_compiled_program_is_closed_over_are_gathered_on_its_device(programs):
+    found = programs["closed-over arrays"]
+    assert found["count"]["devices"] == 1
+    assert found["count"]["flops"] == found["compiled"]
 
 
 @pytest.mark.parametrize("name", ["rows", "in a jit"])
