@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcost.columns import AS_NAMED, Columns, missing
+from jaxcost.problems import Problems
 from jaxcost.runs import TrainingRun
-from jaxcost.table import POSITIVE, Where, check_rows, named, read_text, real_numbers, whole_numbers
+from jaxcost.table import Where, check_rows, named, positive_numbers, read_text, whole_numbers
 from jaxcost.workload import dense
 
 if TYPE_CHECKING:
@@ -108,16 +109,19 @@ def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFram
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one training run")
     frame = frame.copy()
+    problems = Problems(where.source)
     for column in RUN_COUNTS:
-        frame[column] = whole_numbers(frame[column], where)
-    good = {text: _is_chain(text) for text in frame["widths"].unique()}
-    check_rows(frame["widths"], frame["widths"].map(good).to_numpy(bool), _WIDTHS, where)
+        with problems.noted():
+            frame[column] = whole_numbers(frame[column], where)
+    with problems.noted():
+        good = {text: _is_chain(text) for text in frame["widths"].unique()}
+        check_rows(frame["widths"], frame["widths"].map(good).to_numpy(bool), _WIDTHS, where)
+    with problems.noted():
+        if target:
+            frame[RUN_TARGET] = positive_numbers(frame[RUN_TARGET], where)
+    problems.raise_any()
     fits = (frame["batch_size"] <= frame["n_observations"]).to_numpy()
     check_rows(frame["batch_size"], fits, "at most n_observations", where)
-    if target:
-        energies = real_numbers(frame[RUN_TARGET], POSITIVE, where)
-        check_rows(frame[RUN_TARGET], (energies > 0) & (energies < np.inf), POSITIVE, where)
-        frame[RUN_TARGET] = energies
     return frame
 
 

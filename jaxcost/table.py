@@ -14,6 +14,7 @@ from jaxcost.dialects import read_raw_table
 from jaxcost.item_sizes import item_bytes
 from jaxcost.memory_bound import MEMORY_BOUND, OPS
 from jaxcost.messages import nearest, refused, unknown
+from jaxcost.problems import Problems
 from jaxcost.sizes import PADDINGS
 
 if TYPE_CHECKING:
@@ -97,16 +98,19 @@ def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.Da
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")
     frame = frame.copy()
+    problems = Problems(where.source)
     for column, options in CHOICES.items():
-        frame[column] = frame[column].map(partial(_usual, options))
-        _check_choice(frame[column], options, where)
+        with problems.noted():
+            frame[column] = frame[column].map(partial(_usual, options))
+            _check_choice(frame[column], options, where)
     for column in (*COUNTS, *OPTIONAL):
-        if column in frame:
-            frame[column] = whole_numbers(frame[column], where)
-    if target:
-        numbers = real_numbers(frame[target], POSITIVE, where)
-        check_rows(frame[target], (numbers > 0) & (numbers < np.inf), POSITIVE, where)
-        frame[target] = numbers
+        with problems.noted():
+            if column in frame:
+                frame[column] = whole_numbers(frame[column], where)
+    with problems.noted():
+        if target:
+            frame[target] = positive_numbers(frame[target], where)
+    problems.raise_any()
     _check_layers(frame, where)
     return frame
 
@@ -116,10 +120,13 @@ def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> N
         raise ValueError(unknown("target", target, TARGETS))
     needed = [*REQUIRED, *([target] if target else [])]
     extra = [str(c) for c in frame.columns if c not in (*REQUIRED, *OPTIONAL, *TARGETS)]
+    problems = Problems(where.source)
     for column in needed:
-        if column not in frame:
-            hint = missing(column, extra)
-            raise ValueError(f"{where.header()}: column {column!r} is missing; {hint}")
+        with problems.noted():
+            if column not in frame:
+                hint = missing(column, extra)
+                raise ValueError(f"{where.header()}: column {column!r} is missing; {hint}")
+    problems.raise_any()
     for column in OPTIONAL:
         # An optional column that is misspelt would silently have its default.
         if column not in frame and (near := nearest(column, extra, 0.8)):
@@ -168,10 +175,19 @@ def real_numbers(column: "pd.Series", allowed: str, where: Where) -> Any:
     return numbers
 
 
+def positive_numbers(column: "pd.Series", where: Where) -> Any:
+    """A column as finite floats above 0; ValueError with the row where it has none."""
+    numbers = real_numbers(column, POSITIVE, where)
+    check_rows(column, (numbers > 0) & (numbers < np.inf), POSITIVE, where)
+    return numbers
+
+
 def check_rows(column: "pd.Series", good: Any, allowed: str, where: Where) -> None:
     """ValueError for the first row that is not `good`, naming its value and what is allowed."""
     if not good.all():
-        raise _refusal(column, int(np.argmin(good)), allowed, where)
+        others = int((~good).sum()) - 1
+        line = str(_refusal(column, int(np.argmin(good)), allowed, where))
+        raise ValueError(line + (f" ({others} more rows alike)" if others else ""))
 
 
 def _refusal(column: "pd.Series", row: int, allowed: str, where: Where) -> ValueError:

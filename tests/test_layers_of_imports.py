@@ -11,7 +11,16 @@ PACKAGE = Path(jaxcost.__file__).parent
 
 # A module may import from the groups above its own, and from its own package.
 ORDER = [
-    {"messages", "files", "precision", "item_sizes", "cuda_driver", "fusion", "dialects"},
+    {
+        "messages",
+        "problems",
+        "files",
+        "precision",
+        "item_sizes",
+        "cuda_driver",
+        "fusion",
+        "dialects",
+    },
     {"dates", "nvml", "selection", "columns"},
     {"sizes", "memory_bound", "detect"},
     {"steps"},

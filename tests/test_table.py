@@ -214,3 +214,36 @@ def test_a_million_rows_validate_in_about_a_second():
     start = time.process_time()
     assert len(validate_layers(frame, target="time_s")) == 1_000_000
     assert time.process_time() - start < 5  # about 0.7 s on a quiet machine
+
+
+def test_several_faults_are_told_at_once_each_with_its_line(table):
+    rows = [
+        GOOD,
+        GOOD.replace("8,8", "0,8"),
+        GOOD.replace("0.001", "fast"),
+        GOOD.replace("float32", "float33"),
+        GOOD.replace("8,8", "0,8"),
+    ]
+    with pytest.raises(ValueError) as caught:
+        read_layer_table(table(HEAD + "".join(rows)), target="time_s")
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.count("t.csv") + line.count("table.csv") == 1
+    assert "line 3: c_in = 0 is not allowed" in line
+    assert "(1 more rows alike)" in line
+    assert "line 4: time_s = 'fast' is not allowed" in line
+    assert "line 5: dtype 'float33' is not known" in line
+
+
+def test_all_columns_that_are_missing_are_named(table):
+    head = HEAD.replace("op,", "").replace(",dtype", "")
+    with pytest.raises(ValueError) as caught:
+        read_layer_table(table(head + "1,10,10,8,8,3,3,1,same,1,0.001\n"))
+    assert "line 1: column 'op' is missing" in str(caught.value)
+    assert "and line 1: column 'dtype' is missing" in str(caught.value)
+
+
+def test_beyond_a_few_faults_are_counted(table):
+    bad = "conv2d,0,0,0,0,0,0,0,0,same,0,float32,0\n"
+    with pytest.raises(ValueError, match="; and 6 more$"):
+        read_layer_table(table(HEAD + bad), target="time_s")
