@@ -39,6 +39,52 @@ def test_times_are_converted_from_the_unit_in_their_name(read, column, factor):
     assert frame[column].tolist() == ["1.5"]
 
 
+@pytest.mark.parametrize(
+    ("column", "factor"),
+    [
+        ("energy_J", 1),
+        ("energy_mJ", 1e-3),
+        ("energy_mj", 1e-3),
+        ("energy_MJ", 1e6),
+        ("Energy (kJ)", 1e3),
+        ("e [nJ]", 1e-9),
+        ("e_\N{MICRO SIGN}J", 1e-6),
+        ("drawn_kWh", 3.6e6),
+        ("drawn_mWh", 3.6),
+    ],
+)
+def test_energies_are_converted_from_the_unit_in_their_name(read, column, factor):
+    frame = read(column, columns=Columns(energy=column), target="energy_j")
+    assert frame["energy_j"].tolist() == pytest.approx([1.5 * factor], rel=1e-15)
+
+
+@pytest.mark.parametrize("column", ["power_w", "gflop", "energy_Mj", "energy_MWH", "latency_ms"])
+def test_what_ends_in_no_unit_of_energy_is_not_converted(read, column):
+    with pytest.raises(ValueError, match=r"--energy-column = .*ends in its unit, such as energy_"):
+        read(column, columns=Columns(energy=column), target="energy_j")
+
+
+@pytest.mark.parametrize(
+    ("pair", "option"),
+    [
+        (("latency_ms", "time_s"), "--time-column"),
+        (("t_s", "took_ns"), "--time-column"),
+        (("energy_mj", "energy_j"), "--energy-column"),
+        (("energy_kJ", "energy_j"), "--energy-column"),
+    ],
+)
+def test_a_renaming_never_takes_one_unit_for_another(read, pair, option):
+    with pytest.raises(ValueError, match=f"would take .* for .*; give {option} '{pair[0]}'"):
+        read(pair[0], columns=Columns((pair,)))
+
+
+def test_energies_of_training_runs_are_converted(tmp_path):
+    head = "n_observations,n_features,n_labels,batch_size,widths,epoch_kJ\n"
+    (tmp_path / "r.csv").write_text(head + "1000,4,1,256,4 8 1,2.5\n")
+    runs = read_run_table(tmp_path / "r.csv", target=True, columns=Columns(energy="epoch_kJ"))
+    assert runs["energy_per_epoch_j"].tolist() == [2500.0]
+
+
 def test_a_column_may_be_given_its_unit_by_renaming(read):
     columns = columns_asked(["took=took_ms"], "took_ms")
     assert read("took", columns=columns)["time_s"].tolist() == [0.0015]
@@ -74,8 +120,8 @@ def test_a_time_that_is_none_is_refused_with_its_line(read, value):
         ("time_s", "Time (ns)", "give --time-column 'Time (ns)' to convert it"),
         ("time_s", "times_s", "rename 'times_s' to it"),
         ("time_s", "time", "rename 'time' to it if it is in s"),
-        ("energy_j", "energy_mj", "convert 'energy_mj' to j and name it so"),
-        ("energy_j", "energy_kwh", "convert 'energy_kwh' to j and name it so"),
+        ("energy_j", "energy_mj", "give --energy-column 'energy_mj' to convert it"),
+        ("energy_j", "energy_kwh", "give --energy-column 'energy_kwh' to convert it"),
     ],
 )
 def test_no_other_unit_is_to_be_renamed_alone(read, target, column, hint):

@@ -7,7 +7,15 @@ import typer
 
 from jaxcost.cli.options import Seed, check_outputs
 from jaxcost.cli.runs import fit_run_table
-from jaxcost.cli.selecting import Dtype, Rename, TimeColumn, columns_asked, hardware, rows_to_fit
+from jaxcost.cli.selecting import (
+    Dtype,
+    EnergyColumn,
+    Rename,
+    TimeColumn,
+    columns_asked,
+    hardware,
+    rows_to_fit,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +54,7 @@ def fit(
     ] = None,
     dtype: Dtype = None,
     time_column: TimeColumn = None,
+    energy_column: EnergyColumn = None,
     rename: Rename = None,
     correction: Annotated[
         bool | None,
@@ -80,7 +89,7 @@ def fit(
     from jaxcost.table import read_layer_table, read_text
 
     check_outputs({"--out": out, "--report": report}, [table])
-    columns = columns_asked(rename, time_column)
+    columns = columns_asked(rename, time_column, energy_column)
     if is_run_table(read_text(table, columns)[0]):
         _check_run_options(target, correction, report, dtype)
         fit_run_table(table, out, model=model, device=device, seed=seed, columns=columns)

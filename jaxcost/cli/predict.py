@@ -7,7 +7,14 @@ import typer
 
 from jaxcost.cli.options import check_outputs
 from jaxcost.cli.runs import check_device, of_device
-from jaxcost.cli.selecting import Dtype, Rename, TimeColumn, columns_asked, rows_to_predict
+from jaxcost.cli.selecting import (
+    Dtype,
+    EnergyColumn,
+    Rename,
+    TimeColumn,
+    columns_asked,
+    rows_to_predict,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +38,7 @@ def predict(
     ] = None,
     dtype: Dtype = None,
     time_column: TimeColumn = None,
+    energy_column: EnergyColumn = None,
     rename: Rename = None,
 ) -> None:
     """Predict the cost of every layer, or training run, of a table, with a 90 % interval.
@@ -56,7 +64,7 @@ def predict(
     check_outputs({"--out": out}, [table, Path(calibration)])
     loaded = load_calibration(calibration)
     of_runs = RUN_TARGET in loaded.models
-    layers = _read(table, of_runs, device, dtype, columns_asked(rename, time_column))
+    layers = _read(table, of_runs, device, dtype, columns_asked(rename, time_column, energy_column))
     predicted, warned = _predicted(loaded, layers, table)
     # As the file has it: the validated table may write its numbers otherwise.
     original = read_text(table)[0].loc[layers.index]

@@ -21,14 +21,22 @@ TimeColumn = Annotated[
         metavar="NAME", help="The column of times, in the unit its name ends in: latency_ms."
     ),
 ]
+EnergyColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The column of energies, in the unit its name ends in: energy_mJ."
+    ),
+]
 Rename = Annotated[
     list[str] | None,
     typer.Option(metavar="OLD=NEW", help="Read column OLD as NEW; may be given again."),
 ]
 
 
-def columns_asked(rename: list[str] | None, time_column: str | None) -> "Columns":
-    """How `--rename` and `--time-column` say that columns are to be read."""
+def columns_asked(
+    rename: list[str] | None, time_column: str | None, energy_column: str | None = None
+) -> "Columns":
+    """How `--rename`, `--time-column` and `--energy-column` say that columns are to be read."""
     from jaxcost.columns import Columns
     from jaxcost.messages import refused
 
@@ -36,7 +44,8 @@ def columns_asked(rename: list[str] | None, time_column: str | None) -> "Columns
     for old, equals, new in pairs:
         if not (old and equals and new):
             raise ValueError(refused("--rename", old + equals + new, "OLD=NEW, two columns' names"))
-    return Columns(tuple((old.strip(), new.strip()) for old, _, new in pairs), time_column)
+    names = tuple((old.strip(), new.strip()) for old, _, new in pairs)
+    return Columns(names, time_column, energy_column)
 
 
 def rows_to_fit(
