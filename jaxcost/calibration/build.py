@@ -8,6 +8,8 @@ import numpy as np
 
 from jaxcost import counts
 from jaxcost.calibration.fitted import Fitted
+from jaxcost.calibration.plausible import implausible
+from jaxcost.calibration.units import in_units_of
 from jaxcost.correction import cross_validate_correction, features, fit_correction
 from jaxcost.device import Device
 from jaxcost.fit import ROBUST, Accuracy, FitResult, fit
@@ -83,7 +85,13 @@ def fit_table(
     chosen = [model] if model else list(results)
     candidates = [data.candidate(name, results[name], corrected) for name in chosen]
     best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
-    return data.finish(best, results, corrected)
+    return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
+
+
+def _doubted(fitted: Fitted, device: Device, target: str) -> Fitted:
+    """The same with a warning where the times are most likely in another unit."""
+    doubts = implausible(fitted.estimates, device) if target == "time_s" else []
+    return dataclasses.replace(fitted, warnings=(*doubts, *fitted.warnings))
 
 
 def check_enough(rows: int, different: int, what: str) -> None:

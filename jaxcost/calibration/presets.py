@@ -38,7 +38,7 @@ _BUTTER_E = {
     ),
     "gpu": (
         "eagle-gpu",
-        0.0566,
+        0.0559,
         Accuracy(34, 0.027, 0.021, 0.971, -0.007),
     ),
 }
@@ -79,6 +79,7 @@ def _quadro_t2000() -> Calibration:
 def _butter_e(hardware: Literal["cpu", "gpu"]) -> Calibration:
     model = WorkingSetEnergy.butter_e(hardware)
     name, half_width, accuracy = _BUTTER_E[hardware]
+    charged = "whole" if model.data_set == "whole" else "by the batch"
     fitted = Fitted(
         name="working-set",
         model=model,
@@ -97,7 +98,8 @@ def _butter_e(hardware: Literal["cpu", "gpu"]) -> Calibration:
     )
     source = (
         "Tripp et al. (2024), Measuring the energy consumption and efficiency of deep neural "
-        "networks, table 4; all but k_e divided by 3,000, the data set charged by the batch"
+        "networks, table 4; all but k_e divided by 3,000, "
+        f"the data set charged {charged}"
     )
     return Calibration(device(name), {RUN_TARGET: fitted}, {"source": source})
 

@@ -15,7 +15,7 @@ from jaxcost.device_facts import from_facts, to_facts
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.messages import shown, unknown
-from jaxcost.models.base import parameters_of
+from jaxcost.models.base import parameters_of, settings_of
 from jaxcost.models.registry import ALL
 from jaxcost.table import ITEM_BYTES
 
@@ -89,6 +89,7 @@ class ModelRecord(_Record):
     model: Literal[tuple(ALL)]  # type: ignore[valid-type]
     unit: str
     dtype: Literal[tuple(ITEM_BYTES)] | None = None  # type: ignore[valid-type]
+    settings: dict[str, FiniteFloat | str] = Field(default_factory=dict)
     parameters: tuple[ParameterRecord, ...]
     intervals: IntervalsRecord
     errors: Errors
@@ -108,8 +109,9 @@ class ModelRecord(_Record):
         sides = {len(self.covariance), *map(len, self.covariance)}
         if sides not in ({0}, {len(names)}):
             raise ValueError(f"covariance must be {len(names)} x {len(names)}")
-        if self.unit != ALL[self.model].unit:
-            raise ValueError(f"unit must be {ALL[self.model].unit}")
+        for name in self.settings:
+            if name not in (known := settings_of(ALL[self.model])):
+                raise ValueError(unknown("setting", name, known))
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
         if self.correction_columns not in (None, COLUMNS):
@@ -129,9 +131,13 @@ class CalibrationRecord(_Record):
 
     @model_validator(mode="after")
     def _targets(self) -> "CalibrationRecord":
-        for target in self.models:
+        for target, model in self.models.items():
             if target not in UNITS:
                 raise ValueError(unknown("target", target, UNITS))
+            # Files of earlier versions give a model of energies the unit of its times.
+            earlier = {ALL[model.model].unit} if target == "energy_j" else set()
+            if model.unit not in {UNITS[target], *earlier}:
+                raise ValueError(f"models.{target}: unit must be {UNITS[target]}")
         return self
 
 
@@ -146,7 +152,7 @@ def dump(calibration: Calibration) -> str:
     record = CalibrationRecord(
         schema_version=VERSION,
         device=DeviceRecord.model_validate(to_facts(calibration.device)),
-        models={target: _model_record(f) for target, f in calibration.models.items()},
+        models={target: _model_record(target, f) for target, f in calibration.models.items()},
         provenance=calibration.provenance,
     )
     return _indented(record.model_dump(mode="json")) + "\n"
@@ -188,7 +194,7 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _model_record(fitted: Fitted) -> ModelRecord:
+def _model_record(target: str, fitted: Fitted) -> ModelRecord:
     bounds = {p.name: _finite(p.lower, p.upper) for p in parameters_of(fitted.model)}
     parameters = tuple(
         ParameterRecord(**dataclasses.asdict(e), bounds=bounds[e.name]) for e in fitted.estimates
@@ -196,8 +202,9 @@ def _model_record(fitted: Fitted) -> ModelRecord:
     layers = None if fitted.layers is None else fitted.layers.tolist()
     return ModelRecord(
         model=fitted.name,
-        unit=fitted.model.unit,
+        unit=UNITS[target],
         dtype=fitted.dtype,
+        settings={name: getattr(fitted.model, name) for name in settings_of(fitted.model)},
         parameters=parameters,
         intervals=IntervalsRecord(**dataclasses.asdict(fitted.intervals)),
         errors=_error_records(fitted.errors),
@@ -218,7 +225,7 @@ def _fitted(record: ModelRecord) -> Fitted:
     layers = None if rows is None else np.array(rows)
     return Fitted(
         name=record.model,
-        model=kind(**{p.name: p.value for p in record.parameters}),
+        model=kind(**{p.name: p.value for p in record.parameters}, **record.settings),
         intervals=Intervals(**dict(record.intervals)),
         estimates=tuple(Estimate(**p.model_dump(include=fields)) for p in record.parameters),
         covariance=np.array(record.covariance),

@@ -144,7 +144,6 @@ def _fitted(
     from jaxcost.cli.provenance import provenance
     from jaxcost.report import Study
     from jaxcost.report.study import in_words
-    from jaxcost.report.units import in_units_of
 
     content = path.read_bytes()
     with working(console, f"fitting and cross-validating on {in_words(layers)}"):
@@ -152,7 +151,7 @@ def _fitted(
             fitted = fit_table(layers, device, target=target, **settings)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-        fitted, unseen = in_units_of(target, fitted), None
+        unseen = None
         if with_report:
             unseen = predict_each_unseen(fitted, layers, device, target, seed=settings["seed"])
     source = provenance(path.name, content, rows=len(layers), **settings)

@@ -88,6 +88,11 @@ def parameters_of(model: "type[CostModel] | CostModel") -> tuple[Parameter, ...]
     return tuple(declared)
 
 
+def settings_of(model: "type[CostModel] | CostModel") -> tuple[str, ...]:
+    """The names of a model's static fields, which are chosen and not fitted."""
+    return tuple(f.name for f in dataclasses.fields(model) if f.metadata.get("static", False))
+
+
 def check_bounds(model: "CostModel") -> None:
     """ValueError, one line, for the first parameter that is no finite scalar within its bounds.
 

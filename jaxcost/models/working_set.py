@@ -27,6 +27,9 @@ from jaxcost.workload import Workload
 _INF = jnp.inf
 _EPOCHS = 3000  # of every run in the data: table 4 is per so many
 _GIGA = 1e9
+# What table 4 holds with, over 58 settings with MNIST among them: the GPU's column 3.3 % off when
+# charged whole and 4.5 % by the batch; the CPU's 185 and 22 % on MNIST.
+_CHARGED = {"gpu": "whole", "cpu": "batch"}
 
 
 class Terms(eqx.Module):
@@ -59,7 +62,8 @@ class WorkingSetEnergy(CostModel):
     Source: Tripp et al. (2024), Measuring the energy consumption and efficiency of deep neural
         networks, eqs. 2 to 9. Operations and layers' sets follow the data set's columns, as the
         authors' do; give `n_features=None` to count the network's own inputs. Charging d by the
-        batch is ours: charged whole, as printed, table 4 does not hold for large data sets.
+        batch is ours: charged whole, as printed, the CPU's column of table 4 does not hold for
+        large data sets; the GPU's does.
     Example:
         >>> from jaxcost.device import device
         >>> from jaxcost.runs import training_run
@@ -94,8 +98,10 @@ class WorkingSetEnergy(CostModel):
     def butter_e(cls, hardware: Literal["cpu", "gpu"], **settings: Any) -> "WorkingSetEnergy":
         """Table 4, with its units corrected: all but k_e are per 3,000 epochs, not per one.
 
-        Args: hardware: the column of the table; settings: `temperature`, `data_set`.
+        Args: hardware: the column of the table; settings: `temperature`, and `data_set`, which
+            is by default what each column holds with: 'whole' for gpu, 'batch' for cpu.
         """
+        settings = {"data_set": _CHARGED[hardware]} | settings
         from jaxcost.datasets import published
 
         printed = published("butter_e_table_4").set_index("parameter")[hardware].fillna(0.0)

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from jaxcost import plots
+from jaxcost.calibration.units import QUANTITIES
 from jaxcost.report.study import Study
-from jaxcost.report.units import QUANTITIES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcost import plots
+from jaxcost.calibration.units import QUANTITIES
 from jaxcost.report import text
 from jaxcost.report.layers import KINDS
 from jaxcost.report.study import Study
-from jaxcost.report.units import QUANTITIES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,12 +7,12 @@ from string import Template
 
 import numpy as np
 
+from jaxcost.calibration.units import QUANTITIES
 from jaxcost.files import write_text
 from jaxcost.report import html, tables, text
 from jaxcost.report.curves import curves
 from jaxcost.report.figures import agreement, errors_by_kind
 from jaxcost.report.study import Study, in_words
-from jaxcost.report.units import QUANTITIES
 
 _MOST_HELD_OUT = 60
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcost.calibration.fitted import Fitted
+from jaxcost.calibration.units import QUANTITIES
 from jaxcost.device import Device
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.report import text
 from jaxcost.report.layers import KINDS
 from jaxcost.report.study import Study, repeats_of
-from jaxcost.report.units import QUANTITIES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ import pytest
 
 from jaxcost.calibration import load_calibration
 from jaxcost.calibration.presets import PRESETS
+from jaxcost.calibration.units import in_units_of
 from jaxcost.correction import features
 from jaxcost.workload import from_table
 
@@ -168,3 +169,52 @@ def test_every_preset_can_be_saved_and_loaded(name, tmp_path, unseen):
     table = unseen if "time_s" in preset.models else RUNS
     assert loaded.predict(table).equals(preset.predict(table))
     assert loaded.device == preset.device
+
+
+def energies(fitted):
+    """The same model as if it had been fitted to energies."""
+    return in_units_of("energy_j", fitted)
+
+
+def test_a_model_of_energies_is_in_joules_throughout(calibration, tmp_path):
+    both = calibration.models | {"energy_j": energies(calibration.models["time_s"])}
+    type(calibration)(calibration.device, both).save(tmp_path / "c.json")
+    content = json.loads((tmp_path / "c.json").read_text())["models"]
+    assert {target: model["unit"] for target, model in content.items()} == {
+        "time_s": "s",
+        "energy_j": "J",
+    }
+    units = {p["unit"] for p in content["energy_j"]["parameters"]}
+    assert not any(unit == "s" or unit.endswith("/s") or unit.startswith("s/") for unit in units)
+    assert list(load_calibration(tmp_path / "c.json").models) == ["time_s", "energy_j"]
+
+
+def test_energies_of_earlier_versions_are_read_though_their_unit_is_that_of_times(
+    calibration, tmp_path
+):
+    fitted = energies(calibration.models["time_s"])
+    type(calibration)(calibration.device, {"energy_j": fitted}).save(tmp_path / "c.json")
+    content = json.loads((tmp_path / "c.json").read_text())
+    place = ("models", "energy_j", "unit")
+    (tmp_path / "old.json").write_text(edited(content, place, "s"))
+    assert "energy_j" in load_calibration(tmp_path / "old.json").models
+    line = refusal(tmp_path / "bad.json", edited(content, place, "kWh"))
+    assert "models.energy_j: unit must be J" in line
+
+
+@pytest.mark.parametrize("name", ["butter-e-gpu", "butter-e-cpu"])
+def test_what_was_chosen_of_a_model_is_kept_in_its_file(name, tmp_path):
+    preset = load_calibration(name)
+    preset.save(tmp_path / "c.json")
+    loaded = load_calibration(tmp_path / "c.json")
+    (model,) = [fitted.model for fitted in loaded.models.values()]
+    assert model.data_set == {"gpu": "whole", "cpu": "batch"}[name[-3:]]
+    content = json.loads((tmp_path / "c.json").read_text())
+    place = ("models", "energy_per_epoch_j", "settings")
+    without = edited(content, place, DELETED)
+    (tmp_path / "old.json").write_text(without)
+    assert load_calibration(tmp_path / "old.json").models
+    line = refusal(tmp_path / "bad.json", edited(content, place, {"data_sett": "whole"}))
+    assert "setting 'data_sett' is not known; did you mean 'data_set'?" in line
+    line = refusal(tmp_path / "bad.json", edited(content, place, {"data_set": "hole"}))
+    assert "data_set 'hole' is not known; did you mean 'whole'?" in line

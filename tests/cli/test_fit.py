@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibration import load_calibration
+from jaxcost.calibration.units import in_units_of
 from jaxcost.cli.selecting import hardware
 from jaxcost.device import detect_device
 
@@ -114,7 +115,7 @@ def test_options_are_handed_on_and_energies_are_in_joules(
 
     def fit_table(layers, device, **settings):
         asked.update(settings, rows=len(layers), device=device.name)
-        return load_calibration(fitted[0] / "c.json").models["time_s"]
+        return in_units_of("energy_j", load_calibration(fitted[0] / "c.json").models["time_s"])
 
     monkeypatch.setattr("jaxcost.calibration.build.fit_table", fit_table)
     path, out = tmp_path / "t.csv", tmp_path / "c.json"

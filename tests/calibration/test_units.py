@@ -3,10 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from jaxcost.calibration import load_calibration
+from jaxcost.calibration.units import in_units_of, unit_for
 from jaxcost.fit.identify import Identifiability
 from jaxcost.models.base import parameters_of
 from jaxcost.models.registry import MODELS
-from jaxcost.report.units import in_units_of, unit_for
 
 
 def test_energy_is_counted_in_joules():
@@ -26,8 +27,8 @@ def test_no_unit_of_any_model_speaks_of_seconds_when_fitted_to_energy(name):
     assert not any(unit.startswith("s") or unit.endswith("/s") for unit in units), units
 
 
-def test_parameters_and_the_warnings_that_name_them_change_units(calibration):
-    fitted = calibration.models["time_s"]
+def test_parameters_and_the_warnings_that_name_them_change_units():
+    fitted = load_calibration("quadro-t2000").models["time_s"]
     scale = dataclasses.replace(fitted.estimates[0], determined=False, lower=0.0)
     line = Identifiability((scale,), np.eye(1), np.ones(1)).warnings[0]
     fitted = dataclasses.replace(fitted, estimates=(scale,), warnings=(line, "another"))
