@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 from jaxcost import counts
@@ -49,9 +50,10 @@ def other_items(fitted: Fitted, workload: Workload | TrainingRun) -> list[str]:
     Sizes that JAX is tracing are not known and pass; so do float16 for bfloat16, of equal size.
     """
     layers = workload.workload if isinstance(workload, TrainingRun) else workload
-    if fitted.dtype is None or is_traced(layers.item_bytes, layers.repeat, layers.c_in):
+    if fitted.dtype is None or is_traced(*jax.tree.leaves(layers)):
         return []
-    sizes, macs = np.asarray(layers.item_bytes), np.asarray(layers.repeat * counts.macs(layers))
+    with jax.ensure_compile_time_eval():  # what a traced function is closed over is known
+        sizes, macs = np.asarray(layers.item_bytes), np.asarray(layers.repeat * counts.macs(layers))
     others = (macs > 0) & (sizes != ITEM_BYTES[fitted.dtype])
     if not others.any():
         return []

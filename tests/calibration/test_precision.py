@@ -14,7 +14,7 @@ from jaxcost.calibration.build import fit_table
 from jaxcost.calibration.presets import PRESETS, preset
 from jaxcost.device import device
 from jaxcost.table import ITEM_BYTES
-from jaxcost.workload import mlp
+from jaxcost.workload import dense, mlp
 
 T2000 = device("quadro-t2000")
 
@@ -77,6 +77,25 @@ def test_a_network_in_another_precision_is_warned_of(calibration):
         warnings.simplefilter("error")
         calibration.latency(mlp([8, 16, 16, 4], batch_size=2))
         jax.jit(lambda w: calibration.latency(mlp(w, batch_size=2)))(jnp.array([8.0, 16.0, 4.0]))
+
+
+@pytest.mark.parametrize("name", ["batch", "positions", "c_in", "c_out", "groups", "repeat"])
+@pytest.mark.parametrize("transform", [jax.jit, jax.grad, lambda f: lambda x: jax.vmap(f)(x[None])])
+def test_a_size_that_is_traced_alone_is_priced(name, transform):
+    """Beside others that are known, as where one width is searched."""
+    sizes = {"batch": 8.0, "positions": 4.0, "c_in": 64.0, "c_out": 32.0} | {name: 1.0}
+    known = load_calibration("amd-epyc")
+    got = transform(lambda size: known.latency(dense(**sizes | {name: size})))(jnp.asarray(1.0))
+    assert np.isfinite(got).all()
+
+
+def test_what_a_traced_function_is_closed_over_is_checked():
+    layers = mlp([64, 32, 10], batch_size=8, item_bytes=2)
+    known = load_calibration("amd-epyc")
+    with pytest.warns(UserWarning, match="2 of 2 layers have items of 2 bytes"):
+        got = jax.jit(lambda scale: scale * known.latency(layers))(3.0)
+    with pytest.warns(UserWarning, match="2 of 2 layers"):
+        assert float(got) == pytest.approx(3 * float(known.latency(layers)), rel=1e-5)
 
 
 def test_a_calibration_of_half_precision_is_one_of_half_precision(calibration):
