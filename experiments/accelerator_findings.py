@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibration.build import LEAST_ROWS, fit_table
+from jaxcost.calibration.build import LEAST_LAYERS, fit_table
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.calibration.run_build import fit_runs
 from jaxcost.cli.held_out import draw
@@ -58,7 +58,7 @@ def fit_layers(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) 
     """A fit to four fifths of the rows, judged on the others; None where rows are too few."""
     rows = frame[frame[target] > 0].reset_index(drop=True)
     columns = [name for name in SIZES if name in rows]
-    if len(rows) < 2 * LEAST_ROWS:
+    if len(rows) < 2 * LEAST_LAYERS:
         return None
     out = draw(rows, columns, seed=seed)
     seen, unseen = rows[~out].reset_index(drop=True), rows[out].reset_index(drop=True)
@@ -93,7 +93,7 @@ def predict_networks(frame: pd.DataFrame, fits: Mapping[str, Fit], device: Devic
 def alpha_parameters(frame: pd.DataFrame, device: Device) -> dict[str, dict[str, float]] | None:
     """α-FLOPs' parameters refitted to the paper's sweeps, beside those printed for the T2000."""
     rows = frame[frame["op"].isin(PRODUCTS) & (frame["groups"] == 1)].reset_index(drop=True)
-    if len(rows) < LEAST_ROWS:
+    if len(rows) < LEAST_LAYERS:
         return None
     result = jc.fit(AlphaFlops, jc.from_table(rows), device, rows["time_s"], folds=0)
     printed = AlphaFlops.quadro_t2000()
@@ -160,8 +160,8 @@ def training_fit(runs: pd.DataFrame, device: Device) -> Fitted | str:
     rows = runs[runs[RUN_TARGET] > 0].reset_index(drop=True)
     if not 2 <= len(device.memory) <= MOST_LEVELS:
         return f"{device.name} has {len(device.memory)} known memory levels, and 2 are needed"
-    if len(rows) < LEAST_ROWS:
-        return f"{len(rows)} epochs have an energy, and {LEAST_ROWS} are needed"
+    if len(rows) < LEAST_LAYERS:
+        return f"{len(rows)} epochs have an energy, and {LEAST_LAYERS} are needed"
     return fit_runs(rows, device)
 
 
