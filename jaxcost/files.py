@@ -53,6 +53,25 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
             file.replace(place)
 
 
+def rename_to_new(path: Path, new: Path) -> None:
+    """Give a file a name that no file has, in the same file system.
+
+    Of two processes that give the same name, one wins, and the other's file keeps its old name.
+
+    Raises:
+        FileExistsError: a file has that name, perhaps since a moment ago.
+    """
+    try:
+        new.hardlink_to(path)  # unlike a renaming, it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: an empty file claims the name
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL))
+        path.replace(new)
+    else:
+        path.unlink()
+
+
 def is_stream(path: Path) -> bool:
     """Whether `path` is there and takes what is written to it, but is no file to be replaced."""
     found = _found(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxcost.files import is_stream, write_bytes, write_text
+from jaxcost.files import is_stream, rename_to_new, write_bytes, write_text
 
 
 def test_content_replaces_what_was_there(tmp_path):
@@ -151,3 +151,57 @@ def test_a_full_disk_is_named_by_the_file():
     with pytest.raises(OSError, match="No space left") as error:
         write_text("/dev/full", "x")
     assert error.value.filename == "/dev/full"
+
+
+def race(folder: Path) -> list[str]:
+    """Renames two files to one new name at the same time; the names of those that came too late."""
+    code = (
+        "import sys; from pathlib import Path; from jaxcost.files import rename_to_new\n"
+        "print(flush=True); sys.stdin.read(1)\n"
+        "try: rename_to_new(Path(sys.argv[1]), Path('new'))\n"
+        "except FileExistsError: print(sys.argv[1])"
+    )
+    pipe = subprocess.PIPE
+    racers = [
+        subprocess.Popen([sys.executable, "-c", code, name], cwd=folder, stdin=pipe, stdout=pipe)
+        for name in "ab"
+    ]
+    for racer in racers:
+        racer.stdout.readline()  # ready
+    for racer in racers:
+        racer.stdin.close()
+    late = []
+    for racer in racers:
+        late += racer.stdout.read().decode().split()
+        racer.stdout.close()
+        assert racer.wait() == 0
+    return late
+
+
+def test_of_two_processes_that_give_one_name_one_wins(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    (late,) = race(tmp_path)
+    winner = {"a": "b", "b": "a"}[late]
+    assert (tmp_path / "new").read_text() == winner
+    assert (tmp_path / late).read_text() == late
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([late, "new"])
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path, monkeypatch, links):
+    if not links:  # as on a memory stick
+
+        def refuse(*_):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(FileExistsError):
+        rename_to_new(tmp_path / "a", tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
+    rename_to_new(tmp_path / "a", tmp_path / "new")
+    assert (tmp_path / "new").read_text() == "a"
+    assert (tmp_path / "new").stat().st_nlink == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "taken"]

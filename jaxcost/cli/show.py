@@ -35,6 +35,12 @@ def line(out: "Console", words: str, style: str = "") -> None:
     out.print(printable(words), style=style, soft_wrap=True)
 
 
+def notices(out: "Console", lines: Iterable[str]) -> None:
+    """What was done that nobody asked for, a line each; empty ones are none."""
+    for words in filter(None, lines):
+        line(out, words)
+
+
 def table(out: "Console", content: "Table") -> None:
     """A table, its numbers flush right, and the note that belongs to it."""
     from rich.table import Table as Drawn

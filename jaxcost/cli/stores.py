@@ -49,10 +49,11 @@ def export(
         )
     check_outputs({"--out": out}, [store])
     with Store.existing(store) as opened:
-        frame = export_table(opened, _chosen(opened, partition))
+        frame, notice = export_table(opened, _chosen(opened, partition)), opened.notice
     timed = frame["time_s"].notna()
     write_table(frame if every else frame[timed], out)
     console = show.console()
+    show.notices(console, [notice])
     left = "" if every or timed.all() else "; the others are left out (--all writes them, too)"
     show.line(console, f"{int(timed.sum())} of {len(frame)} layers have a time{left}")
     show.written(console, [out])
@@ -69,13 +70,16 @@ def merge(
       jaxcost merge node1.db node2.db --out fleet.db
     """
     from jaxcost.cli import show
-    from jaxcost.measure import merge_stores
+    from jaxcost.measure import Store, merge_stores
 
     if len(stores) < 2:
         raise ValueError("1 store is nothing to merge; give at least two")
     check_outputs({"--out": out}, stores)
-    copied = merge_stores(stores, out)
     console = show.console()
+    for path in stores:
+        with Store.existing(path) as opened:
+            show.notices(console, [opened.notice])
+    copied = merge_stores(stores, out)
     show.line(console, f"{copied} timings of {len(stores)} stores")
     show.written(console, [out])
 

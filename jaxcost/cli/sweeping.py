@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcost.cli.errors import InterruptedRunError, RunError
+from jaxcost.files import is_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,8 +80,8 @@ def sweep_into(
             measured, sweep = measure_into(path, layers, plan, resume=resume, progress=progress)
     except stopped as error:
         raise RunError(str(error)) from None
-    if sweep.new_partition:
-        show.line(console, "the store had another device or version: this is a new partition of it")
+    other = "the store had another device or version: this is a new partition of it"
+    show.notices(console, [sweep.store.notice, other if sweep.new_partition else ""])
     return measured
 
 
@@ -94,9 +95,9 @@ def store_path(given: Path | None, beside: Path) -> Iterator[Path]:
             words = f"what was measured is in {given}; go on with --resume"
             raise InterruptedRunError(f"interrupted; {words}") from None
         return
-    folder = beside.absolute().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{beside.stem}-", suffix=".db")
+    beside = _file_beside(beside)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=beside.parent, prefix=f".{beside.stem}-", suffix=".db")
     os.close(handle)
     path = Path(name)
     try:
@@ -104,15 +105,22 @@ def store_path(given: Path | None, beside: Path) -> Iterator[Path]:
     except BaseException as error:
         if _is_worth_keeping(path):
             kept = _free_name(beside)
-            path.replace(kept)
+            for ending in ("-wal", ""):  # on a full disk not all of it came into the one file
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{path}{ending}").replace(f"{kept}{ending}")
             words = f"what was measured is in {kept}; go on with --store {kept} --resume"
             if isinstance(error, KeyboardInterrupt):
                 raise InterruptedRunError(f"interrupted; {words}") from None
             error.add_note(words)
         raise
     finally:
-        for leftover in (path, *(Path(f"{path}{end}") for end in (".lock", "-wal", "-shm"))):
+        for leftover in path.parent.glob(f"{path.name}*"):
             leftover.unlink(missing_ok=True)
+
+
+def _file_beside(out: Path) -> Path:
+    """The result's file, to put others beside it; for a device or a pipe, one in this folder."""
+    return (Path("calibration.json") if is_stream(out) else out).absolute()
 
 
 def _free_name(beside: Path) -> Path:
@@ -123,8 +131,14 @@ def _free_name(beside: Path) -> Path:
 
 
 def _is_worth_keeping(path: Path) -> bool:
-    from jaxcost.measure import Store
+    from jaxcost.measure import Store, StoreFullError
 
-    with contextlib.suppress(ValueError), Store.existing(path) as store:
-        return store.has_attempts()
-    return False
+    if not path.stat().st_size:
+        return False
+    try:
+        with Store.existing(path) as store:
+            return store.has_attempts()
+    except StoreFullError:  # too full even to look
+        return True
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxcost.files import rename_to_new
 from jaxcost.measure.store import Partition, Store, StoreError
 
 _PROCESS = "slot, pid, host, boot_id, started_utc, started_monotonic_s, seed, provenance"
@@ -22,31 +23,33 @@ def merge_stores(sources: Sequence[str | Path], out: str | Path) -> int:
     processes.
 
     Args:
-        sources: two stores or more, all different; they are not changed.
+        sources: two stores or more, all different; no timing of them is changed.
         out: the new store, which must not exist.
     Returns:
         How many attempts were copied.
     Raises:
         StoreError: a source that cannot be read; one process that is in two of them; devices
             that call themselves equal and are not. Nothing is then written.
+        StoreFullError: the disk is full. Nothing is then left behind.
     """
     if Path(out).exists():
-        raise StoreError(f"store {str(out)!r} exists; give the name of a new file")
+        raise StoreError(_taken(out))
     place = Path(os.path.realpath(out))
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".jaxcost-") as folder:
         partial = Path(folder) / "merged.db"
         with Store.create(partial) as target:
             copied = sum(_copy(path, target) for path in sources)
-        _rename_to_new(partial, place)
+            target.settle()
+        try:
+            rename_to_new(partial, place)
+        except FileExistsError:
+            raise StoreError(_taken(out)) from None
     return copied
 
 
-def _rename_to_new(partial: Path, out: Path) -> None:
-    """Give a file its name, unless a file has come by that name meanwhile."""
-    if out.exists():
-        raise StoreError(f"store {str(out)!r} exists; give the name of a new file")
-    partial.replace(out)
+def _taken(out: str | Path) -> str:
+    return f"store {str(out)!r} exists; give the name of a new file"
 
 
 def _copy(path: str | Path, target: Store) -> int:

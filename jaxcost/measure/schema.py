@@ -1,10 +1,14 @@
 """The tables of a store, and the steps from each version of them to the next."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 
+from jaxcost.measure import checksums
+
 # "jaxc": tells a store from any other SQLite file.
 APPLICATION_ID = 0x6A617863
+IN_MEMORY = ":memory:"
 
 _FIRST = """
 CREATE TABLE partitions (
@@ -64,13 +68,41 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    connection.execute(checksums.TABLE)
+    checksums.add(connection)
+
+
 # The step at position n leads from version n to n + 1. Never change one that was released.
-MIGRATIONS: Sequence[Migration] = (_create,)
+MIGRATIONS: Sequence[Migration] = (_create, _add_checksums)
 
 
 def version(connection: sqlite3.Connection) -> int:
     """The version of the tables; 0 where there are none."""
     return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def is_whole(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are to the letter those of the version that the file claims."""
+    at, newest = version(connection), len(MIGRATIONS)
+    if at > newest:  # `migrate` has words for it
+        return True
+    known, found = _tables_of(newest), _tables(connection)
+    return {name: found[name] for name in known if name in found} == _tables_of(at)
+
+
+def _tables_of(number: int) -> dict[str, tuple[str, ...]]:
+    """The tables of an empty store of that version."""
+    with contextlib.closing(sqlite3.connect(IN_MEMORY, isolation_level=None)) as connection:
+        for step in MIGRATIONS[:number]:
+            step(connection)
+        return _tables(connection)
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """What defines each table and index, by name."""
+    rows = connection.execute("SELECT name, type, tbl_name, sql FROM sqlite_master")
+    return {name: tuple(defined) for name, *defined in rows}
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
@@ -84,12 +116,14 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATI
         raise ValueError(
             f"schema version {at} is newer than {len(steps)}, the newest known here; update jaxcost"
         )
-    for number in range(at, len(steps)):
+    while version(connection) < len(steps):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            steps[number](connection)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {number + 1}")
+            number = version(connection)  # another process may have been first
+            if number < len(steps):
+                steps[number](connection)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {number + 1}")
         except BaseException:
             connection.execute("ROLLBACK")
             raise

@@ -9,20 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcost.measure import schema, wire
+from jaxcost.measure import checksums, schema, wire
 from jaxcost.measure.identity import utc_now
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.schema import IN_MEMORY
+from jaxcost.measure.store_faults import (
+    DAMAGED,
+    StoreError,
+    StoreFullError,
+    made_or_gone,
+    reading,
+    refuse_second_name,
+    told,
+)
 from jaxcost.measure.wire import Visit
 
-IN_MEMORY = ":memory:"
-
-
-class StoreError(ValueError):
-    """A store that cannot be used: the line says why and the way out."""
-
-
-class StoreFullError(OSError):
-    """The disk would not take another row; those written before are intact."""
+__all__ = ["IN_MEMORY", "Attempt", "Partition", "Store", "StoreError", "StoreFullError"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +62,16 @@ class Store:
     """An open store; a context manager that closes it.
 
     Every write is one transaction, on disk when the call returns. Open one with `create` or
-    `existing`, and hold `lock` while a sweep is written.
+    `existing`, which check every row, and hold `lock` while a sweep is written.
+
+    Attributes:
+        notice: what was done to an old store on opening it, in words; empty for others.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = path
+        self.path, self.notice = path, ""
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.text_factory = _decoded
         self._db.execute("PRAGMA foreign_keys = ON")
 
     @classmethod
@@ -74,8 +80,10 @@ class Store:
 
         Raises:
             StoreError: a file that is no store, or is damaged, or may not be written.
+            StoreFullError: the disk is full; a store that was begun is gone again.
         """
-        return _opened(cls, path)
+        with made_or_gone(path):
+            return _opened(cls, path)
 
     @classmethod
     def existing(cls, path: str | Path) -> "Store":
@@ -137,8 +145,11 @@ class Store:
 
     def partitions(self) -> list[Partition]:
         """All partitions, oldest first."""
-        rows = self._db.execute("SELECT id, fingerprint, device FROM partitions ORDER BY id")
-        return [Partition(n, json.loads(f), json.loads(d)) for n, f, d in rows]
+        found = []
+        for n, f, d in self.rows("SELECT id, fingerprint, device FROM partitions ORDER BY id"):
+            with reading(self.path, f"partition {n}"):
+                found.append(Partition(n, dict(json.loads(f)), dict(json.loads(d))))
+        return found
 
     def add_layers(self, partition: Partition, layers: Sequence[LayerSpec]) -> None:
         """Note which layers are to be measured, in their order; those known keep their place."""
@@ -157,10 +168,12 @@ class Store:
 
     def layers(self, partition: Partition) -> list[LayerSpec]:
         """The layers of a partition, in their order."""
-        rows = self._db.execute(
-            "SELECT spec FROM layers WHERE partition_id = ? ORDER BY position", (partition.number,)
-        )
-        return [wire.layer_from_json(json.loads(spec)) for (spec,) in rows]
+        query = "SELECT id, spec FROM layers WHERE partition_id = ? ORDER BY position"
+        return [self._layer(n, spec) for n, spec in self.rows(query, partition.number)]
+
+    def _layer(self, number: int, spec: str) -> LayerSpec:
+        with reading(self.path, f"layer {number}"):
+            return wire.layer_from_json(json.loads(spec))
 
     def begin_process(
         self, partition: Partition, slot: int, seed: int, facts: Mapping[str, Any]
@@ -218,37 +231,68 @@ class Store:
     def attempts(self, partition: Partition) -> Iterator[Attempt]:
         """Every attempt of a partition, oldest first."""
         names = ", ".join(f"a.{name}" for name in (*_PLAIN_COLUMNS, *_JSON_COLUMNS))
-        rows = self._db.execute(
-            f"SELECT l.spec, p.slot, p.id, a.settled, {names} FROM attempts a"
+        rows = self.rows(
+            f"SELECT a.id, l.id, l.spec, p.slot, p.id, a.settled, {names} FROM attempts a"
             " JOIN layers l ON l.id = a.layer_id JOIN processes p ON p.id = a.process_id"
             " WHERE p.partition_id = ? ORDER BY a.id",
-            (partition.number,),
+            partition.number,
         )
-        for spec, slot, process, settled, *values in rows:
+        for number, of, spec, slot, process, settled, *values in rows:
             plain = dict(zip(_PLAIN_COLUMNS, values))
-            parsed = map(json.loads, values[len(_PLAIN_COLUMNS) :])
-            fields = plain | dict(zip(_JSON_COLUMNS, parsed)) | {"settled": bool(settled)}
-            layer = wire.layer_from_json(json.loads(spec))
-            yield Attempt(layer, slot, process, wire.visit_from_json(fields))
+            layer = self._layer(of, spec)
+            with reading(self.path, f"attempt {number}"):
+                parsed = map(json.loads, values[len(_PLAIN_COLUMNS) :])
+                fields = plain | dict(zip(_JSON_COLUMNS, parsed)) | {"settled": bool(settled)}
+                visit = wire.visit_from_json(fields)
+            yield Attempt(layer, slot, process, visit)
 
     def processes(self, partition: Partition) -> list[dict[str, Any]]:
         """The processes of a partition with their provenance, oldest first."""
-        cursor = self._db.execute(
-            "SELECT id, slot, pid, host, boot_id, started_utc, started_monotonic_s, seed,"
-            " provenance FROM processes WHERE partition_id = ? ORDER BY id",
-            (partition.number,),
+        names = (
+            *("id", "slot", "pid", "host", "boot_id", "started_utc"),
+            *("started_monotonic_s", "seed", "provenance"),
         )
-        names = [column[0] for column in cursor.description]
-        rows = [dict(zip(names, row)) for row in cursor]
-        return [row | {"provenance": json.loads(row["provenance"])} for row in rows]
+        query = f"SELECT {', '.join(names)} FROM processes WHERE partition_id = ? ORDER BY id"
+        found = []
+        for values in self.rows(query, partition.number):
+            row = dict(zip(names, values))
+            with reading(self.path, f"process {row['id']}"):
+                found.append(row | {"provenance": dict(json.loads(row["provenance"]))})
+        return found
 
-    def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of any query, for what this class has no method for."""
-        yield from self._db.execute(query, values)
+        with told(self.path):
+            return self._db.execute(query, values).fetchall()
 
     def is_intact(self) -> bool:
         """Whether SQLite's own check of the whole file finds nothing wrong."""
-        return self._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return self._db.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
+
+    def check(self) -> None:
+        """Compare every row with its checksum, after SQLite's own check of the file.
+
+        Raises:
+            StoreError: what is not as it was written, by name.
+        """
+        if not self.is_intact():
+            raise StoreError(f"store {str(self.path)!r}: {DAMAGED.format(where='')}")
+        found = list(checksums.damaged(self._db))
+        if found:
+            more = f" and {len(found) - 1} more" if found[1:] else ""
+            words = DAMAGED.format(where=f" in {found[0]}{more}")
+            raise StoreError(f"store {str(self.path)!r}: {words}")
+
+    def settle(self) -> None:
+        """Bring all that was written into the one file, so that it can be moved.
+
+        Raises:
+            StoreFullError: the disk is full.
+        """
+        with told(self.path):
+            busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(f"store {str(self.path)!r}: another program holds it; wait for it")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -257,17 +301,16 @@ class Store:
         Raises:
             StoreFullError: the disk is full.
         """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-                text = f"the disk is full: store {str(self.path)!r} keeps what it has; free space"
-                raise StoreFullError(f"{text} and go on with --resume") from None
-            raise
+        with told(self.path):
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                checksums.add(self._db)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
 
 _JSON_COLUMNS = ("loops", "calls", "doubling", "energy", "state")
@@ -290,17 +333,25 @@ def layer_text(layer: LayerSpec) -> str:
 
 def _opened(kind: type[Store], path: str | Path) -> Store:
     """A store whose file was found to be one, at the newest version of the tables."""
-    store = None
-    try:
-        store = kind(path)
+    refuse_second_name(path)
+    with told(path), contextlib.ExitStack() as undo:
+        store = undo.enter_context(kind(path))
         _check_kind(store)
+        before = schema.version(store._db)
         store._db.execute("PRAGMA journal_mode = WAL")
         store._db.execute("PRAGMA synchronous = FULL")
-        schema.migrate(store._db)
-    except (sqlite3.Error, ValueError) as error:
-        if store is not None:
-            store.close()
-        raise StoreError(_why(path, error)) from None
+        try:
+            schema.migrate(store._db)
+        except ValueError as error:
+            raise StoreError(f"store {str(path)!r}: {error}") from None
+        _check_in_one_view(store)
+        after = schema.version(store._db)
+        if 0 < before < after:
+            store.notice = (
+                f"store {str(path)!r} was of version {before} and is of {after} now: its rows have "
+                "checksums from here on, taken of them as they were found"
+            )
+        undo.pop_all()
     return store
 
 
@@ -308,21 +359,22 @@ def _check_kind(store: Store) -> None:
     (tables,) = store._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     (kind,) = store._db.execute("PRAGMA application_id").fetchone()
     if tables and kind != schema.APPLICATION_ID:
-        raise ValueError("it is a database of another program; give another file")
-    if store._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise ValueError("it is damaged; restore a copy, or give another file")
+        words = "it is a database of another program; give another file"
+        raise StoreError(f"store {str(store.path)!r}: {words}")
+    if not schema.is_whole(store._db):
+        raise StoreError(f"store {str(store.path)!r}: {DAMAGED.format(where='')}")
 
 
-def _why(path: str | Path, error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, sqlite3.DatabaseError):
-        if "not a database" in text or "malformed" in text:
-            text = "it is damaged or no store at all; restore a copy, or give another file"
-        elif "readonly" in text or "unable to open" in text:
-            text = "it cannot be written here; give another file"
-        else:
-            text = f"{text}; give another file"
-    return f"store {str(path)!r}: {text}"
+def _check_in_one_view(store: Store) -> None:
+    """Another process may be writing: rows and their checksums are read at one moment."""
+    store._db.execute("BEGIN")
+    store.check()
+    store._db.execute("COMMIT")
+
+
+def _decoded(text: bytes) -> str:
+    """Damaged text is read all the same: its checksum names the row that it is in."""
+    return text.decode("utf-8", "surrogateescape")
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -70,7 +70,8 @@ def _measure(**made):
     def measure(path, layers, plan, *, resume, progress):
         asked.update(rules=plan.rules, budget_s=plan.budget_s, layers=layers, path=path)
         progress(Progress(1, 2, 50.0, 50.0, layers[0]))
-        return Made(layers, **made), types.SimpleNamespace(new_partition=False)
+        store = types.SimpleNamespace(notice="")
+        return Made(layers, **made), types.SimpleNamespace(new_partition=False, store=store)
 
     measure.asked = asked
     return measure

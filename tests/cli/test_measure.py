@@ -70,7 +70,8 @@ def test_it_says_what_became_of_the_layers(jaxcost, sweep, monkeypatch, tmp_path
         rules = TimingRules(block_s=1e-3, rounds=1, most_rounds=1)
         found = measure_layers([*layers, LayerSpec(op="dense", c_in=9, c_out=9)], rules=rules)
         records.extend(found.records)
-        return found, types.SimpleNamespace(new_partition=True)
+        store = types.SimpleNamespace(notice="an old store")
+        return found, types.SimpleNamespace(new_partition=True, store=store)
 
     monkeypatch.setattr("jaxcost.cli.sweeping.look", lambda: (detect_device(), "cpu"))
     monkeypatch.setattr("jaxcost.measure.measure_into", measured)
@@ -83,4 +84,13 @@ def test_it_says_what_became_of_the_layers(jaxcost, sweep, monkeypatch, tmp_path
     assert len(records) == 2
     assert f"{timed} of 2 layers have a time" in outcome.out
     assert "a new partition" in outcome.out
+    assert "an old store\n" in outcome.out
     assert "in timings that count" in outcome.out
+
+
+def test_a_full_disk_is_status_1_and_leaves_nothing(refuses, sweep, monkeypatch, largest_file):
+    monkeypatch.setattr("jaxcost.cli.sweeping.look", lambda: (detect_device(), "cpu"))
+    store = sweep.parent / "m.db"
+    with largest_file(5000):
+        line = refuses("measure", "--sweep", sweep, "--store", store, status=1)
+    assert line.startswith(f"store {str(store)!r}: the disk is full or fails")

@@ -12,7 +12,7 @@ from jaxcost.measure import schema
 from jaxcost.measure.gates import Block, Usage
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.proofs import Doubling
-from jaxcost.measure.store import Store, StoreError, StoreFullError
+from jaxcost.measure.store import Store, StoreError
 from jaxcost.measure.wire import Visit
 
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s", line=1) for n in (1, 2, 3)]
@@ -52,11 +52,6 @@ def filled(path):
         for layer in LAYERS:
             store.add_attempt(process, layer, VISIT, 9.0)
     return path
-
-
-def fill(store, process):
-    while True:
-        store.add_attempt(process, LAYERS[0], VISIT, 1.0)
 
 
 def test_what_goes_in_comes_out(path):
@@ -153,7 +148,7 @@ def test_a_store_of_a_newer_version_is_refused(path):
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StoreError, match="schema version 99 is newer than 1.*update jaxcost"):
+    with pytest.raises(StoreError, match="schema version 99 is newer than 2.*update jaxcost"):
         Store.create(path)
 
 
@@ -174,17 +169,6 @@ def test_one_writer_at_a_time(path):
             second.lock().__enter__()
         with second.lock():
             pass
-
-
-def test_a_full_disk_stops_and_spares_what_was_written(path):
-    with Store.create(path) as store:
-        partition, process = begun(store)
-        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-        store._db.execute(f"PRAGMA max_page_count = {pages + 4}")
-        with pytest.raises(StoreFullError, match="disk is full.*--resume"):
-            fill(store, process)
-        assert len(list(store.attempts(partition))) > 3
-        assert store.is_intact()
 
 
 def test_migrations_run_in_order_and_each_wholly_or_not_at_all():
@@ -217,3 +201,19 @@ def test_a_store_has_one_lock_by_whatever_link_it_is_opened(path, tmp_path):
     link = tmp_path / "link.db"
     with Store.create(path) as one, Store.create(link) as other, one.lock(), refused:
         other.lock().__enter__()
+
+
+def test_a_store_by_a_second_name_is_refused_and_left_alone(path, tmp_path):
+    """Each name would have a journal of its own: even to look would undo what is being written."""
+    other = tmp_path / "other.db"
+    with Store.create(path) as store, store.lock():
+        _, process = begun(store)
+        other.hardlink_to(path)
+        for opening in (Store.create, Store.existing):
+            with pytest.raises(StoreError, match=r"has 2 names \(hard links\).*copy it"):
+                opening(other)
+        store.add_attempt(process, LAYERS[0], VISIT, 1.0)
+        assert {file.name for file in tmp_path.glob("other*")} == {"other.db"}
+    other.unlink()
+    with Store.existing(path) as store:
+        assert len(list(store.attempts(*store.partitions()))) == 1
