@@ -110,7 +110,7 @@ def _first_line(error: BaseException) -> str:
 def _write_any_text() -> None:
     """What a terminal's encoding lacks, such as × in ASCII, is written out and no failure."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
 
 
