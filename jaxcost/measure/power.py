@@ -130,9 +130,7 @@ def power_meter_for(device: jax.Device, root: Path = Path("/")) -> PowerMeter:
 
 
 def nvml_meter(device: jax.Device) -> PowerMeter:
-    """The counter of an NVIDIA GPU, read from the driver's library itself.
-
-    For where zeus is not installed: a borrowed machine without a network, say.
+    """The counter of an NVIDIA GPU, read from the driver's library itself, found by its identity.
 
     Args:
         device: any JAX device.
@@ -146,10 +144,8 @@ def nvml_meter(device: jax.Device) -> PowerMeter:
 
 
 def _gpu_meter(device: jax.Device) -> PowerMeter:
-    """Through zeus; where it fails, from the driver; where that fails, too, zeus's reason."""
-    first = _zeus(zeus_meters.gpu, device)
-    second = nvml_meter(device) if first.reason else first
-    return first if second.reason else second
+    """NVIDIA's from its driver, others' through zeus."""
+    return _zeus(zeus_meters.gpu, device) if nvml_for(device) is None else nvml_meter(device)
 
 
 def rapl_meter(root: Path = Path("/")) -> PowerMeter:

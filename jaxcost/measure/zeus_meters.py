@@ -1,4 +1,4 @@
-"""The counters that zeus reads: GPUs of NVIDIA and AMD, Apple's and Jetson's chips, its daemon.
+"""The counters that zeus reads: GPUs of AMD, Apple's and Jetson's chips, its daemon.
 
 Each function finds a source of readings in J, or raises an error whose message says why not.
 """
@@ -27,7 +27,10 @@ class NoCounterError(Exception):
 
 
 def gpu(device: jax.Device) -> Found:
-    """The energy counter of a GPU of NVIDIA or AMD.
+    """The energy counter of a GPU of AMD.
+
+    Not of NVIDIA: zeus numbers those by its own reading of CUDA_VISIBLE_DEVICES, and their driver
+    tells them apart by identity, as `jaxcost.nvml` does.
 
     Raises: NoCounterError, or one of zeus's own: no package, driver, counter or permission.
     """
@@ -36,9 +39,11 @@ def gpu(device: jax.Device) -> Found:
     if place >= len(gpus):
         raise NoCounterError(f"the driver shows {len(gpus)} GPUs; JAX's is number {place}")
     found, names = gpus[place], [one.get_name() for one in gpus]
+    if "NVIDIA" in type(found).__name__:
+        raise NoCounterError("NVIDIA's driver does not show the device that JAX uses")
     if len(set(names)) > 1 and not same_device(names[place], device.device_kind):
         means = f"GPU {place} is {device.device_kind!r} to JAX and {names[place]!r} to the driver"
-        raise NoCounterError(f"{means}; set CUDA_DEVICE_ORDER=PCI_BUS_ID")
+        raise NoCounterError(f"{means}; set HIP_VISIBLE_DEVICES to the one device")
     if not found.supports_get_total_energy_consumption():
         raise NoCounterError(f"{names[place]} has no counter of energy")
     return f"zeus {names[place]}", lambda: (1e-3 * found.get_total_energy_consumption(),)

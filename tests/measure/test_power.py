@@ -19,7 +19,7 @@ from jaxcost.measure.power import (
 CPU = SimpleNamespace(platform="cpu")
 
 
-def gpu(kind="NVIDIA H200", place=0):
+def gpu(kind="AMD Instinct MI300X", place=0):
     return SimpleNamespace(platform="gpu", device_kind=kind, local_hardware_id=place)
 
 
@@ -41,6 +41,8 @@ def zeus(monkeypatch):
     for name in ("ZEUSD_SOCK_PATH", "ZEUSD_HOST_PORT"):
         monkeypatch.delenv(name, raising=False)
 
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+
     def install(module):
         monkeypatch.setitem(sys.modules, "zeus", SimpleNamespace(device=module))
         monkeypatch.setitem(sys.modules, "zeus.device", module)
@@ -55,7 +57,7 @@ def refusing(message):
     return refuse
 
 
-def fake_gpu(name="NVIDIA H200", millijoules=2_500_000, supported=True):
+def fake_gpu(name="AMD Instinct MI300X", millijoules=2_500_000, supported=True):
     return SimpleNamespace(
         get_name=lambda: name,
         supports_get_total_energy_consumption=lambda: supported,
@@ -125,7 +127,7 @@ def test_a_daemon_reads_for_those_who_may_not(tmp_path, monkeypatch, zeus):
 def test_a_gpu_is_read_in_joules_by_jaxs_number(zeus):
     zeus(gpus(fake_gpu(millijoules=1), fake_gpu(millijoules=2_500_000)))
     meter = power_meter_for(gpu(place=1))
-    assert (meter.name, meter.reason, meter.read()) == ("zeus NVIDIA H200", "", (2500.0,))
+    assert (meter.name, meter.reason, meter.read()) == ("zeus AMD Instinct MI300X", "", (2500.0,))
     assert meter.ranges_j == (None,)
 
 
@@ -135,7 +137,7 @@ def test_a_gpu_is_read_in_joules_by_jaxs_number(zeus):
         (None, "the package zeus is missing"),
         (SimpleNamespace(get_gpus=refusing("NVML\nunavailable.")), "NVML unavailable."),
         (gpus(), "the driver shows 0 GPUs; JAX's is number 0"),
-        (gpus(fake_gpu(supported=False)), "NVIDIA H200 has no counter of energy"),
+        (gpus(fake_gpu(supported=False)), "AMD Instinct MI300X has no counter of energy"),
     ],
 )
 def test_a_gpu_without_a_counter_says_why(zeus, module, reason):
@@ -153,8 +155,8 @@ def test_a_counter_that_fails_when_first_read_says_why(zeus):
 
 
 def test_unlike_gpus_in_another_order_are_not_mixed_up(zeus):
-    zeus(gpus(fake_gpu("NVIDIA T400"), fake_gpu("NVIDIA H200")))
-    assert "set CUDA_DEVICE_ORDER=PCI_BUS_ID" in power_meter_for(gpu(place=0)).reason
+    zeus(gpus(fake_gpu("AMD Instinct MI210"), fake_gpu()))
+    assert "set HIP_VISIBLE_DEVICES" in power_meter_for(gpu(place=0)).reason
     assert power_meter_for(gpu(place=1)).reason == ""
 
 
@@ -209,6 +211,9 @@ def test_zeus_has_what_is_called_here():
         assert callable(kind.get_total_energy_consumption)
     assert callable(common[0].GPU.supports_get_total_energy_consumption)
     assert callable(common[0].GPU.get_name)
+    nvidia = pytest.importorskip("zeus.device.gpu.nvidia")
+    assert "NVIDIA" in nvidia.NVIDIAGPU.__name__
+    assert "NVIDIA" in nvidia.ZeusdNVIDIAGPU.__name__
     assert hasattr(common[0].GPUs, "gpus")
     assert hasattr(common[1].CPUs, "cpus")
     reading = common[1].CpuDramMeasurement(1.0)
@@ -219,38 +224,47 @@ def test_zeus_has_what_is_called_here():
     assert (jetson.cpu_energy_mj, jetson.gpu_energy_mj) == (None, None)
 
 
-def test_zeus_itself_reads_the_drivers_counter(monkeypatch):
-    nvidia = pytest.importorskip("zeus.device.gpu.nvidia")
-    answers = {
-        "DeviceGetCount": 2,
-        "DeviceGetHandleByIndex": "handle",
-        "DeviceGetC2cModeInfoV": SimpleNamespace(isC2cEnabled=False),
-        "DeviceGetArchitecture": nvidia.pynvml.NVML_DEVICE_ARCH_VOLTA,
-        "DeviceGetName": "NVIDIA H200",
-        "DeviceGetTotalEnergyConsumption": 2_500_000,
-        "Init": None,
-        "Shutdown": None,
-    }
-    for name, answer in answers.items():
-        monkeypatch.setattr(nvidia.pynvml, f"nvml{name}", lambda *args, answer=answer: answer)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("zeus.device.gpu._gpus", nvidia.NVIDIAGPUs())
-    assert power_meter_for(gpu(place=1)).read() == (2500.0,)
+def test_nvidias_driver_is_read_whether_or_not_there_is_zeus(monkeypatch, zeus):
+    for module in (None, gpus(fake_gpu("NVIDIA H200", millijoules=7))):
+        zeus(module)
+        answering = nvml(TotalEnergyConsumption=lambda handle: 1500)
+        monkeypatch.setitem(sys.modules, "pynvml", answering)
+        meter = power_meter_for(gpu("NVIDIA H200"))
+        assert (meter.name, meter.reason, meter.read()) == ("NVML NVIDIA H200", "", (1.5,))
+        assert meter.ranges_j == (None,)
 
 
-def test_without_zeus_the_drivers_own_counter_is_read(monkeypatch, zeus):
+@pytest.mark.parametrize("visible", ["1,0", "GPU-b,GPU-a", "GPU-b", "0,1", None])
+def test_nvidias_gpu_is_the_one_that_cuda_uses_whatever_its_place(monkeypatch, zeus, visible):
+    """Two of one kind: only their identities tell them apart, and zeus goes by place."""
+    zeus(gpus(fake_gpu("NVIDIA H200", 7), fake_gpu("NVIDIA H200", 8)))
+    joules = {"GPU-a": 1000, "GPU-b": 2000}
+    answering = nvml(TotalEnergyConsumption=joules.get, HandleByUUID=lambda uuid: uuid)
+    monkeypatch.setitem(sys.modules, "pynvml", answering)
+    monkeypatch.setattr("jaxcost.nvml.uuid", {0: "GPU-b", 1: "GPU-a"}.get)  # as CUDA has them
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert power_meter_for(gpu("NVIDIA H200")).read() == (2.0,)
+    assert power_meter_for(gpu("NVIDIA H200", place=1)).read() == (1.0,)
+
+
+def test_nvidias_gpu_is_never_read_by_its_place(monkeypatch, zeus):
+    class ZeusdNVIDIAGPU(SimpleNamespace):
+        """Named as zeus's own."""
+
+    zeus(gpus(ZeusdNVIDIAGPU(**vars(fake_gpu("NVIDIA H200")))))
+    assert "does not show the device that JAX uses" in power_meter_for(gpu("NVIDIA H200")).reason
+
+
+def test_what_is_missing_is_said_for_each_make(monkeypatch, zeus):
     zeus(None)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml(TotalEnergyConsumption=lambda handle: 1500))
-    meter = power_meter_for(gpu())
-    assert (meter.name, meter.reason, meter.read()) == ("NVML NVIDIA H200", "", (1.5,))
-    assert meter.ranges_j == (None,)
-
-
-def test_without_zeus_or_a_counter_zeus_is_what_is_asked_for(monkeypatch, zeus):
-    zeus(None)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml())
     assert "package zeus is missing" in power_meter_for(gpu()).reason
-    assert nvml_meter(gpu()).reason.startswith("NVIDIA's driver shows no energy counter")
+    monkeypatch.setitem(sys.modules, "pynvml", nvml())
+    for meter in (power_meter_for, nvml_meter):
+        reason = meter(gpu("NVIDIA H200")).reason
+        assert reason.startswith("NVIDIA's driver shows no energy counter")
 
 
 def test_a_replayed_counter_follows_the_clock():
@@ -293,7 +307,7 @@ def test_the_state_is_in_si_units_and_names_the_reasons(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "pynvml", module)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    state = device_state(gpu())
+    state = device_state(gpu("NVIDIA H200"))
     assert state.pop("throttle_reasons") == ["software_power_cap", "hardware_thermal", "0x200"]
     assert state == pytest.approx(
         {
@@ -307,7 +321,7 @@ def test_the_state_is_in_si_units_and_names_the_reasons(monkeypatch):
 
 def test_a_driver_that_tells_nothing_leaves_the_state_empty(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", nvml())
-    assert device_state(gpu()) == {}
+    assert device_state(gpu("NVIDIA H200")) == {}
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert device_state(gpu()) == {}
+    assert device_state(gpu("NVIDIA H200")) == {}
     assert device_state(CPU) == {}
