@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import math
 import re
 from types import SimpleNamespace
@@ -43,6 +44,12 @@ OTHERS = [
     LayerSpec(op="gather", batch=1, c_in=500, c_out=600),
 ]
 HALVES = [dataclasses.replace(x, dtype=t) for x in OTHERS for t in ("bfloat16", "float16")]
+
+
+@functools.cache
+def _compiled(layer):
+    """A layer's programs, which several tests look at."""
+    return compile_layer(layer, DEVICE)
 
 
 def _by_hand(x, w, layer):
@@ -150,7 +157,7 @@ def test_loops_on_a_gpu_hold_an_inner_one_whose_steps_are_known():
 
 @pytest.mark.parametrize("layer", [*OTHERS, *HALVES], ids=str)
 def test_every_step_of_the_loop_does_the_operation(layer):
-    programs = compile_layer(layer, DEVICE)
+    programs = _compiled(layer)
     assert _work(programs)
     loaded = programs.load(seed=0)
     x, w = np.asarray(loaded._x), np.asarray(loaded._w)
@@ -168,7 +175,7 @@ def test_every_step_of_the_loop_does_the_operation(layer):
 
 @pytest.mark.parametrize("layer", OTHERS, ids=str)
 def test_each_step_of_an_operation_depends_on_the_one_before(layer):
-    programs = compile_layer(layer, DEVICE)
+    programs = _compiled(layer)
     args = [np.array(a) for a in (programs.load(0)._x, programs.load(0)._w, programs.load(0)._y)]
     x, w, _ = programs.loop(np.int32(1), np.asarray(True), *map(jnp.asarray, args))
     first = np.asarray(operation(layer)(*map(jnp.asarray, args[:2]))).flat[0]
@@ -197,7 +204,7 @@ def test_an_operation_that_the_compiler_deletes_is_not_in_the_loop(layer, bad_lo
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_every_step_of_the_loop_does_the_layer(layer):
-    programs = compile_layer(layer, DEVICE)
+    programs = _compiled(layer)
     assert _work(programs)
     loaded = programs.load(seed=0)
     x, w = np.asarray(loaded._x), np.asarray(loaded._w)
@@ -216,7 +223,7 @@ def test_every_step_of_the_loop_does_the_layer(layer):
 @pytest.mark.parametrize("layer", [*LAYERS, *OTHERS], ids=str)
 @pytest.mark.skipif(DEVICE.platform != "cpu", reason="layouts of other devices may need copies")
 def test_no_step_copies_an_operand_or_the_result(layer):
-    text = compile_layer(layer, DEVICE).hlo_text
+    text = _compiled(layer).hlo_text
     assert re.search(r"\swhile\(", text)
     copied = re.findall(r"=\s*\w+\[([\d,]*)\]\S*\s+copy(?:-start)?\(", text)
     items = sum(math.prod(int(size) for size in shape.split(",") if size) for shape in copied)
