@@ -100,3 +100,42 @@ def test_a_file_that_merging_did_not_make_is_left_alone(tmp_path):
     )
     assert (tmp_path / "out.db.partial").read_text() == "mine"
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("out", ["1.db", "link.db", "hard.db", "notes.txt", "folder", "/dev/null"])
+def test_what_is_there_is_never_merged_onto(jaxcost, tmp_path, out):
+    paths = [store(tmp_path / "1.db"), store(tmp_path / "2.db", host="b")]
+    (tmp_path / "link.db").symlink_to(paths[0])
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    if out == "hard.db":
+        (tmp_path / out).hardlink_to(paths[1])
+    before = {path: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()}
+    outcome = jaxcost("merge", *paths, "--out", tmp_path / out)
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    with pytest.raises(StoreError, match=r"exists; give the name of a new file|hard links"):
+        merge_stores(paths, tmp_path / out)
+    assert {path: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_store_given_twice_is_refused_by_whatever_name(jaxcost, tmp_path):
+    path = store(tmp_path / "1.db")
+    (tmp_path / "link.db").symlink_to(path)
+    outcome = jaxcost("merge", path, tmp_path / "link.db", "--out", tmp_path / "out.db")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "is in another store, too; give each store once" in outcome.err
+    assert {file.name for file in tmp_path.iterdir()} == {"1.db", "link.db"}
+
+
+def test_a_file_that_came_while_it_merged_is_left_alone(tmp_path, monkeypatch):
+    out, settle = tmp_path / "out.db", Store.settle
+
+    def slow(merged):
+        settle(merged)
+        out.write_text("mine")
+
+    monkeypatch.setattr(Store, "settle", slow)
+    with pytest.raises(StoreError, match="exists; give the name of a new file"):
+        merge_stores([store(tmp_path / "1.db"), store(tmp_path / "2.db", host="b")], out)
+    assert out.read_text() == "mine"
+    assert {file.name for file in tmp_path.iterdir()} == {"1.db", "2.db", "out.db"}
