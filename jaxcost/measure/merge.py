@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcost.files import rename_to_new
-from jaxcost.measure.store import Partition, Store, StoreError
+from jaxcost.measure.store import Partition, Store, StoreError, StoreFullError
 
 _PROCESS = "slot, pid, host, boot_id, started_utc, started_monotonic_s, seed, provenance"
 _ATTEMPT = (
@@ -38,11 +38,13 @@ def merge_stores(sources: Sequence[str | Path], out: str | Path) -> int:
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".jaxcost-") as folder:
         partial = Path(folder) / "merged.db"
-        with Store.create(partial) as target:
-            copied = sum(_copy(path, target) for path in sources)
-            target.settle()
         try:
+            with Store.create(partial) as target:
+                copied = sum(_copy(path, target) for path in sources)
+                target.settle()
             rename_to_new(partial, place)
+        except StoreFullError as error:  # it names a file that nobody asked for
+            raise StoreFullError(str(error).replace(str(partial), str(out))) from None
         except FileExistsError:
             raise StoreError(_taken(out)) from None
     return copied

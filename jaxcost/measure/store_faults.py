@@ -107,5 +107,5 @@ def _full(path: str | Path, reason: str) -> StoreFullError:
     """The error for a disk that takes no more."""
     return StoreFullError(
         f"store {str(path)!r}: the disk is full or fails ({reason}); "
-        "what was stored is kept: free space, and go on with --resume"
+        "what was stored is kept: free space and try again; a sweep goes on with --resume"
     )

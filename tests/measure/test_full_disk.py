@@ -69,7 +69,8 @@ def test_merging_leaves_nothing(jaxcost, tmp_path, size, largest_file):
     with largest_file(size):
         outcome = jaxcost("merge", *paths, "--out", tmp_path / "new" / "out.db")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "the disk is full or fails" in outcome.err
+    out = str(tmp_path / "new" / "out.db")
+    assert outcome.err.startswith(f"jaxcost: store {out!r}: the disk is full or fails")
     assert outcome.err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "b.db", "new"]
     assert list((tmp_path / "new").iterdir()) == []
