@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 
@@ -28,4 +27,5 @@ def _cpu() -> jax.Device | None:
 
 def as_double(tree: Any) -> Any:
     """Every array of a pytree as a float64 JAX array; call it within `double_precision`."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf, np.float64)), tree)
+    # Not by jnp.asarray, which compiles a program for every new shape.
+    return jax.device_put(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree))

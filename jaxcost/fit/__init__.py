@@ -127,8 +127,8 @@ def fit(
             space, *_layers(workloads, device, repeats), np.exp(log_mean),
             robust=robust, noise=noise, priors=priors, spread=scatter,
         )  # fmt: skip
-        best, losses, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
-        known = identify(problem, best)
+        best, losses, reached, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
+        known = identify(problem, best, reached)
         in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))[repeats.layer]
     predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
@@ -151,11 +151,11 @@ def _layers(workloads: Any, device: Device, repeats: Repeats) -> tuple[Any, Devi
 
 def _solve_with_folds(
     problem: Problem, masks: dict[str, np.ndarray], repeats: Repeats, starts: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, dict[str, Folds]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Folds]]:
     unseen = [np.zeros((1, repeats.layers), bool), *map(repeats.any, masks.values())]
     left_out = np.concatenate(unseen)
     numbers = [starts] + [min(FOLD_STARTS, starts)] * (len(left_out) - 1)
-    vectors, losses = solve(problem, ~left_out, numbers, seed=seed)
+    vectors, losses, reached = solve(problem, ~left_out, numbers, seed=seed)
     if not np.isfinite(losses[0]).any():
         name = problem.space.template.__name__
         raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
@@ -165,7 +165,7 @@ def _solve_with_folds(
         kind: Folds(mask, predicted[begin : begin + len(mask)])
         for (kind, mask), begin in zip(masks.items(), ends, strict=False)
     }
-    return vectors[0], losses[0], folds
+    return vectors[0], losses[0], reached[0], folds
 
 
 def _masks(

@@ -54,11 +54,13 @@ class Identifiability:
         )
 
 
-def identify(problem: Problem, z: np.ndarray) -> Identifiability:
+def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) -> Identifiability:
     """Linearises the model at its optimum `z`, for the loss's robust weights.
 
     Each end of an interval is then held against the loss itself, and moved outward as far as
-    that hardly rises: beside the kink of a maximum the linear model sees what is not there.
+    that hardly rises: beside the kink of a maximum the linear model sees what is not there. It
+    also takes in whichever of the `others`, reached from other starts, shape `(starts,
+    parameters)`, explain the data as well: a parameter that differs between them is not known.
 
     Source: Huber, Ronchetti (2009), Robust statistics, section 7.6 (covariance of M-estimates).
     """
@@ -73,11 +75,13 @@ def identify(problem: Problem, z: np.ndarray) -> Identifiability:
     spread = np.sqrt(np.diag(covariance))
     along = covariance / spread  # column i: how all parameters move with the i-th
     sharp = problem.noise**2 / (slope * sigma**2)  # makes the loss rise as its quadratic does
-    reach = {s: _reach(problem, z, s * along, spread, sharp) for s in (-1, 1)}
-    lower, upper = (problem.space.values(z + s * reach[s] * spread) for s in (-1, 1))
-    middle, wide = problem.space.values(z), (reach[-1] + reach[1]) / (2 * _Z90)
+    down, up, equal = _reach(problem, z, along, z[None] if others is None else others, sharp)
+    apart = equal - z
+    lower = problem.space.values(z - np.maximum(down, -apart.min(axis=0)))
+    upper = problem.space.values(z + np.maximum(up, apart.max(axis=0)))
+    middle, wide = problem.space.values(z), np.maximum((down + up) / 2, np.abs(apart).max(axis=0))
     estimates = tuple(
-        _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] * spread[i])
+        _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] / _Z90)
         for i, p in enumerate(problem.space.parameters)
     )
     return Identifiability(estimates, covariance, np.linalg.svd(seen, compute_uv=False))
@@ -95,24 +99,38 @@ def _noise(
 
 
 def _reach(
-    problem: Problem, z: np.ndarray, along: np.ndarray, spread: np.ndarray, sharp: Array
-) -> np.ndarray:
-    """How many standard deviations to the end of each 90 % interval, shape `(parameters,)`."""
+    problem: Problem, z: np.ndarray, along: np.ndarray, others: np.ndarray, sharp: Array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How far below and above `z` each 90 % interval ends; and `z` with those of the `others`
+    at which the loss is hardly above that at `z`."""
+    spread = np.diag(along)
     furthest = np.maximum(_Z90 * _VAGUE / spread, _Z90)
     steps = np.geomspace(_Z90, furthest, _STEPS)
-    points = z + steps[:, :, None] * along.T
-    rises = np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), sharp))
-    # Half of what a quadratic would have risen by at the nearest step; a NaN is a rise.
-    enough = ~(rises < _Z90**2 / 4)
+    moved = steps[:, :, None] * along.T
+    points = np.concatenate([*(z - moved), *(z + moved), others])
+    hardly = _hardly(np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), sharp)))
+    down, up = (
+        _first(~side, steps) * spread for side in hardly[: 2 * steps.size].reshape(2, *steps.shape)
+    )
+    return down, up, np.concatenate([z[None], others[hardly[2 * steps.size :]]])
+
+
+def _first(enough: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The nearest step in each column that is enough, or the furthest."""
     first = np.where(enough.any(axis=0), enough.argmax(axis=0), _STEPS - 1)
-    return steps[first, np.arange(len(z))]
+    return steps[first, np.arange(steps.shape[1])]
+
+
+def _hardly(rises: np.ndarray) -> np.ndarray:
+    """Under half of what a quadratic rises by at the end of its interval; a NaN is a rise."""
+    return rises < _Z90**2 / 4
 
 
 @eqx.filter_jit
 def _rises(problem: Problem, z: Array, points: Array, sharp: Array) -> Array:
     """How far the loss, `sharp` times as sharp in the data, is above that at `z`."""
     weights = jnp.full(problem.log_observed.shape, sharp)
-    return jax.vmap(jax.vmap(lambda x: problem.loss(x, weights)))(points) - problem.loss(z, weights)
+    return jax.vmap(lambda x: problem.loss(x, weights))(points) - problem.loss(z, weights)
 
 
 @eqx.filter_jit

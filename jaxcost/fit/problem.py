@@ -16,6 +16,8 @@ from jaxcost.precision import as_double
 from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload
 
+_LEAST_BEND = 0.1  # of the curvature that an exact row has
+
 
 class Problem(eqx.Module):
     """A model class, the rows to fit it to, and the loss; used within `double_precision`.
@@ -77,10 +79,31 @@ class Problem(eqx.Module):
 
     def loss(self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]) -> Array:
         """The loss, a scalar."""
-        scaled = (self.log_predicted(z) - self.log_observed) / self.robust
+        return self._loss(self.log_predicted(z) - self.log_observed, z, weights)
+
+    def _loss(self, residual: Array, z: Array, weights: Array) -> Array:
         counted = weights * self.certainty
-        data = jnp.sum(counted * jnp.log1p(scaled**2)) * (self.robust / self.noise) ** 2 / 2
+        flattened = jnp.log1p((residual / self.robust) ** 2)
+        data = jnp.sum(counted * flattened) * (self.robust / self.noise) ** 2 / 2
         return data + jnp.sum(self.precision * (z - self.believed) ** 2) / 2
+
+    def linearised(
+        self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]
+    ) -> tuple[Array, Array, Array]:
+        """The loss at `z`, its gradient, and the Gauss-Newton approximation of its Hessian."""
+
+        def along(direction: Array) -> tuple[Array, Array]:
+            return jax.jvp(self.log_predicted, (z,), (direction,))
+
+        predicted, jacobian = jax.vmap(along, out_axes=(None, 0))(jnp.eye(z.size, dtype=z.dtype))
+        residual = predicted - self.log_observed
+        trust = self.trust(residual)
+        counted = weights * self.certainty / self.noise**2
+        slope = jacobian @ (counted * trust * residual) + self.precision * (z - self.believed)
+        # What is left of a row's curvature where its loss flattens; never below 0.
+        bend = counted * trust * jnp.maximum(2 * trust - 1, _LEAST_BEND)
+        curvature = (jacobian * bend[None]) @ jacobian.T + jnp.diag(self.precision)
+        return self._loss(residual, z, weights), slope, curvature
 
     def trust(self, residual: Float[Array, " rows"]) -> Float[Array, " rows"]:
         """How much of a row the robust loss still lets count, in (0, 1], given its residual `r`."""
@@ -103,13 +126,14 @@ def _certainty(spread: np.ndarray | None, robust: float, rows: int) -> np.ndarra
 
 def solve(
     problem: Problem, weights: np.ndarray, starts: list[int], *, seed: int
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The best `z` for each row of weights, and the losses reached from its starts.
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """The best `z` for each row of weights, and what was reached from each of its starts.
 
     Args:
         weights: of the rows in each of several fits, shape `(fits, rows)`.
         starts: how many points each fit searches from. All fits run side by side in one program.
-    Returns: shape `(fits, parameters)`, and for each fit an array of shape `(starts,)`.
+    Returns: shape `(fits, parameters)`; for each fit the losses, shape `(starts,)`, and the points,
+        shape `(starts, parameters)`.
     """
     points = [problem.starts(n, seed, w > 0) for n, w in zip(starts, weights, strict=True)]
     fits = np.repeat(np.arange(len(starts)), starts)
@@ -118,12 +142,15 @@ def solve(
     losses = np.where(np.isfinite(losses), losses, np.inf)
     each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]
     best = [rows[losses[rows].argmin()] for rows in each]
-    return found[best], [losses[rows] for rows in each]
+    return found[best], [losses[rows] for rows in each], [found[rows] for rows in each]
 
 
 @eqx.filter_jit
 def _descend_all(problem: Problem, begin: Array, weights: Array) -> tuple[Array, Array]:
-    return jax.vmap(lambda z, w: minimize(problem.loss, z, w))(begin, weights)
+    def descend(start: Array, counted: Array) -> tuple[Array, Array]:
+        return minimize(lambda z: problem.linearised(z, counted), start)
+
+    return jax.vmap(descend)(begin, weights)
 
 
 @eqx.filter_jit

@@ -19,7 +19,7 @@ def known_of(model, layers, device, observed, *, robust=QUADRATIC, priors=False,
     with double_precision():
         given = Space.of(model), layers, device, np.asarray(observed, float)
         problem = Problem.of(*given, robust=robust, priors=priors, spread=spread)
-        found, _ = solve(problem, np.ones((1, len(observed))), [2], seed=0)
+        found, *_ = solve(problem, np.ones((1, len(observed))), [2], seed=0)
         return found[0], identify(problem, found[0])
 
 

@@ -76,6 +76,26 @@ def test_trust_is_the_weight_that_least_squares_would_need(problem):
     assert problem.trust(jnp.asarray(ROBUST)) == pytest.approx(0.5)
 
 
+def test_the_linearised_loss_is_the_loss_with_its_gradient(problem, layers):
+    z = jnp.asarray(problem.space.vector(TRUTH)) + 0.3
+    weights = jnp.linspace(0, 2, len(layers))
+    value, slope, curvature = problem.linearised(z, weights)
+    loss, gradient = jax.value_and_grad(problem.loss)(z, weights)
+    assert value == pytest.approx(float(loss), rel=1e-12)
+    np.testing.assert_allclose(slope, gradient, rtol=1e-5)
+    assert (np.linalg.eigvalsh(curvature) >= 0).all()
+
+
+def test_where_it_fits_exactly_the_curvature_is_the_hessian(floored, layers, t2000):
+    """Gauss-Newton leaves out what the residuals bend, and here there are none."""
+    given = Space.of(floored), layers, t2000, np.ones(len(layers))
+    problem = Problem.of(*given, robust=ROBUST, priors=True)
+    z, weights = jnp.asarray(problem.space.vector(TRUTH)), jnp.ones(len(layers))
+    exact = Problem(**vars(problem) | {"log_observed": problem.log_predicted(z)})
+    hessian = jax.jit(jax.hessian(exact.loss))(z, weights)
+    np.testing.assert_allclose(exact.linearised(z, weights)[2], hessian, rtol=1e-5, atol=1e-4)
+
+
 def test_rows_of_several_layers_are_networks(problem, floored, layers, t2000):
     pairs = jax.tree.map(lambda leaf: leaf.reshape(30, 2), layers)
     z = jnp.asarray(problem.space.vector(TRUTH))
@@ -101,7 +121,7 @@ def test_all_fits_are_solved_from_all_their_starts(problem, layers):
     weights = np.ones((3, len(layers)))
     weights[1, ::2] = 0
     weights[2, 1::2] = 0
-    found, losses = solve(problem, weights, [5, 2, 1], seed=0)
+    found, losses, _ = solve(problem, weights, [5, 2, 1], seed=0)
     assert found.shape == (3, 4)
     assert [len(of_fit) for of_fit in losses] == [5, 2, 1]
     for z, row, of_fit in zip(found, weights, losses, strict=True):
@@ -114,9 +134,9 @@ def test_a_row_of_weight_zero_has_no_say(problem, layers):
     weights[0, :7] = 0
     shifted = problem.log_observed.at[:7].add(3)
     other = Problem(**vars(problem) | {"log_observed": shifted})
-    (found, _), (same, _) = (solve(p, weights, [2], seed=0) for p in (problem, other))
+    (found, *_), (same, *_) = (solve(p, weights, [2], seed=0) for p in (problem, other))
     np.testing.assert_array_equal(found, same)
-    (moved, _) = solve(other, np.ones((1, len(layers))), [2], seed=0)
+    moved, *_ = solve(other, np.ones((1, len(layers))), [2], seed=0)
     assert np.abs(moved - found).max() > 1e-3
 
 
@@ -127,13 +147,13 @@ def test_what_is_not_finite_loses_against_what_is(problem, layers):
     class Half(type(problem)):
         """Not finite wherever the floor is above a microsecond."""
 
-        def loss(self, x, weights):
-            return jnp.where(x[0] > np.log(1e-6), jnp.nan, super().loss(x, weights))
+        def log_predicted(self, x):
+            return jnp.where(x[0] > np.log(1e-6), jnp.nan, super().log_predicted(x))
 
         def starts(self, number, seed, seen=None):
             return np.array([z, z - [10, 0, 0, 0]])[:number]
 
-    found, losses = solve(Half(**vars(problem)), np.ones((1, len(layers))), [2], seed=0)
+    found, losses, _ = solve(Half(**vars(problem)), np.ones((1, len(layers))), [2], seed=0)
     assert found[0, 0] < np.log(1e-6)
     assert losses[0][0] == np.inf
     assert np.isfinite(losses[0][1])
