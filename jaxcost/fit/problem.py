@@ -137,7 +137,7 @@ def solve(
     """
     points = [problem.starts(n, seed, w > 0) for n, w in zip(starts, weights, strict=True)]
     fits = np.repeat(np.arange(len(starts)), starts)
-    begin, counted = jnp.concatenate(points), jnp.asarray(weights[fits], float)
+    begin, counted = as_double((np.concatenate(points), weights[fits]))
     found, losses = map(np.asarray, _descend_all(problem, begin, counted))
     losses = np.where(np.isfinite(losses), losses, np.inf)
     each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]

@@ -146,12 +146,20 @@ class LayerwiseCost(CostModel):
     @final
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """The cost of each layer occurring once, in `unit`, of shape `(layers,)`."""
-        return jax.vmap(self.layer_cost, in_axes=(0, None))(workload, device)
+        return _layer_costs(self, workload, device)
 
     @final
     def __call__(self, workload: Workload, device: Device) -> Float[Array, ""]:
         """The cost of one network, in `unit`: the sum of `repeat * layer_costs`."""
         return jnp.sum(workload.repeat * self.layer_costs(workload, device))
+
+
+@eqx.filter_jit
+def _layer_costs(
+    model: LayerwiseCost, workload: Workload, device: Device
+) -> Float[Array, " layers"]:
+    """Compiled, since one program compiles faster than each of its operations by itself."""
+    return jax.vmap(model.layer_cost, in_axes=(0, None))(workload, device)
 
 
 def _scalar(value: Scalar) -> Array:
