@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jaxcost.calibration import UNITS, Calibration
 from jaxcost.calibration.fitted import Fitted
@@ -20,9 +21,15 @@ from jaxcost.models.registry import ALL
 from jaxcost.table import ITEM_BYTES
 
 VERSION = 1
-Positive = Annotated[FiniteFloat, Field(gt=0)]
+# Strict: text that looks like a number, or a truth value, is none.
+Number = Annotated[float, Field(strict=True), AllowInfNan(False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Log = Annotated[Number, Field(ge=-700, le=700)]  # of a number that a float can hold
+Rows = Annotated[int, Field(strict=True, ge=1)]
 Errors = dict[str, "AccuracyRecord"]
-Bounds = tuple[FiniteFloat | None, FiniteFloat | None]
+Bounds = tuple[Number | None, Number | None]
+_ASYMMETRY = 1e-6  # of a covariance, in standard deviations of its two parameters
 
 
 class _Record(BaseModel):
@@ -55,32 +62,48 @@ class DeviceRecord(_Record):
 class AccuracyRecord(_Record):
     """Relative errors as fractions; `layers` where several rows measured one."""
 
-    rows: Annotated[int, Field(ge=1)]
-    layers: Annotated[int, Field(ge=1)] | None = None
-    mean_absolute: FiniteFloat
-    median_absolute: FiniteFloat
-    within_10_percent: Annotated[FiniteFloat, Field(ge=0, le=1)]
-    bias: FiniteFloat
+    rows: Rows
+    layers: Rows | None = None
+    mean_absolute: NotNegative
+    median_absolute: NotNegative
+    within_10_percent: Annotated[NotNegative, Field(le=1)]
+    bias: Number
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "AccuracyRecord":
+        if self.layers is not None and self.layers > self.rows:
+            raise ValueError(f"layers = {self.layers} must be at most rows = {self.rows}")
+        return self
 
 
 class ParameterRecord(_Record):
     """A parameter: value with its 90 % interval, and the bounds of the search (null: none)."""
 
     name: str
-    value: FiniteFloat
-    lower: FiniteFloat
-    upper: FiniteFloat
+    value: Number
+    lower: Number
+    upper: Number
     bounds: Bounds
     unit: str
     doc: str
-    determined: bool
+    determined: Annotated[bool, Field(strict=True)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ParameterRecord":
+        least, most = self.bounds
+        bounds = (-math.inf if least is None else least, math.inf if most is None else most)
+        for kind, (low, high) in {"interval": (self.lower, self.upper), "bounds": bounds}.items():
+            if not low <= self.value <= high:
+                ends = f"{low:g} to {high:g}"
+                raise ValueError(f"value = {self.value:g} must lie in its {kind}, {ends}")
+        return self
 
 
 class IntervalsRecord(_Record):
     """Half the width of the 90 % interval of ln(cost), and how far it widens for novel layers."""
 
     half_width: Positive
-    widening: Annotated[FiniteFloat, Field(ge=0)]
+    widening: NotNegative
 
 
 class ModelRecord(_Record):
@@ -89,17 +112,17 @@ class ModelRecord(_Record):
     model: Literal[tuple(ALL)]  # type: ignore[valid-type]
     unit: str
     dtype: Literal[tuple(ITEM_BYTES)] | None = None  # type: ignore[valid-type]
-    settings: dict[str, FiniteFloat | str] = Field(default_factory=dict)
+    settings: dict[str, Number | str] = Field(default_factory=dict)
     parameters: tuple[ParameterRecord, ...]
     intervals: IntervalsRecord
     errors: Errors
     model_errors: Errors
     baselines: dict[str, Errors]
     warnings: tuple[str, ...]
-    singular_values: tuple[FiniteFloat, ...]
-    covariance: tuple[tuple[FiniteFloat, ...], ...]
+    singular_values: tuple[NotNegative, ...]
+    covariance: tuple[tuple[Number, ...], ...]
     correction_columns: tuple[str, ...] | None
-    correction_layers: Annotated[tuple[tuple[FiniteFloat, ...], ...], Field(min_length=1)] | None
+    correction_layers: Annotated[tuple[tuple[Log, ...], ...], Field(min_length=1)] | None
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
@@ -109,6 +132,7 @@ class ModelRecord(_Record):
         sides = {len(self.covariance), *map(len, self.covariance)}
         if sides not in ({0}, {len(names)}):
             raise ValueError(f"covariance must be {len(names)} x {len(names)}")
+        _check_covariance(np.array(self.covariance), names)
         for name in self.settings:
             if name not in (known := settings_of(ALL[self.model])):
                 raise ValueError(unknown("setting", name, known))
@@ -124,7 +148,7 @@ class ModelRecord(_Record):
 class CalibrationRecord(_Record):
     """The whole file."""
 
-    schema_version: int
+    schema_version: Annotated[int, Field(strict=True)]
     device: DeviceRecord
     models: Annotated[dict[str, ModelRecord], Field(min_length=1)]
     provenance: dict[str, Any]
@@ -164,7 +188,7 @@ def load(path: Path) -> Calibration:
     Raises: ValueError: one line that names the file, the place in it, and what is wrong there.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        content = _read(path.read_text(encoding="utf-8"))
         _check_version(content)
         record = CalibrationRecord.model_validate(content)
         models = {target: _fitted(model) for target, model in record.models.items()}
@@ -190,8 +214,44 @@ def _check_version(content: Any) -> None:
         raise ValueError(f"schema_version = {found}, but this jaxcost reads {VERSION}")
 
 
+def _check_covariance(covariance: np.ndarray, names: list[str]) -> None:
+    """ValueError where a variance is negative, or two entries of one pair differ."""
+    if not covariance.size:
+        return
+    variances = np.diag(covariance)
+    if (bad := variances < 0).any():
+        first = int(bad.argmax())
+        raise ValueError(f"covariance: variance of {names[first]} = {variances[first]:g} < 0")
+    scale = np.sqrt(variances)
+    apart = np.abs(covariance - covariance.T) > _ASYMMETRY * np.multiply.outer(scale, scale)
+    if apart.any():
+        row, column = np.argwhere(apart)[0]
+        raise ValueError(f"covariance must be symmetric; {row}.{column} and {column}.{row} differ")
+
+
+def _read(text: str) -> Any:
+    """JSON as the standard has it: every number finite, and no key twice."""
+    return json.loads(
+        text, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=_object
+    )
+
+
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_constant(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{shown(twice)} stands twice in one object")
+    return found
 
 
 def _model_record(target: str, fitted: Fitted) -> ModelRecord:

@@ -62,7 +62,7 @@ def refusal(path, text):
         (("remark",), "mine", "remark = 'mine': Extra inputs are not permitted"),
         ((*MODEL, "model"), "alpha", "models.time_s.model = 'alpha': Input should be 'alpha-roof"),
         ((*MODEL, "unit"), "J", "models.time_s: unit must be s"),
-        ((*MODEL, "parameters", 0, "value"), -1.0, "AlphaRoofline.rate = -1 is not allowed"),
+        ((*MODEL, "parameters", 0, "value"), -1.0, "parameters.0: value = -1 must lie in its"),
         ((*MODEL, "parameters", 0, "value"), "x", "parameters.0.value = 'x': Input should be a"),
         pytest.param((*MODEL, "parameters", 0, "value"), 10**400, "0.value = 1000", id="huge"),
         ((*MODEL, "parameters", 0), DELETED, "models.time_s: parameters must be rate, conv_ratio"),
@@ -74,6 +74,21 @@ def refusal(path, text):
         ((*MODEL, "correction_layers"), [], "correction_layers: Tuple should have at least 1 item"),
         ((*MODEL, "correction_layers", 4, 2), DELETED, "row of correction_layers must have 8"),
         ((*MODEL, "correction_layers"), None, "correction_layers must come together"),
+        ((*MODEL, "parameters", 0, "value"), "2e12", "parameters.0.value = '2e12': Input should"),
+        ((*MODEL, "parameters", 0, "value"), True, "parameters.0.value = 1: Input should be a"),
+        ((*MODEL, "parameters", 0, "determined"), "yes", "0.determined = 'yes': Input should be"),
+        ((*MODEL, "parameters", 0, "lower"), 1e300, "must lie in its interval, 1e+300 to"),
+        ((*MODEL, "parameters", 0, "bounds"), [5e13, None], "its bounds, 5e+13 to inf"),
+        ((*MODEL, "intervals", "half_width"), "0.1", "half_width = '0.1': Input should be a va"),
+        ((*MODEL, "covariance", 3, 2), 1e9, "covariance must be symmetric; 2.3 and 3.2 differ"),
+        ((*MODEL, "covariance", 3, 3), -1.0, "covariance: variance of grouped_ratio = -1 < 0"),
+        ((*MODEL, "singular_values", 0), -1.0, "singular_values.0 = -1: Input should be greater"),
+        ((*MODEL, "errors", "rows", "rows"), 90.5, "errors.rows.rows = 90.5: Input should be a"),
+        ((*MODEL, "errors", "rows", "layers"), 1000, "layers = 1000 must be at most rows = 90"),
+        ((*MODEL, "errors", "rows", "mean_absolute"), -0.1, "mean_absolute = -0.1: Input should"),
+        ((*MODEL, "correction_layers", 4, 2), 1e300, "correction_layers.4.2 = 1e+300: Input sho"),
+        (("device", "memory", 0, "units"), "16", "device.memory.0.units = '16': Input should be"),
+        (("schema_version",), True, "schema_version = 1: Input should be a valid integer"),
         ((*MODEL, "correction_columns", 0), "area", "correction_columns must be ln_positions, ln"),
     ],
 )
@@ -92,7 +107,17 @@ def test_an_unknown_target_is_refused(content, tmp_path):
 def test_a_number_that_is_none_is_refused(content, tmp_path, number):
     text = edited(content, (*MODEL, "intervals", "half_width"), 0.1234567)
     line = refusal(tmp_path / "c.json", text.replace("0.1234567", number))
-    assert f"{number} is no JSON number" in line or "half_width" in line
+    assert f"{number} is no JSON number" in line
+
+
+def test_a_field_that_stands_twice_is_refused(content, tmp_path):
+    text = json.dumps(content).replace('{"schema_version": 1', '{"device": {}, "schema_version": 1')
+    assert "'device' stands twice" in refusal(tmp_path / "c.json", text)
+
+
+def test_a_number_of_the_provenance_is_one(content, tmp_path):
+    text = edited(content, ("provenance", "rows"), 0.1234567).replace("0.1234567", "1e999")
+    assert "1e999 is no JSON number" in refusal(tmp_path / "c.json", text)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
