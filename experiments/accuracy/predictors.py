@@ -1,0 +1,67 @@
+"""What predicts: a calibration as a user makes it, and what it has to be better than."""
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import jaxcost as jc
+from jaxcost import counts
+from jaxcost.calibration import Calibration, load_calibration
+from jaxcost.calibration.build import fit_table
+from jaxcost.correction import features
+from jaxcost.device import Device
+from jaxcost.models.registry import MODELS
+from jaxcost.workload import from_table
+
+Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there are intervals
+
+
+def ours(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
+    """As `jaxcost fit` and `jaxcost predict` do it, through the file; and the model chosen."""
+    device = Device(name="bench")
+    calibration = Calibration(device, {"time_s": fit_table(fitted, device)})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "calibration.json"
+        calibration.save(path)
+        loaded = load_calibration(path)
+    return loaded.predict(judged), loaded.models["time_s"].name
+
+
+def model_alone(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], tuple[Predicted, str]]:
+    """A model of the registry without correction, nor intervals."""
+
+    def predict(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
+        device, time_s = Device(name="bench"), fitted["time_s"].to_numpy(float)
+        found = jc.fit(MODELS[name], from_table(fitted), device, time_s, folds=0, starts=4).model
+        costs = found.layer_costs(from_table(judged), device)
+        return pd.DataFrame({"predicted_time_s": np.asarray(costs, np.float64)}), name
+
+    return predict
+
+
+def extra_trees(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
+    """A black box on ln time, given our features and the logarithms of FLOPs and bytes."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    trees = ExtraTreesRegressor(n_estimators=300, min_samples_leaf=1, random_state=0)
+    trees.fit(_inputs(fitted), np.log(fitted["time_s"].to_numpy(float)))
+    return pd.DataFrame({"predicted_time_s": np.exp(trees.predict(_inputs(judged)))}), "trees"
+
+
+def _inputs(table: pd.DataFrame) -> np.ndarray:
+    layers = from_table(table)
+    amounts = (counts.flops(layers), counts.bytes_moved(layers))
+    return np.column_stack([features(layers), *(np.log(np.asarray(a)) for a in amounts)])
+
+
+PREDICTORS = {
+    "ours": ours,
+    "alpha-flops": model_alone("alpha-flops"),
+    "roofline": model_alone("roofline"),
+    "extra trees": extra_trees,
+}
+warnings.filterwarnings("ignore", message=".*precision", category=UserWarning)
