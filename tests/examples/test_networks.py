@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
@@ -14,16 +15,25 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.fixture
 def example(monkeypatch):
-    """Builds `module:attribute` of the folder."""
+    """`module:attribute` of the folder."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
-    def built(name):
+    def found(name):
         module, _, attribute = name.partition(":")
         pytest.importorskip("flax" if "flax" in module else "equinox")
-        return getattr(importlib.import_module(module), attribute)()
+        return getattr(importlib.import_module(module), attribute)
 
     with jax.numpy_rank_promotion("allow"):  # as frameworks themselves do
-        yield built
+        yield found
+
+
+def shapes_of(builder):
+    """The network without its weights, which to draw takes most of the time."""
+    if "nnx" in builder.__module__:
+        from flax import nnx
+
+        return nnx.eval_shape(builder)
+    return eqx.filter_eval_shape(builder) if "equinox" in builder.__module__ else builder()
 
 
 def encoder(tokens, width, layers):
@@ -80,20 +90,28 @@ NETWORKS = {
 def test_a_network_has_its_published_parameters_and_flops_by_hand(name, example):
     shape, parameters, flops = NETWORKS[name]
     kind = jnp.int32 if len(shape) == 2 else jnp.float32
-    found = jc.count(example(name), jax.ShapeDtypeStruct(shape, kind))
+    found = jc.count(shapes_of(example(name)), jax.ShapeDtypeStruct(shape, kind))
     assert (found.parameters, found.flops) == (parameters, flops)
     assert found.unknown == ()
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_smaller_networks_of_equinox_run(example):
+def test_shapes_alone_count_as_the_weights_do(example):
     vit = example("transformers_equinox:vit_s16")
-    assert vit(jnp.ones((2, 3, 224, 224))).shape == (2, 1000)
+    images = jax.ShapeDtypeStruct((1, 3, 224, 224), jnp.float32)
+    whole, shapes = jc.count(vit(), images), jc.count(shapes_of(vit), images)
+    assert (whole.parameters, whole.flops) == (shapes.parameters, shapes.flops)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_vit_runs(example):
+    vit = example("transformers_equinox:ViT")(48, 2, 3, side=64, key=jax.random.key(0))
+    assert vit(jnp.ones((2, 3, 64, 64))).shape == (2, 1000)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_gpt_2_sees_nothing_of_later_tokens(example):
-    gpt2 = example("transformers_equinox:gpt2")
+    gpt2 = example("transformers_equinox:GPT2")(48, 2, 3, vocabulary=100, key=jax.random.key(0))
     tokens = jnp.arange(8)[None]
     before, after = gpt2(tokens), gpt2(tokens.at[0, -1].set(99))
     assert jnp.allclose(before[:, :-1], after[:, :-1])
