@@ -4,28 +4,41 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
-# A third of the suite is compiling programs that then run once: LLVM need not optimise those.
-# What times layers on this machine is tested with the code that users run.
+# Most of the suite is compiling programs that then run once: XLA need not optimise those, and
+# workers that share the cores need no threads of BLAS. What times layers on this machine is
+# tested with the code that users run.
 UNOPTIMISED := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
 	--xla_cpu_use_fusion_emitters=false
+PYTEST_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS="$$XLA_FLAGS $(UNOPTIMISED)" $(PYTEST)
+# Counting, tables, data and figures: what neither fits nor measures.
+QUICK := jaxcost/trace tests/trace tests/datasets tests/plots $(addprefix tests/test_, \
+	columns.py counts.py data_sheets.py detect.py device.py dialects.py files.py init.py \
+	intervals.py item_sizes.py layers_of_imports.py plots.py run_table.py runs.py shapes.py \
+	sizes.py steps.py table.py traced_sizes.py trends.py workload.py)
 
-.PHONY: help calibrate test format clean
+.PHONY: help calibrate test quick lint format clean
 
 help:
 	@echo "make calibrate   measure this machine, fit a cost model, write calibration.json and report.html"
 	@echo "make test        lint, check types and run the tests"
+	@echo "make quick       lint, check types and run the tests that neither fit nor measure"
 	@echo "make format      format the code and apply the linter's safe fixes"
 	@echo "make clean       remove the environment and what was generated"
 
 calibrate: $(VENV)/.installed
 	$(BIN)/jaxcost calibrate --preset quick --out calibration.json --report report.html
 
-test: $(VENV)/.installed-dev
+test: lint
+	$(PYTEST_ONCE) --ignore tests/measure
+	$(PYTEST) tests/measure
+
+quick: lint
+	$(PYTEST_ONCE) $(QUICK)
+
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	XLA_FLAGS="$$XLA_FLAGS $(UNOPTIMISED)" $(PYTEST) --ignore tests/measure
-	$(PYTEST) tests/measure
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -51,18 +51,32 @@ PROGRAMS = {
     "running sum": (lambda w, x: jnp.cumsum(x * w, 0), ROWS, ROWS),
     "sort": (lambda w, x: jnp.sort(x * w, 0), ROWS, ROWS),
     "inputs as results": (lambda w, x: (x, x, w.T), ROWS, ROWS),
+    "attention": (
+        lambda w, x: jax.nn.dot_product_attention(x @ w, x @ w, x @ w), S(16, 16), S(2, 32, 4, 16),
+    ),
+    "causal attention": (
+        lambda w, x: jax.nn.dot_product_attention(x @ w, x, x, is_causal=True),
+        S(16, 16), S(2, 32, 4, 16),
+    ),
+    "normalised by rows": (lambda w, x: (x - x.mean(1, keepdims=True)) * w, S(1, 64), ROWS),
+    "embedding": (lambda w, x: w[jnp.argmax(x, 1)], S(64, 32), ROWS),
+    "transposition": (lambda w, x: (x @ w).T @ x, SQUARE, ROWS),
+    "concatenation": (lambda w, x: jnp.concatenate([x @ w, x], 1), SQUARE, ROWS),
+    "einsum": (lambda w, x: jnp.einsum("bi,ij,cj->bc", x, w, x), SQUARE, ROWS),
+    "vmap": (lambda w, x: jax.vmap(lambda v: jnp.tanh(v @ w) @ w)(x), SQUARE, ROWS),
     "broadcast": (lambda w, x: (jnp.broadcast_to(x[:, None], (64, 256)), w * 2), S(4), S(64)),
 }  # fmt: skip
 
 
 def of_xla(function, *shapes):
-    asked = jax.jit(function).lower(*shapes).compile().memory_analysis()
+    as_users = {"xla_cpu_use_fusion_emitters": True}  # which the other tests do without
+    asked = jax.jit(function).lower(*shapes).compile(as_users).memory_analysis()
     held = asked.argument_size_in_bytes + asked.output_size_in_bytes
     return held + asked.temp_size_in_bytes - asked.alias_size_in_bytes
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_peak_memory_is_an_upper_bound(name):
+def test_peak_memory_is_at_least_what_xla_asks_for(name):
     function, w, x = PROGRAMS[name]
 
     def loss(w, x):
@@ -74,7 +88,7 @@ def test_peak_memory_is_an_upper_bound(name):
     assert count(gradient, w, x).peak_bytes + TABLES >= short * of_xla(gradient, w, x)
 
 
-def test_peak_memory_of_a_loop_of_unknown_length_is_an_upper_bound():
+def test_peak_memory_of_a_loop_of_unknown_length_is_at_least_what_xla_asks_for():
     def program(w, x):
         return lax.while_loop(lambda c: c[0, 0] < 1, lambda c: jnp.tanh(c @ w), x)
 
