@@ -52,7 +52,7 @@ def count(
     chosen = (parameters,) if isinstance(parameters, int) else parameters
     program = trace_program(fn, args, kwargs, backward=backward, parameters=chosen)
     liveness = Liveness()
-    walk = Walk(program.leaves, trips, liveness)
+    walk = Walk(program.leaves, trips, liveness, program.root)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})
     _own(found, program.leaves)
     over = spread(program.traced, (fn, args, kwargs))

@@ -9,10 +9,11 @@ from typing import Any
 
 import jax
 
-from jaxcost.trace.held import held_arrays
+from jaxcost.trace.held import held_arrays, held_models, keras_root
 from jaxcost.trace.owned import PARAMETER, PLAIN, Marked, arrays_of, is_nnx, open_nnx
 from jaxcost.trace.prepared import Prepared, is_array, is_like_a_parameter, leaf_of, shapes_of
 from jaxcost.trace.records import Leaf
+from jaxcost.trace.scopes import scopes_of_modules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +48,19 @@ def prepare_function(
         living = _merged(graph, state)
         leaves = dict(enumerate(flat)) | dict(zip(arrays, given)) | dict(zip(objects, living))
         whole = jax.tree.unflatten(tree, leaves.values())
-        with _keras_unchanged() as changed:
+        with scopes_of_modules([*roots, *zip(prefixes, whole)]), _keras_unchanged() as changed:
             out = function(*whole[: len(args)], **dict(zip(kwargs, whole[len(args) :])))
             return out, (open_nnx(living)[1], changed())
 
     names = [*_names(function, len(args)), *kwargs]
     given = [*_of_values(values), *_of_objects(values, state)]
     sure, guessed = _owned(given, names, args, parameters)
+    several = len({one.argument for place, one in enumerate(given) if place in sure}) > 1
+    prefixes = names if several else [""] * len(names)
+    roots = held_models(function)
+    root = keras_root([*(model for _, model in roots), *flat])
     inputs = shapes_of(([flat[place] for place in arrays], state))
-    return Prepared(call, inputs, sure, guessed, _like_a_batch(given), held_arrays(function))
+    return Prepared(call, inputs, sure, guessed, _like_a_batch(given), held_arrays(function), root)
 
 
 def _of_values(values: Sequence[Any]) -> Iterator[_Given]:

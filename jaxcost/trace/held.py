@@ -4,7 +4,7 @@ import contextlib
 import functools
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -33,6 +33,23 @@ def held_arrays(function: Any) -> dict[int, Leaf | None]:
             known = found.get(id(marked.array))
             found[id(marked.array)] = known or (None if marked.kind == STATE else leaf)
     return found
+
+
+def held_models(function: Any) -> list[tuple[str, Any]]:
+    """The variables that a function is closed over, each after its parameters' prefix."""
+    variables = {id(value): (name, value) for name, value in _variables(function, set())}
+    held = [
+        (name, value)
+        for name, value in variables.values()
+        if any(m.kind != STATE and m.path for m in _arrays(value))
+    ]
+    return held if len(held) > 1 else [("", value) for _, value in held]
+
+
+def keras_root(values: Sequence[Any]) -> str:
+    """The name of the only layer of Keras among some values, which it opens as a scope, or ''."""
+    layers = {id(value): value for value in values if _is_of(value, "keras", "Layer")}
+    return str(layers.popitem()[1].name) if len(layers) == 1 else ""
 
 
 def _variables(value: Any, seen: set[int], name: str = "") -> Iterator[tuple[str, Any]]:

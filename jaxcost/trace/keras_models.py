@@ -19,8 +19,7 @@ _OF_QUANTISATION = ("scale", "zero", "idx")
 def prepare(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepared | None:
     """A layer of Keras and its variables; None of anything else.
 
-    One that is not built is built, as its first call would build it.
-
+    One that is not built is built, as its first call would build it, which a note says.
 
     Raises: ValueError: Keras runs on another backend.
     """
@@ -34,6 +33,7 @@ def prepare(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepar
         )
     args = _inputs(model, args)
     traced, join = split((args, kwargs))
+    notes = () if model.built else (f"{model.name} was not built; these inputs have built it",)
     if not model.built:
         _build(model, traced, join)
     own, others = model.trainable_variables, model.non_trainable_variables
@@ -51,7 +51,7 @@ def prepare(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepar
         for place, v in enumerate((*own, *others))
         if id(v) in sizes
     }
-    return Prepared(call, (*shapes, traced), leaves)
+    return Prepared(call, (*shapes, traced), leaves, notes=notes)
 
 
 def arrays_of_layer(layer: Any) -> Iterator[Marked]:

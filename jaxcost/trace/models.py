@@ -1,5 +1,6 @@
 """Models as they come: a callable of parameters and inputs from whatever a framework offers."""
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -64,6 +65,7 @@ def _haiku(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepare
     stateful = isinstance(model, haiku.TransformedWithState)
     if not (stateful or isinstance(model, haiku.Transformed)):
         return None
+    takes_rng = "rng" in inspect.signature(model.apply).parameters  # not of `without_apply_rng`
     traced, join = split((args, kwargs))
     key = jax.eval_shape(lambda: jax.random.key(0))
 
@@ -76,9 +78,10 @@ def _haiku(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prepare
 
     def call(parameters: Any, others: Any, rng: Any, values: Any) -> tuple[Any, Any]:
         more, named = join(values)
+        streams = (rng,) if takes_rng else ()
         if stateful:
-            return model.apply(parameters, others, rng, *more, **named)
-        return model.apply(parameters, rng, *more, **named), None
+            return model.apply(parameters, others, *streams, *more, **named)
+        return model.apply(parameters, *streams, *more, **named), None
 
     return from_parameters(call, own, (state, key, traced))
 

@@ -23,6 +23,8 @@ class Prepared:
             says that it is the only argument, or that all arrays have as many examples.
         held: of arrays that a function is closed over, by identity: which parameter it is, or None
             for one that is none; None altogether where no constant is a parameter.
+        root: the scope that a whole model opens, which is no part of its layers' paths.
+        notes: what the reader must mind.
     """
 
     function: Callable[..., tuple[Any, Any]]
@@ -31,6 +33,8 @@ class Prepared:
     guessed: Mapping[int, Leaf] = dataclasses.field(default_factory=dict)
     like_a_batch: bool = False
     held: Mapping[int, Leaf | None] | None = None
+    root: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def from_parameters(

@@ -24,6 +24,7 @@ class Program:
         inputs: those of its inputs that are given, the others being what it is closed over.
         effects: what it does besides, by name.
         notes: what the reader must mind.
+        root: the scope that the whole model opens.
     """
 
     jaxpr: Any
@@ -32,6 +33,7 @@ class Program:
     inputs: Sequence[Any]
     effects: tuple[str, ...]
     notes: tuple[str, ...]
+    root: str
 
 
 def trace_program(
@@ -73,8 +75,8 @@ def _traced(prepared: Prepared, backward: bool) -> Program:
         closed = with_gradient(closed, by, len(jax.tree.leaves(out)))
     effects = tuple(sorted({str(effect) for effect in closed.effects}))
     inputs = closed.jaxpr.invars[:given]
-    notes = [*notes, *guess]
-    return Program(closed.jaxpr, traced.jaxpr, leaves, inputs, effects, tuple(notes))
+    notes = [*prepared.notes, *notes, *guess]
+    return Program(closed.jaxpr, traced.jaxpr, leaves, inputs, effects, tuple(notes), prepared.root)
 
 
 def _leaves(

@@ -23,6 +23,8 @@ from jaxcost.trace.records import Branches, Leaf, Operation, Unknown
 from jaxcost.trace.sharding import manual_axes
 
 _WRAPPER = re.compile(r"\w+\(|\)")  # jvp(conv1), transpose(jvp(conv1)), vmap(...)
+# Scopes that are of no layer: Equinox's of its classes, JAX's of what it computes again.
+_OF_NO_LAYER = ("eqx.nn.", "rematted_computation")
 
 
 @dataclasses.dataclass
@@ -71,6 +73,7 @@ class Walk:
         leaves: the parameters, by number.
         trips: of each `while` in turn, or of all.
         liveness: what of the program is used.
+        root: the scope of the whole model, which no name has.
     """
 
     def __init__(
@@ -78,10 +81,12 @@ class Walk:
         leaves: Mapping[int, Leaf],
         trips: float | Sequence[float] | None,
         liveness: Liveness | None = None,
+        root: str = "",
     ):
         self.leaves = leaves
         self.trips = trips
         self.liveness = liveness or Liveness()
+        self.root = root
         self.loops = 0
         self.names: dict[str, str] = {}
 
@@ -225,6 +230,9 @@ class Walk:
     def _scope(self, equation: Any, outer: str) -> str:
         stack = str(equation.source_info.name_stack)
         if stack not in self.names:
-            self.names[stack] = "/".join(filter(None, _WRAPPER.sub("", stack).split("/")))
+            parts = _WRAPPER.sub("", stack).split("/")
+            self.names[stack] = "/".join(p for p in parts if p and not p.startswith(_OF_NO_LAYER))
         inner = self.names[stack]
+        if not outer and self.root:
+            inner = (inner + "/").removeprefix(self.root + "/").removesuffix("/")
         return f"{outer}/{inner}" if outer and inner else outer or inner
