@@ -54,7 +54,8 @@ class EfficiencyLine:
         Raises: ValueError: a date outside the data; the message says by how much.
         """
         if self.beyond(date) and not extrapolate:
-            raise ValueError(f"{self.outside(date)}; give one within, or allow it with extrapolate")
+            way_out = "give one within, or allow it with --extrapolate (in Python extrapolate=True)"
+            raise ValueError(f"{self.outside(date)}; {way_out}")
         device = Device(self.name, launch_year=fractional_year(date))
         joules = float(self.model(of_flops(flops), device))
         ends = self.intervals.around(np.log([joules]), np.zeros(1))

@@ -59,6 +59,7 @@ def test_a_date_outside_the_data_is_refused_with_how_far():
     with pytest.raises(ValueError) as caught:
         line.energy(1e9, "2025-09-01")
     assert late in str(caught.value)
+    assert "allow it with --extrapolate" in str(caught.value)
     assert line.energy(1e9, "2025-09-01", extrapolate=True)[0] > 0
     with pytest.raises(ValueError, match="1.9 years before the first GPU"):
         line.energy(1e9, "2009-01-01")

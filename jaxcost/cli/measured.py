@@ -82,7 +82,7 @@ def facts(measured: "Measurements", plan: "Preset", rows: int) -> dict[str, str]
     frame = measured.to_frame()
     found = {
         "preset": plan.name,
-        "layers": f"{rows} of {len(plan.layers)} have a time to trust",
+        "layers": f"{rows} of {len(plan.layers)} have a time",
         "timings": _statuses(frame),
         "time taken": duration(measured.elapsed_s),
         "rounds": count(len(measured.sentinel_s), "round"),

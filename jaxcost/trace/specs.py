@@ -129,7 +129,11 @@ def _is_librarys(folder: str) -> bool:
 
 def _module(module_name: str, name: str) -> Any:
     with _users_errors(f"{name}: importing {module_name} failed"):
-        return importlib.import_module(module_name)
+        try:
+            return importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            way_out = "install it, or put its folder on PYTHONPATH"
+            raise ModuleNotFoundError(f"{error}; {way_out}", name=error.name) from error
 
 
 def _attribute(found: Any, part: str, name: str) -> Any:

@@ -70,7 +70,7 @@ def test_a_busy_machine_is_said_and_a_quiet_one_is_not():
 
 def test_facts_count_what_became_of_the_layers():
     known = facts(_measured(["ok", "oom", "ok", "ok"], 20), PLAN, 30)
-    assert known["layers"] == "30 of 40 have a time to trust"
+    assert known["layers"] == "30 of 40 have a time"
     assert known["timings"] == "30 ok, 10 oom"
     assert (known["time taken"], known["rounds"]) == ("1 min 1 s", "2 rounds")
     assert known["of the time"].startswith("50% in timings that count, 16% in disturbed ones, 10%")

@@ -53,6 +53,7 @@ def test_what_is_no_shape_is_refused(text, words):
     [
         ("math", "names no attribute; write MODULE:ATTR"),
         ("no_such_module:f", "importing no_such_module failed: ModuleNotFoundError"),
+        ("no_such_module:f", "'no_such_module'; install it, or put its folder on PYTHONPATH"),
         ("math:coss", "there is no 'coss'; did you mean 'cos'?"),
     ],
 )
