@@ -34,6 +34,8 @@ class ProgramEstimate:
         energy_reason: why there is no energy; None where there is.
         warnings: what the reader must mind.
         other_precision: places of products in another precision than the calibration's.
+        unpriced: by `latency_s` and `energy_j`, places of operations that the model has no price
+            for; totals are without them.
     """
 
     counts: Counts
@@ -41,6 +43,7 @@ class ProgramEstimate:
     energy_reason: str | None
     warnings: tuple[str, ...]
     other_precision: tuple[int, ...] = ()
+    unpriced: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def latency_s(self) -> float | None:
@@ -78,6 +81,7 @@ class ProgramEstimate:
     def layers(self) -> list[dict[str, Any]]:
         """The rows of `Counts.layers` with what each costs for one run of `repeat`.
 
+        A cost is None where it is not known: the calibration has none, or no price for the row.
         `other_precision` is the type of a product that the calibration was not measured in.
         """
         rows, places = self.counts.layers(), self.counts.rows_of_operations()
@@ -88,6 +92,9 @@ class ProgramEstimate:
             for end, values in zip(_ENDS, (found.each, found.lower, found.upper)):
                 for place, value in zip(places, values):
                     rows[place][name + end] += float(value)
+            # A row is a product, or has none: one without a price has no other cost.
+            for index in self.unpriced.get(name, ()):
+                rows[places[index]].update(dict.fromkeys(name + end for end in _ENDS))
         for index in self.other_precision:
             rows[places[index]]["other_precision"] = self.counts.operations[index].dtype
         return rows
@@ -137,11 +144,20 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
     others = _other_precision(found, usable)
     warnings = [*found.warnings, *_nothing(found), *_other_device(loaded), *unsaid(usable)]
     warnings += _precision_lines(found, usable, costs, others)
-    if any(not hasattr(f.model, "bandwidth") for f in usable.values()):
+    unpriced = {name: _unpriced(found, f) for name, f in usable.items()}
+    if any(unpriced.values()):
         warnings += _without_bandwidth(found)
     if "latency_s" in costs:
         warnings += outside(found, usable["latency_s"], costs["latency_s"])
-    return ProgramEstimate(found, costs, reason, tuple(warnings), others)
+    return ProgramEstimate(found, costs, reason, tuple(warnings), others, unpriced)
+
+
+def _unpriced(found: Counts, fitted: Fitted) -> tuple[int, ...]:
+    """Places of what moves bytes alone, where the model knows no bandwidth."""
+    if hasattr(fitted.model, "bandwidth"):
+        return ()
+    moving = enumerate(found.operations)
+    return tuple(i for i, o in moving if o.work.sizes is None and o.bytes_moved > 0)
 
 
 def _other_precision(found: Counts, fitted: Mapping[str, Fitted]) -> tuple[int, ...]:
@@ -208,8 +224,6 @@ def _line(
 def _without_bandwidth(found: Counts) -> list[str]:
     """Says that what is no product is left out, where the model has no price for it."""
     left_out = sum(o.repeat * o.bytes_moved for o in found.operations if o.work.sizes is None)
-    if not left_out:
-        return []
     line = (
         f"operations that are no product ({left_out:.3g} bytes) are left out: the calibration's "
         "model knows no bandwidth; make one with jaxcost calibrate"

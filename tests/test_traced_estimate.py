@@ -56,8 +56,8 @@ def test_the_sum_of_products_is_the_cost_where_all_else_is_fused(calibration):
 
 def test_layers_sum_to_the_whole(calibration):
     found = jc.estimate(network, X, W, V, calibration=calibration)
-    rows = found.layers()
-    assert [row["name"] for row in rows if row["macs"]] == ["first", "second"]
+    rows = [row for row in found.layers() if row["latency_s"] is not None]
+    assert [row["name"] for row in rows] == ["first", "second"]
     total = sum(row["repeat"] * row["latency_s"] for row in rows)
     assert total == pytest.approx(found.latency, rel=1e-9)
     assert all(row["latency_s_lo"] <= row["latency_s"] <= row["latency_s_hi"] for row in rows)
@@ -184,6 +184,15 @@ def test_what_the_model_has_no_price_for_is_said_to_be_left_out(calibration):
     assert any("are left out" in line and "no bandwidth" in line for line in found.warnings)
     pure = jc.estimate(lambda x, w: x @ w, X, W, calibration=calibration)
     assert not any("are left out" in line for line in pure.warnings)
+
+
+def test_what_the_model_has_no_price_for_costs_an_unknown_amount_and_not_0(calibration):
+    found = jc.estimate(network, X, W, V, calibration=calibration)
+    (unpriced,) = [row for row in found.layers() if not row["macs"]]
+    assert unpriced["bytes_moved"] > 0
+    assert {unpriced["latency_s" + end] for end in ("", "_lo", "_hi")} == {None}
+    json.dumps(found.record(), allow_nan=False)
+    assert program.layers(found).rows[-1][0::4] == ("1 unpriced row", "unknown")
 
 
 def test_python_and_json_say_the_same_words(calibration):

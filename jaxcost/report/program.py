@@ -15,9 +15,13 @@ _LEAST = 0.001  # of the whole: layers that cost less share a row
 
 
 def layers(found: ProgramEstimate) -> Table:
-    """A row a layer, in the program's order, with its latency and 90 % interval, and energy."""
-    rows = found.layers()
+    """A row a layer, in the program's order, with its latency (or energy) and 90 % interval.
+
+    Those that the calibration has no price for are one row at the end, whose cost is unknown.
+    """
     main = "latency_s" if "latency_s" in found.costs else "energy_j"
+    every = found.layers()
+    rows = [row for row in every if row[main] is not None]
     total = max(found.costs[main].total, 1e-300)
     shares = [row["repeat"] * row[main] / total for row in rows]
     cells = [_cells(row, main, s) for row, s in zip(rows, shares) if s >= _LEAST]
@@ -29,6 +33,9 @@ def layers(found: ProgramEstimate) -> Table:
         unit = "s" if main == "latency_s" else "J"
         took = text.quantity(seconds, unit)
         cells.append((name, text.NONE, text.NONE, "", took, "", _share(of_all)))
+    if unpriced := len(every) - len(rows):
+        name = text.count(unpriced, "unpriced row")
+        cells.append((name, text.NONE, text.NONE, "", "unknown", "", "unknown"))
     head = "latency" if main == "latency_s" else "energy"
     columns = ("layer", "op", "output", "FLOPs", head, "90 % interval", "share")
     return Table(columns, tuple(cells), (False, False, False, *(True,) * 4))
