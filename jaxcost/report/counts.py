@@ -41,7 +41,7 @@ def totals(found: Counts) -> Table:
         ("transcendental functions", _amount(found.transcendentals)),
         ("integer operations", _amount(found.integer_ops)),
         ("bytes moved", text.storage(found.bytes_moved)),
-        ("peak memory, unfused", text.storage(found.peak_bytes)),
+        ("peak memory, unfused, estimated", text.storage(found.peak_bytes)),
     )
     return Table(("", ""), rows, (False, True), note=CONVENTION)
 

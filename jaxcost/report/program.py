@@ -54,7 +54,7 @@ def totals(found: ProgramEstimate) -> Table:
     counted = found.counts
     rows.append(("FLOPs", text.quantity(counted.flops, "FLOP"), ""))
     rows.append(("parameters", f"{counted.parameters:,}", ""))
-    rows.append(("peak memory, unfused", text.storage(counted.peak_bytes), ""))
+    rows.append(("peak memory, unfused, estimated", text.storage(counted.peak_bytes), ""))
     return Table(("", "", ""), tuple(rows), (False, True, False))
 
 

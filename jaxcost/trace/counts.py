@@ -36,7 +36,8 @@ class Counts:
         branches: of each `cond` the FLOPs of its branches; the largest is counted.
         parameters: elements of the model's parameters; of a function, of the arrays that it is
             closed over and of its first argument where that is a container.
-        peak_bytes: the most bytes that are alive at once, run in the program's order, unfused.
+        peak_bytes: an estimate of the most bytes that are alive at once, run in the program's
+            order, unfused; no upper bound: a compiler asked for up to a fifth more in our tests.
         input_bytes: bytes of the program's inputs, without the parameters.
         warnings: what the reader must mind.
         devices: how many the program runs on; what it says for one of them, inside `shard_map`, is

@@ -1,5 +1,6 @@
-"""Peak memory is at least what XLA asks for, by its own account, forward and backward, but for
-gradients of several convolutions, of which XLA keeps more copies than the program shows."""
+"""Of these programs peak memory is at least what XLA asks for, by its own account, forward and
+backward, but for gradients of several convolutions, of which XLA keeps more copies than the
+program shows."""
 
 import jax
 import jax.numpy as jnp
