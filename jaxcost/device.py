@@ -10,15 +10,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcost.detect import accelerator_facts, cpu_facts
-from jaxcost.messages import unknown
+from jaxcost.messages import refused, unknown
 from jaxcost.sizes import Scalar, positive
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 def _number(name: str, **default: Any) -> Any:
+    unknown_allowed = "default" in default
+
     def convert(value: Any) -> Array | None:
-        return None if value is None else positive(name, value)
+        if value is None and unknown_allowed:
+            return None
+        return positive(name, value)
 
     return eqx.field(converter=convert, **default)
 
@@ -36,6 +40,10 @@ class MemoryLevel(eqx.Module):
         return jnp.asarray(self.bytes_per_unit * self.units)
 
 
+def _levels(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
 class Device(eqx.Module):
     """A device as its data sheet or the operating system describes it; None is unknown.
 
@@ -50,11 +58,12 @@ class Device(eqx.Module):
         platform, kind: as JAX names them, such as 'gpu' and 'Quadro T2000'; for a CPU, JAX knows
             no kind, and the processor's own name stands there.
 
-    Raises: ValueError: a number that is not finite and greater than 0.
+    Raises: ValueError: a number that is not finite and greater than 0; no name; memory that is
+        no sequence of levels.
     """
 
     name: str = eqx.field(static=True)
-    memory: tuple[MemoryLevel, ...] = ()
+    memory: tuple[MemoryLevel, ...] = eqx.field(converter=_levels, default=())
     peak_flops: Scalar | None = _number("peak_flops", default=None)
     bandwidth: Scalar | None = _number("bandwidth", default=None)
     idle_power: Scalar | None = _number("idle_power", default=None)
@@ -63,6 +72,12 @@ class Device(eqx.Module):
     compute_units: Scalar | None = _number("compute_units", default=None)
     platform: str | None = eqx.field(static=True, default=None)
     kind: str | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name):
+            raise ValueError(refused("name", self.name, "what the device is called"))
+        if not all(isinstance(level, MemoryLevel) for level in self.memory):
+            raise ValueError(refused("memory", self.memory, "a tuple of MemoryLevel"))
 
 
 _PRESETS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ import numpy as np
 from jaxcost import counts
 from jaxcost.data_sheets import DataSheet, data_sheet
 from jaxcost.dates import fractional_year
-from jaxcost.messages import refused
 from jaxcost.models.efficiency_trend import DataSheetEnergy, of_flops
+from jaxcost.sizes import one
 from jaxcost.trends import efficiency_line
 from jaxcost.workload import Workload
 
@@ -60,9 +60,8 @@ class Estimate:
 
         Raises: ValueError: another number. There is no default: it differs tenfold by country.
         """
-        if not 0 <= grams_per_kwh < np.inf:
-            allowed = "grams of CO2 per kWh, 0 or more, such as your grid operator publishes"
-            raise ValueError(refused("carbon intensity", grams_per_kwh, allowed))
+        allowed = "grams of CO2 per kWh, 0 or more, such as your grid operator publishes"
+        one("carbon intensity", grams_per_kwh, lambda g: 0 <= g < np.inf, allowed)
         return None if self.kwh is None else self.kwh * grams_per_kwh / 1000
 
 
@@ -84,9 +83,8 @@ def from_data_sheet(
         >>> f"{found.latency * 1e3:.3f} ms, {found.energy:.3f} J"
         '0.653 ms, 0.196 J'
     """
-    if not 0 < assume_peak <= 1:
-        allowed = "a share of the peak above 0 and up to 1, such as 0.4"
-        raise ValueError(refused("assume-peak", assume_peak, allowed))
+    allowed = "a share of the peak above 0 and up to 1, such as 0.4"
+    assume_peak = one("assume-peak", assume_peak, lambda share: 0 < share <= 1, allowed)
     sheet, layers = data_sheet(device, precision), _layers(workload)
     latency = _total_flops(layers) / (assume_peak * sheet.peak_flops)
     reason = None if sheet.design_power else f"no power of {sheet.kind} is published"
@@ -142,9 +140,8 @@ def from_trend(
 def _layers(workload: Workload | float) -> Workload:
     if isinstance(workload, Workload):
         return workload
-    if not 0 < workload < np.inf:
-        raise ValueError(refused("flops", workload, "a finite number above 0, such as 4.1e9"))
-    return of_flops(workload)
+    allowed = "a finite number above 0, such as 4.1e9"
+    return of_flops(one("flops", workload, lambda flops: 0 < flops < np.inf, allowed))
 
 
 def _total_flops(layers: Workload) -> float:

@@ -26,7 +26,16 @@ class Intervals:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends, as costs, shape `(rows,)`; `novelty` from 0 (measured) to 1."""
         reach = self.half_width * _scale(novelty, self.widening)
-        return np.exp(log_predicted - reach), np.exp(log_predicted + reach)
+        with np.errstate(over="ignore", under="ignore"):
+            lower, upper = np.exp(log_predicted - reach), np.exp(log_predicted + reach)
+        held = (lower > 0) & np.isfinite(upper)
+        if not held.all():
+            row = int(np.argmin(held))
+            raise ValueError(
+                f"row {row + 1}: its 90 % interval, a factor of exp({np.ravel(reach)[row]:.3g}) "
+                "either way, is beyond any number; leave it out, or calibrate again"
+            )
+        return lower, upper
 
     def covers(
         self, error: np.ndarray, novelty: np.ndarray, weights: np.ndarray | None = None

@@ -1,5 +1,6 @@
 """The table of training runs: reading it from CSV, and the runs that its rows describe."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,8 +115,8 @@ def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFram
         with problems.noted():
             frame[column] = whole_numbers(frame[column], where)
     with problems.noted():
-        good = {text: _is_chain(text) for text in frame["widths"].unique()}
-        check_rows(frame["widths"], frame["widths"].map(good).to_numpy(bool), _WIDTHS, where)
+        good = np.array([isinstance(cell, str) and _is_chain(cell) for cell in frame["widths"]])
+        check_rows(frame["widths"], good, _WIDTHS, where)
     with problems.noted():
         if target:
             frame[RUN_TARGET] = positive_numbers(frame[RUN_TARGET], where)
@@ -125,6 +126,7 @@ def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFram
     return frame
 
 
-def _is_chain(text: object) -> bool:
-    words = str(text).split()
+@functools.cache  # widths repeat: each distinct text is read once
+def _is_chain(text: str) -> bool:
+    words = text.split()
     return len(words) >= 3 and all(word.isdecimal() and 0 < int(word) < 2**31 for word in words)

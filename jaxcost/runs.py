@@ -41,6 +41,9 @@ class TrainingRun(eqx.Module):
     n_labels: Float[Array, "..."] = _count("n_labels")
     train_share: float = eqx.field(static=True, default=TRAIN_SHARE)
 
+    def __check_init__(self) -> None:
+        sizes.one("train_share", self.train_share, lambda s: 0 < s < 1, "a share between 0 and 1")
+
     @property
     def batch(self) -> Float[Array, "..."]:
         """Inputs at once, by layer, shape `(..., layers)`."""
@@ -126,18 +129,19 @@ def training_run(
             "input first: what passes between layers is what the model is about"
         )
     _check_batch(n_observations, batch_size)
-    data = {
-        "n_observations": jnp.asarray(n_observations),
-        "n_features": chain[0] if n_features is None else jnp.asarray(n_features),
-        "n_labels": chain[-1] if n_labels is None else jnp.asarray(n_labels),
+    given = {
+        "n_observations": n_observations,
+        "n_features": chain[0] if n_features is None else n_features,
+        "n_labels": chain[-1] if n_labels is None else n_labels,
     }
+    data = {name: sizes.positive_scalar(name, value) for name, value in given.items()}
     return TrainingRun(mlp(chain, batch_size=batch_size), **sizes.guarded(data, **data))
 
 
 def _check_batch(n_observations: ArrayLike, batch_size: ArrayLike) -> None:
-    observations = sizes.positive("n_observations", n_observations)
-    batch = sizes.positive("batch_size", batch_size)
-    if not sizes.is_traced(observations, batch) and (batch > observations).any():
+    given = {"n_observations": n_observations, "batch_size": batch_size}
+    observations, batch = (sizes.positive_scalar(name, value) for name, value in given.items())
+    if not sizes.is_traced(observations, batch) and float(batch) > float(observations):
         allowed = f"at most the data set's {float(observations):.0f} observations"
         raise ValueError(refused("batch_size", float(batch), allowed))
 

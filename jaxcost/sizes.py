@@ -5,6 +5,7 @@ when the program runs.
 """
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -23,33 +24,88 @@ Scalar = Float[Array, ""] | float
 
 
 def real(name: str, value: ArrayLike | Sequence[ArrayLike]) -> Array:
-    """`value` as a real array; ValueError where it is no number."""
+    """`value` as a real array; ValueError where it is no number, as text and truth values are."""
     try:
-        return jnp.asarray(value, dtype=float)
+        if not _is_number(value):
+            raise TypeError
+        return _array(value)
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, jax.errors.JAXTypeError):
             raise
         raise ValueError(refused(name, value, "a number or an array of numbers")) from None
 
 
+def scalar(name: str, value: ArrayLike) -> Array:
+    """`value` as a real array of shape `()`."""
+    return _single(name, real(name, value))
+
+
+def one(name: str, value: Any, allowed: Callable[[float], bool], words: str) -> float:
+    """`value` as a float that is `allowed`, which `words` describe."""
+    try:
+        found = float(value) if _is_number(value) and np.ndim(value) == 0 else None
+    except OverflowError:
+        found = None
+    if found is None or not allowed(found):
+        raise ValueError(refused(name, value, words))
+    return found
+
+
+def count(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`."""
+
+    def allowed(number: float) -> bool:
+        return number >= least and number % 1 == 0
+
+    one(name, value, allowed, f"a whole number of at least {least}")
+    return int(value)
+
+
+def temperature(value: ArrayLike) -> Any:
+    """A temperature of steps, finite and at least 0: a float, so that 0 is known to be exact.
+
+    One that JAX is tracing stays an array, and is looked at when the program runs.
+    """
+    if not is_traced(value):
+        words = "a finite number of at least 0"
+        return one("temperature", value, lambda t: 0 <= t < np.inf, words)
+    array = scalar("temperature", value)
+    return guarded(array, temperature=array)
+
+
+def flag(name: str, value: ArrayLike) -> Array:
+    """`value` as a real array of 0 and 1, which truth values may stand for."""
+    truth = not is_traced(value) and np.asarray(value).dtype == bool
+    array = _array(value) if truth else real(name, value)
+    _check(name, value, array, lambda x: (x == 0) | (x == 1), "True or False")
+    return array
+
+
 def positive(name: str, value: ArrayLike) -> Array:
     """`value` as a real array, finite and greater than 0."""
     array = real(name, value)
-    _check(name, array, lambda x: x > 0, "a finite number greater than 0")
+    _check(name, value, array, lambda x: x > 0, "a finite number greater than 0")
     return array
+
+
+def positive_scalar(name: str, value: ArrayLike) -> Array:
+    """`value` as a real array of shape `()`, finite and greater than 0."""
+    return _single(name, positive(name, value))
 
 
 def not_negative(name: str, value: ArrayLike) -> Array:
     """`value` as a real array, finite and at least 0."""
     array = real(name, value)
-    _check(name, array, lambda x: x >= 0, "a finite number of at least 0")
+    _check(name, value, array, lambda x: x >= 0, "a finite number of at least 0")
     return array
 
 
 def whole(name: str, value: ArrayLike) -> Array:
     """`value` as a real array of whole numbers of at least 1."""
     array = real(name, value)
-    _check(name, array, lambda x: (x >= 1) & (x == np.floor(x)), "a whole number of at least 1")
+    _check(
+        name, value, array, lambda x: (x >= 1) & (x == np.floor(x)), "a whole number of at least 1"
+    )
     return array
 
 
@@ -112,7 +168,7 @@ def output_size(
     return _strided(size - beyond, stride)
 
 
-def guarded(kept: Any, **sizes: Array) -> Any:
+def guarded(kept: Any, **sizes: Any) -> Any:
     """`kept`, any pytree of arrays, which raises when the program runs if a traced size is wrong.
 
     A size must then be finite and at least 0: one that a search or a mask drives to nothing
@@ -121,13 +177,12 @@ def guarded(kept: Any, **sizes: Array) -> Any:
     What happens then is Equinox's to say: EQX_ON_ERROR=nan makes every result NaN instead, and
     EQX_ON_ERROR=off leaves the check out, for programs that must not call back to the host.
     """
-    traced = {name: size for name, size in sizes.items() if is_traced(size)}
-    if not traced:
+    bad = {n: jnp.any(~(jnp.isfinite(s) & (s >= 0))) for n, s in sizes.items() if is_traced(s)}
+    if not bad:
         return kept
-    bad = [jnp.any(~(jnp.isfinite(size) & (size >= 0))) for size in traced.values()]
-    names = ", ".join(traced)
+    names = ", ".join(bad)
     message = f"a size is negative or not finite ({names}); give finite numbers of at least 0"
-    return eqx.error_if(kept, jnp.stack(bad).any(), message)
+    return eqx.error_if(kept, jnp.stack(list(bad.values())).any(), message)
 
 
 def is_traced(*values: object) -> bool:
@@ -135,10 +190,36 @@ def is_traced(*values: object) -> bool:
     return any(isinstance(value, jax.core.Tracer) for value in values)
 
 
-def _check(name: str, array: Array, allowed: Callable[[Any], Any], words: str) -> None:
-    if is_traced(array):
+def _array(value: Any) -> Array:
+    """`value` as a real array which, of plain numbers, can be looked at under `jit`, too."""
+    if is_traced(*jax.tree.leaves(value)):
+        return jnp.asarray(value, dtype=float)
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(value, dtype=float)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether `value` is a real number, or holds nothing else; not whether it is in any range."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_number, value))
+    if hasattr(value, "dtype") or hasattr(value, "__array__"):
+        dtype = getattr(value, "dtype", None) or np.asarray(value).dtype
+        return bool(jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating))
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _single(name: str, array: Array) -> Array:
+    if array.shape != ():
+        raise ValueError(f"{name} has shape {array.shape}; give one number, and vmap for many")
+    return array
+
+
+def _check(name: str, given: Any, array: Array, allowed: Callable[[Any], Any], words: str) -> None:
+    # Within `jit` also an array made of constants is traced; what it was made of is not.
+    if is_traced(*jax.tree.leaves(given)):
         return
-    values = np.atleast_1d(np.asarray(array))
+    with np.errstate(over="ignore"):
+        values = np.atleast_1d(np.asarray(given, array.dtype))
     if (bad := ~(np.isfinite(values) & allowed(values))).any():
         raise ValueError(refused(name, float(values[bad][0]), words))
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxcost.sizes import is_traced, positive
+from jaxcost.sizes import guarded, is_traced, not_negative, positive
+from jaxcost.sizes import temperature as checked
 
 _SLACK = 1e-4  # tiles: a size that is whole but for its last digits is not rounded up
 
@@ -28,19 +28,21 @@ def tiled(size: ArrayLike, tile: ArrayLike, temperature: ArrayLike = 0.0) -> Arr
     own; as the temperature grows the staircase becomes the line through its middle.
 
     Args:
-        size: real, > 0, any shape; tile: > 0; temperature: >= 0, in tiles; may be traced.
+        size: real, >= 0, any shape; tile: > 0; temperature: >= 0, in tiles; may be traced.
     Returns: the shape of `size`.
-    Raises: ValueError: a tile that is not above 0.
+    Raises: ValueError: one out of range; of values that JAX is tracing, when the program runs.
     Example:
         >>> float(tiled(65.0, 64)), float(jax.grad(tiled)(65.0, 64.0))
         (128.0, 1.0)
     """
-    tile = positive("tile", tile)
-    each = jnp.asarray(size, dtype=float) / tile
-    if not is_traced(temperature) and float(np.max(temperature)) == 0:
+    size, tile, width = not_negative("size", size), positive("tile", tile), checked(temperature)
+    # Not 0 where it is traced, either: 1 / tile must be finite.
+    size, tile = guarded((size, tile), size=size, tile=tile, inverse_of_tile=1 / tile)
+    each = size / tile
+    if not is_traced(width) and width == 0:
         return jnp.asarray(tile * _ceil(each))
     nearest = jnp.round(jax.lax.stop_gradient(each))
-    width = jnp.maximum(jnp.asarray(temperature, each.dtype), 1e-3)
+    width = jnp.maximum(width, 1e-3)
     ramp = jnp.tanh((each - nearest) / width) / jnp.tanh(0.5 / width)
     return jnp.asarray(tile * (nearest + 0.5 + 0.5 * ramp))
 
@@ -67,8 +69,11 @@ def secant(cost: Callable[..., Array], step: ArrayLike) -> Callable[[Array], Arr
         cost: from widths of shape `(n,)` to a scalar.
         step: > 0, one for all or of shape `(n,)`; the tile, or what the widths move by in
             an epoch. Below a width of `step` the secant is taken over what there is.
+    Raises: ValueError: a step that is not above 0.
     Returns: a function of widths, differentiable once in reverse mode.
     """
+
+    half = positive("step", step)
 
     @jax.custom_vjp
     def exact(widths: Array) -> Array:
@@ -78,7 +83,7 @@ def secant(cost: Callable[..., Array], step: ArrayLike) -> Callable[[Array], Arr
         return cost(widths), widths
 
     def backward(widths: Array, cotangent: Array) -> tuple[Array]:
-        reach = jnp.broadcast_to(jnp.asarray(step, widths.dtype), widths.shape)
+        reach = jnp.broadcast_to(half.astype(widths.dtype), widths.shape)
         lower = jnp.maximum(widths - reach, jnp.minimum(widths, 1.0))
         ends = jnp.stack([widths + reach, lower])
         at = jnp.where(jnp.eye(widths.shape[0], dtype=bool), ends[:, :, None], widths[None, None])

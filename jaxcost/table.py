@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +149,7 @@ def _usual(options: Sequence[str], value: Any) -> Any:
 
 
 def _check_choice(column: "pd.Series", options: Sequence[str], where: Where) -> None:
-    bad = ~column.isin(options).to_numpy()
+    bad = np.array([not (isinstance(cell, str) and cell in options) for cell in column], bool)
     if bad.any():
         first = int(np.argmax(bad))
         line = unknown(str(column.name), column.iloc[first], options)
@@ -168,11 +169,20 @@ def real_numbers(column: "pd.Series", allowed: str, where: Where) -> Any:
     """A column as floats; ValueError with the row where it has no number."""
     import pandas as pd
 
+    check_rows(column, _may_be_numbers(column), allowed, where)
     # Sizes repeat, and text is slow to convert: convert each distinct value once.
     codes, distinct = pd.factorize(column, use_na_sentinel=False)
     numbers = np.asarray(pd.to_numeric(distinct, errors="coerce"), float)[codes]
     check_rows(column, ~np.isnan(numbers), allowed, where)
     return numbers
+
+
+def _may_be_numbers(column: "pd.Series") -> Any:
+    """Which cells of a table in memory are a number, or text that may be one."""
+    if column.dtype.kind in "iuf":
+        return np.ones(len(column), bool)
+    cells = [isinstance(c, str | Real) and not isinstance(c, bool | np.bool_) for c in column]
+    return np.array(cells, bool)
 
 
 def positive_numbers(column: "pd.Series", where: Where) -> Any:

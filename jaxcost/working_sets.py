@@ -27,9 +27,9 @@ from jaxtyping import Array, Float
 
 from jaxcost import counts
 from jaxcost.device import Device
-from jaxcost.messages import refused
 from jaxcost.runs import TrainingRun
 from jaxcost.sizes import is_traced
+from jaxcost.sizes import temperature as checked
 
 MOST_LEVELS = 4
 Temperature = float | Float[Array, ""]
@@ -123,7 +123,7 @@ def place_all(sets: WorkingSets, memory: Levels, temperature: Temperature = 0.0)
         temperature: 0 is exact; above it a set passes from a level to the next over about a
             factor exp(temperature) in its size, so that sizes have gradients.
     """
-    nothing = jnp.zeros(())
+    nothing, temperature = jnp.zeros(()), checked(temperature)
     layers = jax.vmap(lambda size: place(memory, nothing, size, nothing, temperature))(sets.layers)
     # By its place: where XLA computes sizes twice, the gradient of `max` looks for an equal one and
     # may find none.
@@ -179,16 +179,18 @@ def check_fits(sets: WorkingSets, memory: Levels, name: str) -> None:
 
 def check_temperature(temperature: float) -> None:
     """ValueError for a temperature that is not a finite number of at least 0."""
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(refused("temperature", temperature, "a finite number of at least 0"))
+    checked(temperature)
 
 
 def _spills(fullness: Array, temperature: Temperature) -> Array:
     """How far a level that is so full (1: exactly full) gives up the set: 0 not, 1 wholly."""
-    if isinstance(temperature, int | float) and temperature == 0:
-        return jnp.where(fullness > 1, 1.0, 0.0)
+    hard = jnp.where(fullness > 1, 1.0, 0.0)
+    if not is_traced(temperature) and temperature == 0:
+        return hard
     tiny = jnp.finfo(fullness.dtype).tiny
-    return jax.nn.sigmoid(jnp.log(jnp.maximum(fullness, tiny)) / temperature)
+    above = jnp.where(temperature > 0, temperature, 1.0)
+    soft = jax.nn.sigmoid(jnp.log(jnp.maximum(fullness, tiny)) / above)
+    return jnp.where(temperature > 0, soft, hard)
 
 
 def _check_order(device: Device, each: Array) -> None:

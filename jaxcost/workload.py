@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _SIZES = ("batch", "in_h", "in_w", "out_h", "out_w", "c_in", "c_out", "k_h", "k_w", "repeat")
+_FLAGS = ("bias", "is_dense", "within")
 
 
 def _real(value: ArrayLike) -> Array:
@@ -124,9 +125,13 @@ def rows(**leaves: ArrayLike) -> Workload:
     template = vars(Workload())
     if strange := set(leaves) - set(template):
         raise ValueError(unknown("leaf", min(strange), template))
-    arrays = {name: _real(value) for name, value in (template | leaves).items()}
+    arrays = {name: _checked(name, value) for name, value in (template | leaves).items()}
     shape = jnp.broadcast_shapes((1,), *(array.shape for array in arrays.values()))
     return Workload(**{name: jnp.broadcast_to(array, shape) for name, array in arrays.items()})
+
+
+def _checked(name: str, value: ArrayLike) -> Array:
+    return sizes.flag(name, value) if name in _FLAGS else sizes.real(name, value)
 
 
 def conv2d(

@@ -14,7 +14,8 @@ from jaxcost.intervals import Intervals
 from jaxcost.models.base import CostModel, LayerwiseCost
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.runs import TrainingRun
-from jaxcost.sizes import is_traced
+from jaxcost.sizes import guarded, is_traced
+from jaxcost.sizes import temperature as checked
 from jaxcost.working_sets import Temperature
 from jaxcost.workload import Workload
 
@@ -82,12 +83,17 @@ class Fitted:
         Args: temperature: of a model with steps, >= 0; may be traced. Others have none to smooth.
         Raises: ValueError: a cost beyond what JAX's precision holds.
         """
+        if temperature is not None and not is_traced(temperature):
+            temperature = checked(temperature)
         if isinstance(self.model, WorkingSetEnergy):
             return self._representable(self.model(workload, device, temperature))
         if not isinstance(self.model, LayerwiseCost):
-            return self._representable(self.model(workload, device))
-        assert isinstance(workload, Workload)
-        return self._representable(jnp.sum(workload.repeat * self.layer_costs(workload, device)))
+            cost = self.model(workload, device)
+        else:
+            assert isinstance(workload, Workload)
+            cost = jnp.sum(workload.repeat * self.layer_costs(workload, device))
+        # Nothing reads it here, but a wrong one is as wrong as where something does.
+        return self._representable(guarded(cost, temperature=temperature))
 
     def _representable(self, cost: Array) -> Array:
         if not is_traced(cost) and not np.isfinite(cost).all():

@@ -17,6 +17,7 @@ from jaxcost.cli.selecting import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from rich.console import Console
 
@@ -75,9 +76,12 @@ def predict(
     words = "" if of_runs else _device_words(loaded)
     words = words or loaded.device.kind or loaded.device.name
     show.line(console, f"{text.count(len(layers), what)} predicted for {words}")
+    unread = []
     for target in loaded.models:
-        _compare(console, target, layers, predicted, what)
-    show.warnings(console, [*warned, *check_device(loaded, layers)])
+        measured = _measured(layers, target)
+        unread += _unread(table, layers, target, measured)
+        _compare(console, target, layers, measured, predicted, what)
+    show.warnings(console, [*warned, *unread, *check_device(loaded, layers)])
     show.written(console, [out])
 
 
@@ -146,25 +150,52 @@ def _device_words(calibration: "Calibration") -> str:
     return kind if known.kind in (None, detect_device().kind) else f"{kind}, not this machine"
 
 
+def _measured(layers: "pd.DataFrame", target: str) -> "np.ndarray":
+    """What was measured of each row, NaN where that is no finite number above 0."""
+    import numpy as np
+    import pandas as pd
+
+    if target not in layers:
+        return np.full(len(layers), np.nan)
+    numbers = pd.to_numeric(layers[target], errors="coerce").to_numpy(float)
+    return np.where((numbers > 0) & (numbers < np.inf), numbers, np.nan)
+
+
+def _unread(table: Path, layers: "pd.DataFrame", target: str, measured: "np.ndarray") -> list[str]:
+    """A line that names what stands in the measured column and is no measurement, if anything."""
+    import numpy as np
+
+    from jaxcost.messages import shown
+    from jaxcost.table import read_text
+
+    if target not in layers:
+        return []
+    given = layers[target].astype(str).str.strip().to_numpy()
+    bad = np.flatnonzero(np.isnan(measured) & (given != ""))
+    if not len(bad):
+        return []
+    lines = dict(zip(read_text(table)[0].index, read_text(table)[1]))
+    first = f"{table}, line {lines[layers.index[bad[0]]]}: {target} = {shown(given[bad[0]])}"
+    others = f" ({len(bad) - 1} more rows alike)" if len(bad) > 1 else ""
+    return [f"{first} is no finite number above 0 and is left out of the comparison{others}"]
+
+
 def _compare(
     console: "Console",
     target: str,
     layers: "pd.DataFrame",
+    measured: "np.ndarray",
     predicted: "pd.DataFrame",
     what: str,
 ) -> None:
     """Where the table has what was measured: the errors, and how many intervals hold it."""
     import numpy as np
-    import pandas as pd
 
     from jaxcost.cli import show
     from jaxcost.fit import Accuracy
     from jaxcost.report import text
 
-    if target not in layers:
-        return
-    measured = pd.to_numeric(layers[target], errors="coerce").to_numpy(float)
-    rows = np.isfinite(measured) & (measured > 0)
+    rows = np.isfinite(measured)
     if not rows.any():
         return
     value, low, high = (predicted[f"predicted_{target}{e}"].to_numpy() for e in ("", "_lo", "_hi"))

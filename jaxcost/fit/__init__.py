@@ -20,6 +20,7 @@ from jaxcost.messages import refused
 from jaxcost.models.base import CostModel
 from jaxcost.precision import double_precision
 from jaxcost.runs import TrainingRun
+from jaxcost.sizes import count, one
 from jaxcost.workload import Workload
 
 ROBUST = 0.1  # ln ratio from which a row counts ever less: about the error of a good model
@@ -184,12 +185,10 @@ def _masks(
 
 
 def _check_settings(folds: int, starts: int, robust: float) -> None:
-    if folds != 0 and not (folds >= 2 and folds % 1 == 0):
-        raise ValueError(refused("folds", folds, "a whole number of at least 2, or 0 for none"))
-    if not (starts >= 1 and starts % 1 == 0):
-        raise ValueError(refused("starts", starts, "a whole number of at least 1"))
-    if not 0 < robust <= 10:
-        raise ValueError(refused("robust", robust, "a number above 0 and up to 10, such as 0.05"))
+    allowed = "a whole number of at least 2, or 0 for none"
+    one("folds", folds, lambda n: n % 1 == 0 and (n == 0 or n >= 2), allowed)
+    count("starts", starts)
+    one("robust", robust, lambda r: 0 < r <= 10, "a number above 0 and up to 10, such as 0.05")
 
 
 def _check_rows(

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost.device import Device
 from jaxcost.messages import refused
-from jaxcost.sizes import Scalar, is_traced
+from jaxcost.sizes import Scalar, is_traced, real, scalar
 from jaxcost.workload import Workload
 
 _KEY = "jaxcost"
@@ -100,9 +101,7 @@ def check_bounds(model: "CostModel") -> None:
     """
     for declared in parameters_of(model):
         name = f"{type(model).__name__}.{declared.name}"
-        value = getattr(model, declared.name)
-        if value.shape != ():
-            raise ValueError(f"{name} has shape {value.shape}; give one number, and vmap for many")
+        value = scalar(name, getattr(model, declared.name))
         if not is_traced(value) and not _within(value, declared):
             raise ValueError(refused(name, float(value), _interval(declared.lower, declared.upper)))
 
@@ -162,13 +161,19 @@ def _layer_costs(
     return jax.vmap(model.layer_cost, in_axes=(0, None))(workload, device)
 
 
-def _scalar(value: Scalar) -> Array:
-    return jnp.asarray(value, dtype=float)
+def _scalar(value: Scalar) -> Any:
+    """As a real array; what is none is left to `check_bounds`, which knows the field's name."""
+    try:
+        return real("value", value)
+    except ValueError:
+        return value
 
 
 def _within(value: Array, declared: Parameter) -> bool:
-    # JAX rounds the bounds as it rounded the value; as a float, 0.1 in float32 is above 0.1.
-    return bool(jnp.isfinite(value) and declared.lower <= value <= declared.upper)
+    # NumPy rounds the bounds as the value was rounded (as a float, 0.1 in float32 is above 0.1),
+    # and, unlike JAX, compares under `jit`, too.
+    known = np.asarray(value)
+    return bool(np.isfinite(known) and declared.lower <= known <= declared.upper)
 
 
 def _interval(lower: float, upper: float) -> str:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxcost import counts
 from jaxcost.messages import refused
+from jaxcost.sizes import temperature as checked
 from jaxcost.workload import Workload
 
 _COOLEST = 0.01
@@ -48,7 +49,7 @@ class Choice(eqx.Module):
             raise ValueError(f"logits has shape {logits.shape}; give {allowed}")
         if key is not None:
             logits = logits + jax.random.gumbel(key, logits.shape, logits.dtype)
-        return jax.nn.softmax(logits / jnp.maximum(jnp.asarray(temperature), _COOLEST))
+        return jax.nn.softmax(logits / jnp.maximum(checked(temperature), _COOLEST))
 
     def costs(self, cost: Callable[[Workload], Array]) -> Float[Array, " alternatives"]:
         """What each alternative costs, in the unit of `cost`."""

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcost.messages import refused, shown, unknown
-from jaxcost.sizes import positive
+from jaxcost.sizes import one, positive_scalar, real
 from jaxcost.steps import secant
 
 MODES = ("hinge", "log", "linear")
@@ -66,12 +66,14 @@ class CostRegularizer(eqx.Module):
     """
 
     cost_fn: Callable[[Any], Array] = eqx.field(static=True)
-    target: Float[Array, ""] = eqx.field(kw_only=True, converter=lambda t: positive("target", t))
+    target: Float[Array, ""] = eqx.field(
+        kw_only=True, converter=lambda t: positive_scalar("target", t)
+    )
     mode: str = eqx.field(static=True, default="hinge", kw_only=True)
     schedule: Callable[[Any], Any] | None = eqx.field(static=True, default=None, kw_only=True)
     tile: float | None = eqx.field(static=True, default=None, kw_only=True)
     rate: Float[Array, ""] = eqx.field(
-        kw_only=True, default=0.01, converter=lambda r: positive("rate", r)
+        kw_only=True, default=0.01, converter=lambda r: positive_scalar("rate", r)
     )
 
     def __check_init__(self) -> None:
@@ -82,7 +84,7 @@ class CostRegularizer(eqx.Module):
         if self.schedule is not None and not callable(self.schedule):
             raise ValueError(refused("schedule", self.schedule, "a function of the step, or None"))
         if self.tile is not None:
-            positive("tile", self.tile)
+            one("tile", self.tile, lambda t: 0 < t < float("inf"), "a finite number above 0")
 
     def init(self, widths: Any) -> Pressure:
         """The state before the first step, which is without penalty: the loss is yet unknown.
@@ -132,7 +134,7 @@ class CostRegularizer(eqx.Module):
         if loss is None:
             now = jnp.where(first, 1.0, pressure.loss)
         else:
-            now = jnp.abs(jnp.asarray(loss, pressure.loss.dtype))
+            now = jnp.abs(real("loss", loss).astype(pressure.loss.dtype))
         kept = jnp.where(first, 0.0, _MEMORY)
         mean = kept * pressure.loss + (1 - kept) * now
         state = Pressure(

@@ -10,7 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcost.messages import refused
-from jaxcost.sizes import is_traced, positive
+from jaxcost.sizes import count, is_traced, one
+from jaxcost.sizes import temperature as checked
 
 _COOLEST = 0.01
 
@@ -24,10 +25,8 @@ def open_gates(channels: int, spread: float = 2.0) -> Float[Array, " channels"]:
     Args: channels: 1 or more; spread: > 0.
     Raises: ValueError: no channel, a spread that is not above 0.
     """
-    if channels < 1:
-        raise ValueError(refused("channels", channels, "a whole number of at least 1"))
-    if not spread > 0:
-        raise ValueError(refused("spread", spread, "a number above 0"))
+    channels = count("channels", channels)
+    spread = one("spread", spread, lambda s: 0 < s < np.inf, "a finite number above 0")
     return jnp.asarray(spread * (np.arange(channels) + 1.0) / channels, dtype=float)
 
 
@@ -37,12 +36,12 @@ def gates(logits: ArrayLike, temperature: ArrayLike = 1.0) -> Float[Array, " cha
     The value is that of the network which is made smaller in the end; the gradient is that of
     sigmoid(logit / temperature), so that a closed channel can open again.
 
-    Args: logits: shape `(channels,)`; temperature: > 0; what is below 0.01 counts as 0.01.
+    Args: logits: shape `(channels,)`; temperature: >= 0; what is below 0.01 counts as 0.01.
     Returns: the shape of `logits`.
     Source: straight-through estimator, Bengio, Leonard, Courville (2013).
     """
     logits = jnp.asarray(logits, dtype=float)
-    soft = jax.nn.sigmoid(logits / jnp.maximum(jnp.asarray(temperature, logits.dtype), _COOLEST))
+    soft = jax.nn.sigmoid(logits / jnp.maximum(checked(temperature), _COOLEST))
     strongest = jnp.arange(logits.shape[-1]) == jnp.argmax(logits)
     hard = jnp.where((logits > 0) | strongest, 1.0, 0.0)
     return soft + jax.lax.stop_gradient(hard - soft)
@@ -64,8 +63,7 @@ def scale_logits(scales: ArrayLike, threshold: float = 0.01) -> Float[Array, " c
     Args: scales: shape `(channels,)`; threshold: > 0.
     Raises: ValueError: a threshold that is not above 0.
     """
-    if not threshold > 0:
-        raise ValueError(refused("threshold", threshold, "a number above 0"))
+    one("threshold", threshold, lambda t: 0 < t < np.inf, "a finite number above 0")
     scales = jnp.asarray(scales, dtype=float)
     least = (threshold * 1e-3) ** 2  # a scale of 0 has a logarithm, too
     return 0.5 * jnp.log(scales**2 + least) - jnp.log(threshold)
@@ -96,9 +94,8 @@ def keep_within(
     """
     if is_traced(*logits):
         raise ValueError("logits are traced; call keep_within outside of jit and grad")
-    positive("target", target)
-    if multiple != int(multiple) or multiple < 1:
-        raise ValueError(refused("multiple", multiple, "a whole number of at least 1"))
+    one("target", target, lambda t: 0 < t < np.inf, "a finite number above 0")
+    multiple = count("multiple", multiple)
     values = [_vector(i, layer) for i, layer in enumerate(logits)]
     steps = [min(multiple, len(layer)) for layer in values]
     widths = [

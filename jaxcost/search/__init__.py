@@ -12,7 +12,7 @@ from jaxcost.search.binding import Binding, bindings
 from jaxcost.search.called import Called, nothing, search_called, untraced
 from jaxcost.search.feasible import check_feasible
 from jaxcost.search.front import Front, search_front
-from jaxcost.search.lattice import Lattice
+from jaxcost.search.lattice import Lattice, some
 from jaxcost.search.problem import (
     GRADIENT_PRICE,
     Cost,
@@ -23,6 +23,7 @@ from jaxcost.search.problem import (
 )
 from jaxcost.search.result import Starts, WidthSearch
 from jaxcost.search.snap import Snapped, snap
+from jaxcost.sizes import count, one
 from jaxcost.working_sets import levels
 
 __all__ = [
@@ -113,7 +114,7 @@ def search_widths(
     """
     lattice = Lattice.of(bounds, multiples)
     counts = {"starts": starts, "steps": steps, "evaluations": evaluations}
-    _check(method, counts, learning_rate)
+    _check(method, counts, learning_rate, seed, tiles)
     _check_device(run, device)
     called = untraced(objective, len(lattice.axes), "the objective")
     problem = Problem.of(nothing if called else objective, budgets or {})
@@ -207,14 +208,18 @@ def _result(
     )
 
 
-def _check(method: str, counts: dict[str, int | None], learning_rate: float) -> None:
+def _check(
+    method: str, counts: dict[str, int | None], learning_rate: float, seed: int, tiles: Any
+) -> None:
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     for name, value in counts.items():
-        if value is not None and not (value >= 1 and value % 1 == 0):
-            raise ValueError(refused(name, value, "a whole number of at least 1"))
-    if not 0 < learning_rate < 10:
-        raise ValueError(refused("learning_rate", learning_rate, "a number between 0 and 10"))
+        if not (name == "evaluations" and value is None):
+            count(name, value)
+    count("seed", seed, least=0)
+    for tile in some("tiles", tiles):
+        count("tiles", tile)
+    one("learning_rate", learning_rate, lambda r: 0 < r < 10, "a number between 0 and 10")
 
 
 def _check_device(run: Callable[[Any], Any] | None, device: Device | None) -> None:

@@ -10,10 +10,11 @@ from jax.typing import ArrayLike
 from jaxcost.messages import refused
 from jaxcost.search.archive import Archive
 from jaxcost.search.dominance import hypervolume
-from jaxcost.search.lattice import Lattice
+from jaxcost.search.lattice import Lattice, some
 from jaxcost.search.plateaus import learned_tiles, whole_tiles
 from jaxcost.search.problem import GRADIENT_PRICE, Cost, Problem, check_costs
 from jaxcost.search.propose import offspring, propose
+from jaxcost.sizes import count
 
 _BY_GRADIENT = 0.15  # share of the evaluations that gradients take, about
 _FIRST = 6  # networks, from the narrowest to the widest
@@ -119,11 +120,6 @@ def _from_narrow_to_wide(lattice: Lattice, random: np.random.Generator) -> np.nd
 def _check(costs: Mapping[str, Cost], tiles: Sequence[int] | None, evaluations: int) -> None:
     if len(costs) != 2:
         raise ValueError(refused("costs", list(costs), "two costs by name"))
-    if not evaluations >= _LEAST:
-        raise ValueError(refused("evaluations", evaluations, f"at least {_LEAST}"))
-    if tiles is None:
-        return
-    for tile in tiles if np.ndim(tiles) else (None,):
-        if tile is None or not (tile >= 1 and tile % 1 == 0):
-            given = tiles if tile is None else tile
-            raise ValueError(refused("tiles", given, "a list of whole numbers of at least 1"))
+    count("evaluations", evaluations, least=_LEAST)
+    for tile in some("tiles", [] if tiles is None else tiles):
+        count("tiles", tile)

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from jaxcost.messages import refused, shown
+from jaxcost.sizes import count, per_layer
 
 _CHUNK = 1 << 16
+_WIDEST = 2**31 - 1  # as in tables of layers
+_MOST = 1 << 22  # values of one width, which are all held
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Lattice:
         Raises: ValueError: bounds that are no pairs of whole numbers of at least 1, the wrong way
             round, or with no multiple between them; the message names the width.
         """
-        pairs = [_pair(i, pair) for i, pair in enumerate(_some(bounds))]
-        steps = np.broadcast_to(np.asarray(multiples), (len(pairs),))
-        return cls(tuple(_axis(i, *p, m) for i, (p, m) in enumerate(zip(pairs, steps.tolist()))))
+        pairs = [_pair(i, pair) for i, pair in enumerate(some("bounds", bounds, 1))]
+        steps = per_layer("multiples", multiples, len(pairs))
+        return cls(tuple(_axis(i, *p, m) for i, (p, m) in enumerate(zip(pairs, steps))))
 
     @property
     def lower(self) -> np.ndarray:
@@ -86,31 +89,33 @@ class Lattice:
         return self.lower * (self.upper / self.lower) ** share
 
 
-def _some(bounds: Sequence[Any]) -> Sequence[Any]:
-    if np.ndim(bounds) == 0 or not len(bounds):
-        raise ValueError(refused("bounds", bounds, "one (lower, upper) a width"))
-    return bounds
+def some(name: str, values: Any, least: int = 0) -> Sequence[Any]:
+    """`values` as a list; ValueError for what is none, or has fewer than `least`."""
+    listed = isinstance(values, list | tuple) or np.ndim(values) > 0
+    if not listed or len(values) < least:
+        raise ValueError(refused(name, values, "a list with something for each width"))
+    return list(values)
 
 
 def _pair(i: int, pair: Any) -> tuple[int, int]:
-    try:
-        lower, upper = (float(end) for end in pair)
-    except (TypeError, ValueError):
-        raise ValueError(refused(f"bounds[{i}]", pair, "a pair (lower, upper)")) from None
-    if not (lower >= 1 and lower % 1 == 0 and math.isfinite(upper) and upper % 1 == 0):
-        raise ValueError(refused(f"bounds[{i}]", pair, "whole numbers of at least 1"))
+    if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
+        raise ValueError(refused(f"bounds[{i}]", pair, "a pair (lower, upper)"))
+    lower, upper = (count(f"bounds[{i}]", end) for end in pair)
     if lower > upper:
         allowed = f"the lower end first: ({shown(upper)}, {shown(lower)})"
-        raise ValueError(refused(f"bounds[{i}]", (int(lower), int(upper)), allowed))
-    return int(lower), int(upper)
+        raise ValueError(refused(f"bounds[{i}]", (lower, upper), allowed))
+    return lower, upper
 
 
 def _axis(i: int, lower: int, upper: int, step: Any) -> np.ndarray:
-    if not (step >= 1 and step % 1 == 0):
-        raise ValueError(refused("multiples", step, "whole numbers of at least 1"))
+    step = count("multiples", step)
+    if upper > _WIDEST:
+        raise ValueError(refused(f"bounds[{i}]", (lower, upper), f"widths up to {_WIDEST:,}"))
     if lower == upper:
         return np.array([lower])
-    step = int(step)
+    if (upper - lower) // step > _MOST:
+        allowed = f"closer bounds, or multiples with at most {_MOST:,} widths between them"
+        raise ValueError(refused(f"bounds[{i}]", (lower, upper), allowed))
     axis = np.arange(-(-lower // step), upper // step + 1) * step
     if not len(axis):
         allowed = f"bounds with a multiple of {step} between them"

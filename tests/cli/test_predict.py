@@ -123,3 +123,18 @@ def test_a_full_disk_is_a_failure_and_leaves_nothing(refuses, table, tmp_path, m
     line = refuses(*arguments, status=1)
     assert "No space left on device" in line
     assert "o.csv" in line
+
+
+def test_what_stands_in_the_measured_column_and_is_no_measurement_is_named(
+    jaxcost, frame, tmp_path
+):
+    path = tmp_path / "t.csv"
+    times = frame["time_s"].astype(object)
+    times[2], times[5], times[7] = "fast", "-1", ""
+    frame.assign(time_s=times).to_csv(path, index=False)
+    outcome = jaxcost("predict", "quadro-t2000", path, "--out", tmp_path / "o.csv")
+    assert outcome.status == 0
+    said = " ".join(outcome.out.split())
+    assert "against time_s of 9 layers" in said
+    assert "line 4: time_s = 'fast' is no finite number above 0" in said
+    assert "(1 more rows alike)" in said
