@@ -201,7 +201,7 @@ def _array(value: Any) -> Array:
 def _is_number(value: Any) -> bool:
     """Whether `value` is a real number, or holds nothing else; not whether it is in any range."""
     if isinstance(value, list | tuple):
-        return all(map(_is_number, value))
+        return all(map(_is_number, value))  # also of none: `head=()` is no dense layer
     if hasattr(value, "dtype") or hasattr(value, "__array__"):
         dtype = getattr(value, "dtype", None) or np.asarray(value).dtype
         return bool(jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating))
@@ -218,6 +218,8 @@ def _check(name: str, given: Any, array: Array, allowed: Callable[[Any], Any], w
     # Within `jit` also an array made of constants is traced; what it was made of is not.
     if is_traced(*jax.tree.leaves(given)):
         return
+    if not array.size:
+        raise ValueError(refused(name, given, words))
     with np.errstate(over="ignore"):
         values = np.atleast_1d(np.asarray(given, array.dtype))
     if (bad := ~(np.isfinite(values) & allowed(values))).any():
