@@ -49,7 +49,7 @@ def tiled(size: ArrayLike, tile: ArrayLike, temperature: ArrayLike = 0.0) -> Arr
 
 @jax.custom_jvp
 def _ceil(x: Array) -> Array:
-    return jnp.ceil(x - _SLACK)
+    return jnp.maximum(jnp.ceil(x - _SLACK), jnp.sign(x))  # what is there takes a tile
 
 
 @_ceil.defjvp

@@ -82,3 +82,8 @@ def test_a_secant_does_not_reach_below_a_width_of_one():
 def test_a_tile_of_nothing_is_refused():
     with pytest.raises(ValueError, match="tile = 0"):
         tiled(3.0, 0)
+
+
+def test_whatever_is_smaller_than_a_tile_takes_one_and_nothing_none():
+    assert [float(tiled(size, 2**31)) for size in (1.0, 65.0, 2e5)] == [2**31] * 3
+    assert str(tiled(0.0, 64)) == "0.0"
