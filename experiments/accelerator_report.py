@@ -21,11 +21,11 @@ import pandas as pd
 from jaxcost import plots
 from jaxcost.calibration import Calibration
 from jaxcost.calibration.fitted import Fitted
-from jaxcost.cli.provenance import provenance
 from jaxcost.device import Device
 from jaxcost.device_facts import from_facts
 from jaxcost.files import write_text
 from jaxcost.fit import Accuracy
+from jaxcost.provenance import provenance
 from jaxcost.run_table import RUN_TARGET
 
 TYPES = ("float32", "bfloat16")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxcost.calibration import Calibration as Calibration
     from jaxcost.calibration import load_calibration as load_calibration
+    from jaxcost.calibration.tables import fit_table as fit_table
     from jaxcost.device import Device as Device
     from jaxcost.device import MemoryLevel as MemoryLevel
     from jaxcost.device import detect_device as detect_device
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jaxcost.models.base import LayerwiseCost as LayerwiseCost
     from jaxcost.models.base import parameter as parameter
     from jaxcost.models.efficiency_trend import EfficiencyTrend as EfficiencyTrend
+    from jaxcost.models.registry import register_model as register_model
     from jaxcost.models.training_energy import TrainingEnergy as TrainingEnergy
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
     from jaxcost.regularize import Choice as Choice
@@ -46,12 +48,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "calibration": ("Calibration", "load_calibration"),
+    "calibration.tables": ("fit_table",),
     "fit": ("FitResult", "fit"),
     "models.alpha_flops": ("AlphaFlops",),
     "models.alpha_roofline": ("AlphaRoofline",),
     "device": ("Device", "MemoryLevel", "detect_device"),
     "models.base": ("CostModel", "LayerwiseCost", "parameter"),
     "models.efficiency_trend": ("EfficiencyTrend",),
+    "models.registry": ("register_model",),
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
     "regularize": ("Choice", "CostRegularizer"),

@@ -32,3 +32,17 @@ def one_of(frame: "pd.DataFrame", column: str, wanted: str | None, source: str) 
     if wanted is not None and wanted not in names:
         raise ValueError(f"{source}: {refused(column, wanted, 'one of ' + ', '.join(names))}")
     return frame if wanted is None else frame[values == wanted]
+
+
+def rows_to_fit(
+    frame: "pd.DataFrame", device: str | None, dtype: str | None, source: str
+) -> "pd.DataFrame":
+    """The rows of one device, in one precision.
+
+    Of a table of one device, `device` may be another name for it.
+
+    Raises: ValueError: several and none chosen, or none of the one chosen.
+    """
+    names = set(frame["device"].astype(str)) if "device" in frame else set()
+    chosen = device if device in names or len(names) > 1 else None
+    return one_of(one_of(frame, "device", chosen, source), "dtype", dtype, source)

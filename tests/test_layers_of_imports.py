@@ -20,6 +20,7 @@ ORDER = [
         "cuda_driver",
         "fusion",
         "dialects",
+        "provenance",
     },
     {"dates", "nvml", "selection", "columns"},
     {"sizes", "memory_bound", "detect"},

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float
 from jaxcost.calibration import precision
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import Device
+from jaxcost.models.base import CostModel
 from jaxcost.precision import double_precision
 from jaxcost.run_table import RUN_TARGET, runs_from_table
 from jaxcost.runs import TrainingRun
@@ -124,9 +126,12 @@ def _warn(lines: list[str]) -> None:
         warnings.warn(line, stacklevel=4)
 
 
-def load_calibration(path_or_preset: str | Path) -> Calibration:
+def load_calibration(
+    path_or_preset: str | Path, models: Sequence[type[CostModel]] = ()
+) -> Calibration:
     """A calibration from a JSON file, or a preset by its name.
 
+    Args: models: classes of one's own that it may have been fitted with, as `register_model`.
     Raises: ValueError: neither a file nor a preset, or a file that is damaged or of a newer
         version; the message names the file, the place in it and what is wrong there.
     Example:
@@ -136,7 +141,10 @@ def load_calibration(path_or_preset: str | Path) -> Calibration:
     from jaxcost.calibration.presets import PRESETS, preset
     from jaxcost.calibration.schema import load
     from jaxcost.messages import unknown
+    from jaxcost.models.registry import register_model
 
+    for model in models:
+        register_model(model)
     if str(path_or_preset) in PRESETS:
         return preset(str(path_or_preset))
     path = Path(path_or_preset)

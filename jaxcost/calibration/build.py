@@ -108,10 +108,12 @@ def check_enough(rows: int, different: int, what: str) -> None:
 def _names_to_fit(model: str | None, layers: int) -> list[str]:
     """The model and the baselines to show beside it, as far as the layers suffice for each."""
     if model is not None:
-        model_class(model)
+        model_class(model, MODELS)
     wanted = [model] if model else list(MODELS)
     enough = [n for n in (*wanted, *BASELINES) if n in wanted or n in MODELS]
-    fits = [n for n in dict.fromkeys(enough) if len(parameters_of(MODELS[n])) <= layers]
+    fits = [
+        n for n in dict.fromkeys(enough) if len(parameters_of(model_class(n, MODELS))) <= layers
+    ]
     return fits if model is None else list(dict.fromkeys([model, *fits]))
 
 
@@ -167,7 +169,7 @@ class MeasuredLayers:
     def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
         """A model of `jaxcost.models.registry`, fitted to these rows."""
         return fit(
-            MODELS[name], self.layers, self.device, self.observed,
+            model_class(name, MODELS), self.layers, self.device, self.observed,
             sweeps=self.sweeps, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.messages import shown, unknown
 from jaxcost.models.base import parameters_of, settings_of
-from jaxcost.models.registry import ALL
+from jaxcost.models.registry import model_class
 from jaxcost.table import ITEM_BYTES
 
 VERSION = 1
@@ -109,7 +109,7 @@ class IntervalsRecord(_Record):
 class ModelRecord(_Record):
     """One target: the model, its parameters, and how well it predicts."""
 
-    model: Literal[tuple(ALL)]  # type: ignore[valid-type]
+    model: str
     unit: str
     dtype: Literal[tuple(ITEM_BYTES)] | None = None  # type: ignore[valid-type]
     settings: dict[str, Number | str] = Field(default_factory=dict)
@@ -126,7 +126,8 @@ class ModelRecord(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
-        names = [p.name for p in parameters_of(ALL[self.model])]
+        kind = model_class(self.model)
+        names = [p.name for p in parameters_of(kind)]
         if [p.name for p in self.parameters] != names:
             raise ValueError(f"parameters must be {', '.join(names)}")
         sides = {len(self.covariance), *map(len, self.covariance)}
@@ -134,7 +135,7 @@ class ModelRecord(_Record):
             raise ValueError(f"covariance must be {len(names)} x {len(names)}")
         _check_covariance(np.array(self.covariance), names)
         for name in self.settings:
-            if name not in (known := settings_of(ALL[self.model])):
+            if name not in (known := settings_of(kind)):
                 raise ValueError(unknown("setting", name, known))
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
@@ -159,7 +160,7 @@ class CalibrationRecord(_Record):
             if target not in UNITS:
                 raise ValueError(unknown("target", target, UNITS))
             # Files of earlier versions give a model of energies the unit of its times.
-            earlier = {ALL[model.model].unit} if target == "energy_j" else set()
+            earlier = {model_class(model.model).unit} if target == "energy_j" else set()
             if model.unit not in {UNITS[target], *earlier}:
                 raise ValueError(f"models.{target}: unit must be {UNITS[target]}")
         return self
@@ -279,7 +280,7 @@ def _model_record(target: str, fitted: Fitted) -> ModelRecord:
 
 
 def _fitted(record: ModelRecord) -> Fitted:
-    kind = ALL[record.model]
+    kind = model_class(record.model)
     fields = {field.name for field in dataclasses.fields(Estimate)}
     rows = record.correction_layers
     layers = None if rows is None else np.array(rows)

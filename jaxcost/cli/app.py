@@ -35,7 +35,7 @@ app.command(short_help="The cost models that can be fitted.")(models)
 
 def _version(asked: bool) -> None:
     if asked:
-        from jaxcost.cli.provenance import version_of
+        from jaxcost.provenance import version_of
 
         typer.echo(f"jaxcost {version_of('jaxcost')}")
         raise typer.Exit()

@@ -122,8 +122,8 @@ def _study(
     """The calibration fitted to four fifths of what was measured, with all that is shown of it."""
     from jaxcost.calibration import Calibration
     from jaxcost.cli.measured import disturbances, facts, in_words, rows_to_fit
-    from jaxcost.cli.provenance import provenance
     from jaxcost.files import write_text
+    from jaxcost.provenance import provenance
     from jaxcost.report import Study
 
     rows, others = rows_to_fit(measured, plan, seed=seed)

@@ -7,6 +7,7 @@ import typer
 
 from jaxcost.cli.count import Backward, Call, Inputs
 from jaxcost.cli.options import check_outputs
+from jaxcost.cli.own_model import OWN_MODEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,10 @@ def estimate(
     backward: Backward = False,
     calibration: Annotated[
         str | None, typer.Option(metavar="CALIBRATION", help="A calibration file, or a preset.")
+    ] = None,
+    own_model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODULE:CLASS", help=OWN_MODEL),
     ] = None,
     flops: Annotated[
         float | None,
@@ -92,8 +97,10 @@ def estimate(
         }
         _check_only_model(model, others)
         assert model is not None
-        estimate_model(model, inputs, call, backward, calibration, json)
+        estimate_model(model, inputs, call, backward, calibration, json, own_model)
         return
+    if own_model is not None:
+        raise ValueError("--model names the class of a --calibration; give both, or neither")
     frame, work = _work(model, flops, layers, inputs, call, backward)
     found = _estimated(work, device, assume_peak, precision, date, line, extrapolate)
     use = report.Use(inferences, carbon_intensity)

@@ -5,19 +5,19 @@ from pathlib import Path
 
 def estimate_model(
     model: str, inputs: list[str] | None, call: bool, backward: bool, calibration: str,
-    out: Path | None,
+    out: Path | None, own_model: str | None = None,
 ) -> None:  # fmt: skip
     """Prints the estimate, and writes it where asked."""
     import json
 
-    from jaxcost.calibration import load_calibration
     from jaxcost.cli import show
     from jaxcost.cli.count import counted
+    from jaxcost.cli.own_model import load
     from jaxcost.files import write_text
     from jaxcost.report import program, text
     from jaxcost.traced_estimate import estimate_counts
 
-    loaded = load_calibration(calibration)
+    loaded = load(calibration, own_model)
     found = estimate_counts(counted(model, inputs, call, backward), loaded)
     if out is not None:
         content = json.dumps(found.record(), indent=2, ensure_ascii=False, allow_nan=False)

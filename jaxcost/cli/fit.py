@@ -1,26 +1,24 @@
 """`jaxcost fit`: a calibration from a table of measurements."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jaxcost.cli.options import Seed, check_outputs
-from jaxcost.cli.runs import fit_run_table
 from jaxcost.cli.selecting import (
     Dtype,
     EnergyColumn,
     Rename,
     TimeColumn,
     columns_asked,
-    hardware,
-    rows_to_fit,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jaxcost.device import Device
+    from jaxcost.calibration import Calibration
+    from jaxcost.calibration.tables import MeasuredTable
     from jaxcost.report import Study
 
 
@@ -37,7 +35,9 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="One of `jaxcost models`; without it, cross-validation chooses."
+            metavar="NAME",
+            help="One of `jaxcost models`, or MODULE:CLASS of your own; without it, "
+            "cross-validation chooses.",
         ),
     ] = None,
     target: Annotated[
@@ -83,80 +83,65 @@ def fit(
       jaxcost fit benchmark.csv --rename type=op --time-column latency_ms --out calibration.json
       jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
+    from jaxcost.calibration.tables import MeasuredTable
     from jaxcost.cli import show
-    from jaxcost.models.registry import model_class
+    from jaxcost.cli.own_model import registered
+    from jaxcost.cli.progress import working
     from jaxcost.run_table import is_run_table
-    from jaxcost.table import read_layer_table, read_text
+    from jaxcost.table import read_text
 
     check_outputs({"--out": out, "--report": report}, [table])
     columns = columns_asked(rename, time_column, energy_column)
-    if is_run_table(read_text(table, columns)[0]):
-        _check_run_options(target, correction, report, dtype)
-        fit_run_table(table, out, model=model, device=device, seed=seed, columns=columns)
-        return
-    if model is not None:
-        model_class(model)  # a wrong name is found before a wrong table
-    layers = rows_to_fit(
-        read_layer_table(table, target=target, columns=columns), device, dtype, table
-    )
-    measured_on = hardware(layers, device)
+    if report is not None and is_run_table(read_text(table, columns)[0]):
+        raise ValueError("--report is for tables of layers; leave it out for training runs")
+    measured = MeasuredTable.read(
+        table, target=target, model=registered(model), device=device, dtype=dtype,
+        columns=columns, correction=correction,
+    )  # fmt: skip
     console = show.console()
-    settings = {"model": model, "correction": correction, "seed": seed}
-    study = _fitted(console, table, layers, measured_on, target, settings, report is not None)
-    study.calibration.save(out)
-    _print(console, study, table.name)
-    if report is not None:
+    with working(console, f"fitting and cross-validating on {_rows_in_words(measured)}"):
+        calibration = measured.fit(model=model, correction=correction, seed=seed)
+        study = None if measured.of_runs else _study(calibration, measured, report, seed)
+    calibration.save(out)
+    if study is None:
+        _print_runs(console, calibration, measured)
+    else:
+        _print(console, study, table.name)
+    if report is not None and study is not None:
         from jaxcost.report import write_report
 
         write_report(report, study)
     show.written(console, [path for path in (out, report) if path])
 
 
-def _check_run_options(
-    target: str, correction: bool | None, report: Path | None, dtype: str | None
-) -> None:
-    """Refuse what there is for layers only."""
-    from jaxcost.run_table import RUN_TARGET
-
-    if target not in ("time_s", RUN_TARGET):
-        raise ValueError(f"--target = {target!r}: training runs are measured in {RUN_TARGET}")
-    if correction:
-        raise ValueError("--correction is for tables of layers; leave it out for training runs")
-    if report is not None:
-        raise ValueError("--report is for tables of layers; leave it out for training runs")
-    if dtype is not None:
-        raise ValueError("--dtype is for tables of layers; leave it out for training runs")
-
-
-def _fitted(
-    console: "Console",
-    path: Path,
-    layers: Any,
-    device: "Device",
-    target: str,
-    settings: dict[str, Any],
-    with_report: bool,
-) -> "Study":
-    from jaxcost.calibration import Calibration
-    from jaxcost.calibration.build import fit_table
-    from jaxcost.cli.held_out import predict_each_unseen
-    from jaxcost.cli.progress import working
-    from jaxcost.cli.provenance import provenance
-    from jaxcost.report import Study
+def _rows_in_words(measured: "MeasuredTable") -> str:
+    from jaxcost.report import text
     from jaxcost.report.study import in_words
 
-    content = path.read_bytes()
-    with working(console, f"fitting and cross-validating on {in_words(layers)}"):
-        try:
-            fitted = fit_table(layers, device, target=target, **settings)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        unseen = None
-        if with_report:
-            unseen = predict_each_unseen(fitted, layers, device, target, seed=settings["seed"])
-    source = provenance(path.name, content, rows=len(layers), **settings)
-    calibration = Calibration(device, {target: fitted}, source)
-    return Study.of(calibration, target, layers, unseen=unseen)
+    return text.count(len(measured.frame), "row") if measured.of_runs else in_words(measured.frame)
+
+
+def _study(
+    calibration: "Calibration", measured: "MeasuredTable", report: Path | None, seed: int
+) -> "Study":
+    from jaxcost.cli.held_out import predict_each_unseen
+    from jaxcost.report import Study
+
+    frame, target, unseen = measured.frame, measured.target, None
+    if report is not None:
+        fitted = calibration.models[target]
+        unseen = predict_each_unseen(fitted, frame, measured.device, target, seed=seed)
+    return Study.of(calibration, target, frame, unseen=unseen)
+
+
+def _print_runs(console: "Console", calibration: "Calibration", measured: "MeasuredTable") -> None:
+    from jaxcost.cli.runs import print_run_fit
+    from jaxcost.report import text
+
+    fitted = calibration.models[measured.target]
+    found = fitted.errors["in_sample"]
+    words = text.of_rows(found.distinct, found.rows, "run")
+    print_run_fit(console, fitted, f"{words} in {measured.name}; device {measured.device.name}")
 
 
 def _print(console: "Console", study: "Study", source: str) -> None:

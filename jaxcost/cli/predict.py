@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxcost.cli.options import check_outputs
+from jaxcost.cli.own_model import OwnModel
 from jaxcost.cli.runs import check_device, of_device
 from jaxcost.cli.selecting import (
     Dtype,
@@ -41,6 +42,7 @@ def predict(
     time_column: TimeColumn = None,
     energy_column: EnergyColumn = None,
     rename: Rename = None,
+    model: OwnModel = None,
 ) -> None:
     """Predict the cost of every layer, or training run, of a table, with a 90 % interval.
 
@@ -55,15 +57,15 @@ def predict(
       jaxcost predict quadro-t2000 layers.csv --out predicted.csv
       jaxcost predict butter-e-gpu training_runs.csv --device eagle-gpu --out predicted.csv
     """
-    from jaxcost.calibration import load_calibration
     from jaxcost.cli import show
+    from jaxcost.cli.own_model import load
     from jaxcost.files import write_text
     from jaxcost.report import text
     from jaxcost.run_table import RUN_TARGET
     from jaxcost.table import read_text
 
     check_outputs({"--out": out}, [table, Path(calibration)])
-    loaded = load_calibration(calibration)
+    loaded = load(calibration, model)
     of_runs = RUN_TARGET in loaded.models
     layers = _read(table, of_runs, device, dtype, columns_asked(rename, time_column, energy_column))
     predicted, warned = _predicted(loaded, layers, table)

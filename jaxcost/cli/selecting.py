@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jaxcost.columns import Columns
-    from jaxcost.device import Device
 
 Dtype = Annotated[
     str | None,
@@ -48,22 +47,6 @@ def columns_asked(
     return Columns(names, time_column, energy_column)
 
 
-def rows_to_fit(
-    frame: "pd.DataFrame", device: str | None, dtype: str | None, source: Path
-) -> "pd.DataFrame":
-    """The rows of one device, in one precision.
-
-    Of a table of one device, `device` may be another name for it.
-
-    Raises: ValueError: several and none chosen, or none of the one chosen.
-    """
-    from jaxcost.selection import one_of
-
-    names = set(frame["device"].astype(str)) if "device" in frame else set()
-    chosen = device if device in names or len(names) > 1 else None
-    return one_of(one_of(frame, "device", chosen, str(source)), "dtype", dtype, str(source))
-
-
 def rows_to_predict(
     frame: "pd.DataFrame", device: str | None, dtype: str | None, source: Path
 ) -> "pd.DataFrame":
@@ -76,21 +59,3 @@ def rows_to_predict(
         if wanted is not None:
             frame = one_of(frame, column, wanted, str(source))
     return frame
-
-
-def hardware(frame: "pd.DataFrame", name: str | None) -> "Device":
-    """The device called `name`, or what the table's column says; without facts where unknown.
-
-    Raises: ValueError: a name that is neither in the table nor known.
-    """
-    from jaxcost.data_sheets import is_known, known_device
-    from jaxcost.device import Device, detect_device
-
-    names = frame["device"].astype(str).unique() if "device" in frame else []
-    own = str(names[0]) if len(names) == 1 and names[0] else None
-    if name == "this":
-        return detect_device()
-    wanted = name or own
-    if wanted is None:
-        return Device("unknown")
-    return Device(wanted) if wanted == own and not is_known(wanted) else known_device(wanted)

@@ -60,7 +60,7 @@ def refusal(path, text):
         (("device", "name"), DELETED, "device.name: Field required"),
         (("models",), {}, "models: Dictionary should have at least 1 item"),
         (("remark",), "mine", "remark = 'mine': Extra inputs are not permitted"),
-        ((*MODEL, "model"), "alpha", "models.time_s.model = 'alpha': Input should be 'alpha-roof"),
+        ((*MODEL, "model"), "alpha", "models.time_s: model 'alpha' is not known; did you mean"),
         ((*MODEL, "unit"), "J", "models.time_s: unit must be s"),
         ((*MODEL, "parameters", 0, "value"), -1.0, "parameters.0: value = -1 must lie in its"),
         ((*MODEL, "parameters", 0, "value"), "x", "parameters.0.value = 'x': Input should be a"),

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibration import load_calibration
+from jaxcost.calibration.tables import hardware
 from jaxcost.calibration.units import in_units_of
-from jaxcost.cli.selecting import hardware
 from jaxcost.device import detect_device
 
 HEADER = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype,time_s"
@@ -117,7 +117,7 @@ def test_options_are_handed_on_and_energies_are_in_joules(
         asked.update(settings, rows=len(layers), device=device.name)
         return in_units_of("energy_j", load_calibration(fitted[0] / "c.json").models["time_s"])
 
-    monkeypatch.setattr("jaxcost.calibration.build.fit_table", fit_table)
+    monkeypatch.setattr("jaxcost.calibration.tables.fit_layers", fit_table)
     path, out = tmp_path / "t.csv", tmp_path / "c.json"
     frame.rename(columns={"time_s": "energy_j"}).to_csv(path, index=False)
     options = ("--target", "energy_j", "--model", "flops-only", "--no-correction", "--seed", 7)

@@ -17,7 +17,7 @@ def asked(fitted, monkeypatch):
         found.update(layers=layers, device=device)
         return load_calibration(fitted[0] / "c.json").models["time_s"]
 
-    monkeypatch.setattr("jaxcost.calibration.build.fit_table", fit_table)
+    monkeypatch.setattr("jaxcost.calibration.tables.fit_layers", fit_table)
     return found
 
 

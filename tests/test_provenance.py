@@ -5,7 +5,7 @@ import json
 import platform
 import re
 
-from jaxcost.cli.provenance import provenance
+from jaxcost.provenance import provenance
 
 
 def test_it_says_what_with_when_and_where():
