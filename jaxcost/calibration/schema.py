@@ -17,7 +17,7 @@ from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
 from jaxcost.messages import shown, unknown
 from jaxcost.models.base import parameters_of, settings_of
-from jaxcost.models.registry import model_class
+from jaxcost.models.registry import ALL, model_class
 from jaxcost.table import ITEM_BYTES
 
 VERSION = 1
@@ -126,7 +126,7 @@ class ModelRecord(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
-        kind = model_class(self.model)
+        kind = model_class(self.model, ALL)
         names = [p.name for p in parameters_of(kind)]
         if [p.name for p in self.parameters] != names:
             raise ValueError(f"parameters must be {', '.join(names)}")
@@ -160,7 +160,7 @@ class CalibrationRecord(_Record):
             if target not in UNITS:
                 raise ValueError(unknown("target", target, UNITS))
             # Files of earlier versions give a model of energies the unit of its times.
-            earlier = {model_class(model.model).unit} if target == "energy_j" else set()
+            earlier = {model_class(model.model, ALL).unit} if target == "energy_j" else set()
             if model.unit not in {UNITS[target], *earlier}:
                 raise ValueError(f"models.{target}: unit must be {UNITS[target]}")
         return self
@@ -280,7 +280,7 @@ def _model_record(target: str, fitted: Fitted) -> ModelRecord:
 
 
 def _fitted(record: ModelRecord) -> Fitted:
-    kind = model_class(record.model)
+    kind = model_class(record.model, ALL)
     fields = {field.name for field in dataclasses.fields(Estimate)}
     rows = record.correction_layers
     layers = None if rows is None else np.array(rows)

@@ -62,7 +62,7 @@ def name_of(model: type[CostModel]) -> str:
     return next(listed, f"{model.__module__}:{model.__qualname__}")
 
 
-def model_class(name: str, known: Mapping[str, type[CostModel]] = ALL) -> type[CostModel]:
+def model_class(name: str, known: Mapping[str, type[CostModel]] = MODELS) -> type[CostModel]:
     """The class called `name` among those `known`, or registered.
 
     Raises: ValueError: an unknown name; the message gives the nearest and lists all.

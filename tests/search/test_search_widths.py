@@ -134,9 +134,9 @@ UNMET = {"latency_s": (latency, 1e-9)}
     ("objective", "bounds", "settings", "words"),
     [
         (error, [(16, 64), (64, 16)], {}, r"bounds[1] = (64, 16) is not allowed"),
-        (error, [(0, 64)] * 2, {}, "whole numbers of at least 1"),
+        (error, [(0, 64)] * 2, {}, "whole number of at least 1"),
         (error, [16, 64], {}, "a pair (lower, upper)"),
-        (error, [], {}, "one (lower, upper) a width"),
+        (error, [], {}, "something for each width"),
         (error, [(17, 31)] * 2, {"multiples": 32}, "a multiple of 32 between them"),
         (error, BOX, {"multiples": 0.5}, "multiples = 0.5"),
         (lambda w: w, BOX, {}, "returns shape (2,); give one that returns one number"),
