@@ -115,6 +115,7 @@ def search_widths(
     lattice = Lattice.of(bounds, multiples)
     counts = {"starts": starts, "steps": steps, "evaluations": evaluations}
     _check(method, counts, learning_rate, seed, tiles)
+    starts, steps = int(starts), int(steps)  # NumPy's small integers overflow below
     _check_device(run, device)
     called = untraced(objective, len(lattice.axes), "the objective")
     problem = Problem.of(nothing if called else objective, budgets or {})
