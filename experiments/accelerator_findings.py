@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibration.build import LEAST_LAYERS, fit_table
+from jaxcost.calibration.build import LEAST_LAYERS, fit_layers
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.calibration.run_build import fit_runs
 from jaxcost.cli.held_out import draw
@@ -54,7 +54,7 @@ def trusted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[good].reset_index(drop=True)
 
 
-def fit_layers(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) -> Fit | None:
+def fit_rows(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) -> Fit | None:
     """A fit to four fifths of the rows, judged on the others; None where rows are too few."""
     rows = frame[frame[target] > 0].reset_index(drop=True)
     columns = [name for name in SIZES if name in rows]
@@ -62,7 +62,7 @@ def fit_layers(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) 
         return None
     out = draw(rows, columns, seed=seed)
     seen, unseen = rows[~out].reset_index(drop=True), rows[out].reset_index(drop=True)
-    fitted = fit_table(seen, device, target=target, seed=seed)
+    fitted = fit_layers(seen, device, target=target, seed=seed)
     ends = fitted.interval(jc.from_table(unseen), device)
     names = dict(zip(("predicted", "lower", "upper"), ends, strict=True))
     judged = unseen.assign(**names)

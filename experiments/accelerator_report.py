@@ -84,7 +84,7 @@ def of_type(report: Report, rows: pd.DataFrame, dtype: str) -> None:
     own: dict[str, Any] = {"layers": len(rows)}
     report.found[dtype] = own
     for target in ("time_s", "energy_j"):
-        fit = findings.fit_layers(rows, report.device, target) if len(rows) else None
+        fit = findings.fit_rows(rows, report.device, target) if len(rows) else None
         if fit is None:
             report.missing(f"{dtype}: too few rows with {target} to fit and to hold some out")
             continue

@@ -46,7 +46,7 @@ from scipy.optimize import nnls
 
 import jaxcost as jc
 from jaxcost import plots
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.measure.statistics import quantile_interval
 from jaxcost.regularize import keep_measured, keep_within
 from jaxcost.table import read_layer_table
@@ -125,7 +125,7 @@ class Latency:
         frame = read_layer_table(folder / "known.measured.csv", target="time_s")
         self._device = jc.detect_device()
         settings = {"model": "alpha-roofline", "correction": True}
-        self._fitted = fit_table(frame, self._device, **settings)
+        self._fitted = fit_layers(frame, self._device, **settings)
         networks, seconds = json.loads((folder / "whole.json").read_text())
         parts = np.array([self.parts(jnp.array(widths, float)) for widths in networks])
         times = np.array(seconds)

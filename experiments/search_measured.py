@@ -27,7 +27,7 @@ from measured_sweep import BATCH, BOTH_CORES, RANGES, Sweep, grid, layers, measu
 
 import jaxcost as jc
 from jaxcost import plots
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.calibration.fitted import Fitted
 
 SHORT, BEST = 5, 5  # widths: predicted and measured to be the best about each boundary
@@ -41,7 +41,7 @@ def fitted_to(known: Sweep, seconds: np.ndarray, device: jc.Device) -> tuple[Fit
     for some in (known.widths < BOTH_CORES, known.widths >= BOTH_CORES):
         assert np.all((known.cores[some] > 1.5) == (known.widths[some] >= BOTH_CORES))
         frame = layers(known.widths[some].astype(int).tolist()).assign(time_s=seconds[some])
-        fits.append(fit_table(frame, device, model="alpha-roofline", correction=True))
+        fits.append(fit_layers(frame, device, model="alpha-roofline", correction=True))
     return fits[0], fits[1]
 
 

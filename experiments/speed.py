@@ -23,7 +23,7 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 import jaxcost as jc
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.device import device
 from jaxcost.fit.problem import Problem
 from jaxcost.fit.space import Space
@@ -96,7 +96,7 @@ def made_up_table(rows: int = 439, seed: int = 0) -> pd.DataFrame:
 
 def predictions(frame: pd.DataFrame) -> dict[str, dict]:
     """One layer and a million, forward and with gradients by every size, from a calibration."""
-    fitted = fit_table(frame, device("quadro-t2000"), model="alpha-roofline", correction=True)
+    fitted = fit_layers(frame, device("quadro-t2000"), model="alpha-roofline", correction=True)
     where = device("quadro-t2000")
     forward = jax.jit(lambda layers: fitted.cost(layers, where))
     gradient = jax.jit(jax.grad(lambda layers: fitted.cost(layers, where)))

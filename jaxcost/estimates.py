@@ -140,8 +140,8 @@ def from_trend(
 def _layers(workload: Workload | float) -> Workload:
     if isinstance(workload, Workload):
         return workload
-    allowed = "a finite number above 0, such as 4.1e9"
-    return of_flops(one("flops", workload, lambda flops: 0 < flops < np.inf, allowed))
+    allowed = "a finite number of at least 1, such as 4.1e9"
+    return of_flops(one("flops", workload, lambda flops: 1 <= flops < np.inf, allowed))
 
 
 def _total_flops(layers: Workload) -> float:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,8 +101,7 @@ def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.Da
     problems = Problems(where.source)
     for column, options in CHOICES.items():
         with problems.noted():
-            frame[column] = frame[column].map(partial(_usual, options))
-            _check_choice(frame[column], options, where)
+            frame[column] = _chosen(frame[column], options, where)
     for column in (*COUNTS, *OPTIONAL):
         with problems.noted():
             if column in frame:
@@ -141,19 +139,26 @@ def named(frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     return frame.rename(columns={free[n]: n for n in names if n in free and n not in frame})
 
 
-def _usual(options: Sequence[str], value: Any) -> Any:
-    """`conv2d` for `Conv2D`, `float32` for `fp32`; what is none of `options` as it is."""
-    low = str(value).lower()
-    low = _SHORT.get(low, low)
-    return low if low in options else value
-
-
-def _check_choice(column: "pd.Series", options: Sequence[str], where: Where) -> None:
-    bad = np.array([not (isinstance(cell, str) and cell in options) for cell in column], bool)
+def _chosen(column: "pd.Series", options: Sequence[str], where: Where) -> "pd.Series":
+    """The column in the words of `options`; ValueError with the row that has none of them."""
+    try:
+        codes, cells = column.factorize(use_na_sentinel=False)
+    except TypeError as error:
+        line = f"column {column.name!r}: {error}; give words such as {options[0]}"
+        raise ValueError(f"{where.header()}: {line}") from None
+    words = [_usual(cell) for cell in cells]
+    bad = np.array([word not in options for word in words], bool)[codes]
     if bad.any():
         first = int(np.argmax(bad))
         line = unknown(str(column.name), column.iloc[first], options)
         raise ValueError(f"{where.row(first)}: {line}")
+    return column.map(dict(zip(cells, words, strict=True)))
+
+
+def _usual(cell: Any) -> str:
+    """`conv2d` for `Conv2D`, `float32` for `fp32`."""
+    word = str(cell).lower()
+    return _SHORT.get(word, word)
 
 
 def whole_numbers(column: "pd.Series", where: Where) -> Any:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.device import device
 from jaxcost.fit import Accuracy
 from jaxcost.table import read_layer_table
@@ -30,7 +30,7 @@ def splits(table):
     order = np.random.default_rng(17).permutation(len(table))
     found = []
     for out in order[: len(table) // SPLITS * SPLITS].reshape(SPLITS, -1):
-        fitted = fit_table(table.drop(index=out), T2000, starts=4)
+        fitted = fit_layers(table.drop(index=out), T2000, starts=4)
         kept_out = table.loc[out]
         middle, lower, upper = fitted.interval(from_table(kept_out), T2000)
         columns = {"observed": kept_out["time_s"], "predicted": middle, "lo": lower, "hi": upper}

@@ -69,7 +69,7 @@ def test_a_share_of_the_peak_is_above_0_and_up_to_1(share):
         from_data_sheet(1e9, "v100", assume_peak=share)
 
 
-@pytest.mark.parametrize("flops", [0, -1e9, math.nan, math.inf])
-def test_flops_are_finite_and_above_0(flops):
-    with pytest.raises(ValueError, match="flops = .* a finite number above 0"):
+@pytest.mark.parametrize("flops", [0, -1e9, 1e-300, math.nan, math.inf])
+def test_flops_are_finite_and_at_least_1(flops):
+    with pytest.raises(ValueError, match="flops = .* a finite number of at least 1"):
         from_data_sheet(flops, "v100", assume_peak=0.4)

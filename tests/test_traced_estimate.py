@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxcost as jc
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.fusion import FUSION, Fusion
 from jaxcost.models.baselines import Roofline
 from jaxcost.report import program
@@ -41,7 +41,7 @@ def calibration():
         | {"dtype": "float32", "time_s": times}
     )
     device = jc.detect_device()
-    return jc.Calibration(device, {"time_s": fit_table(frame, device, model="flops-only")})
+    return jc.Calibration(device, {"time_s": fit_layers(frame, device, model="flops-only")})
 
 
 def test_the_sum_of_products_is_the_cost_where_all_else_is_fused(calibration):

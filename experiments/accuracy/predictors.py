@@ -11,7 +11,7 @@ import pandas as pd
 import jaxcost as jc
 from jaxcost import counts
 from jaxcost.calibration import Calibration, load_calibration
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.correction import features
 from jaxcost.device import Device
 from jaxcost.models.registry import MODELS
@@ -23,7 +23,7 @@ Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there a
 def ours(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
     """As `jaxcost fit` and `jaxcost predict` do it, through the file; and the model chosen."""
     device = Device(name="bench")
-    calibration = Calibration(device, {"time_s": fit_table(fitted, device)})
+    calibration = Calibration(device, {"time_s": fit_layers(fitted, device)})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "calibration.json"
         calibration.save(path)

@@ -46,7 +46,7 @@ class _Candidate:
         return float(np.mean([np.average(error, weights=weights) for error in each]))
 
 
-def fit_table(
+def fit_layers(
     frame: "pd.DataFrame",
     device: Device,
     *,

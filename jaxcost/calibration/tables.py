@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcost.calibration import Calibration
-from jaxcost.calibration.build import fit_table as fit_layers
+from jaxcost.calibration.build import fit_layers
 from jaxcost.calibration.run_build import fit_runs
 from jaxcost.columns import Columns
 from jaxcost.data_sheets import is_known, known_device
@@ -94,31 +94,25 @@ class MeasuredTable:
         correction: bool | None = None,
     ) -> "MeasuredTable":
         """The table's rows of one device, in one precision; `correction` is only checked."""
-        in_file = isinstance(table, str | Path)
-        path = Path(table) if in_file else None
+        path = Path(table) if isinstance(table, str | Path) else None
         source = str(path) if path else "table"
         frame = read_text(path, columns)[0] if path else columns.of(table, source)
         of_runs = is_run_table(frame)
         if of_runs:
             _check_run_options(target, dtype, correction)
+            target = RUN_TARGET
         if model is not None:
             model_class(model, RUN_MODELS if of_runs else MODELS)  # before a wrong table
+        whole = _validated(path, frame, target, columns)
         name = device.name if isinstance(device, Device) else device
         if of_runs:
-            whole = read_run_table(path, target=True, columns=columns) if path else validate_runs(
-                frame, target=True, source=source
-            )  # fmt: skip
             rows = one_of(whole, "device", name, source)
-            measured_on = device if isinstance(device, Device) else run_device(rows, name, source)
         else:
-            whole = read_layer_table(path, target=target, columns=columns) if path else (
-                validate_layers(frame, target=target, source=source)
-            )  # fmt: skip
             rows = rows_to_fit(whole, name, dtype, source)
-            measured_on = device if isinstance(device, Device) else hardware(rows, name)
+        if not isinstance(device, Device):
+            device = run_device(rows, name, source) if of_runs else hardware(rows, name)
         content = path.read_bytes() if path else whole.to_csv(index=False).encode()
-        target = RUN_TARGET if of_runs else target
-        return cls(path.name if path else source, source, content, rows, measured_on, target)
+        return cls(path.name if path else source, source, content, rows, device, target)
 
     def fit(self, *, model: str | None, correction: bool | None, seed: int) -> Calibration:
         """The calibration of these rows, with where it comes from."""
@@ -134,6 +128,19 @@ class MeasuredTable:
             raise ValueError(f"{self.source}: {error}") from None
         source = provenance(self.name, self.content, rows=len(self.frame), **settings)
         return Calibration(self.device, {self.target: fitted}, source)
+
+
+def _validated(
+    path: Path | None, frame: "pd.DataFrame", target: str, columns: Columns
+) -> "pd.DataFrame":
+    """A file is read once more, since errors then name its lines."""
+    if target == RUN_TARGET:
+        if path:
+            return read_run_table(path, target=True, columns=columns)
+        return validate_runs(frame, target=True)
+    if path:
+        return read_layer_table(path, target=target, columns=columns)
+    return validate_layers(frame, target=target)
 
 
 def hardware(frame: "pd.DataFrame", name: str | None) -> Device:

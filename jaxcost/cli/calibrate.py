@@ -146,14 +146,14 @@ def _fit(
     """Fitted to the rows that are not held out, with its errors on those that are."""
     import dataclasses
 
-    from jaxcost.calibration.build import fit_table
+    from jaxcost.calibration.build import fit_layers
     from jaxcost.cli.held_out import evaluate
     from jaxcost.cli.progress import working
     from jaxcost.report.study import in_words
 
     seen, unseen = (rows[rows["held_out"] == held].reset_index(drop=True) for held in (False, True))
     with working(console, f"fitting and cross-validating on {in_words(seen)}"):
-        fitted = fit_table(seen, device, seed=seed)
+        fitted = fit_layers(seen, device, seed=seed)
         fitted = evaluate(fitted, seen, unseen, device, seed=seed)
     return dataclasses.replace(fitted, warnings=(*warnings, *fitted.warnings))
 

@@ -176,7 +176,8 @@ def _unread(table: Path, layers: "pd.DataFrame", target: str, measured: "np.ndar
     bad = np.flatnonzero(np.isnan(measured) & (given != ""))
     if not len(bad):
         return []
-    lines = dict(zip(read_text(table)[0].index, read_text(table)[1]))
+    whole, numbers = read_text(table)
+    lines = dict(zip(whole.index, numbers))
     first = f"{table}, line {lines[layers.index[bad[0]]]}: {target} = {shown(given[bad[0]])}"
     others = f" ({len(bad) - 1} more rows alike)" if len(bad) > 1 else ""
     return [f"{first} is no finite number above 0 and is left out of the comparison{others}"]

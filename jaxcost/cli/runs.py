@@ -30,6 +30,7 @@ def check_device(calibration: "Calibration", frame: "pd.DataFrame") -> list[str]
 
 
 def print_run_fit(console: "Console", fitted: "Fitted", words: str) -> None:
+    """What was fitted to training runs, of which `words` say how many and which."""
     from jaxcost.cli import show
     from jaxcost.report import tables
 

@@ -113,9 +113,9 @@ def search_widths(
         ('brute force', (400, 10))
     """
     lattice = Lattice.of(bounds, multiples)
-    counts = {"starts": starts, "steps": steps, "evaluations": evaluations}
-    _check(method, counts, learning_rate, seed, tiles)
-    starts, steps = int(starts), int(steps)  # NumPy's small integers overflow below
+    starts, steps = count("starts", starts), count("steps", steps)
+    evaluations = None if evaluations is None else count("evaluations", evaluations)
+    _check(method, learning_rate, seed, tiles)
     _check_device(run, device)
     called = untraced(objective, len(lattice.axes), "the objective")
     problem = Problem.of(nothing if called else objective, budgets or {})
@@ -209,14 +209,9 @@ def _result(
     )
 
 
-def _check(
-    method: str, counts: dict[str, int | None], learning_rate: float, seed: int, tiles: Any
-) -> None:
+def _check(method: str, learning_rate: float, seed: int, tiles: Any) -> None:
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
-    for name, value in counts.items():
-        if not (name == "evaluations" and value is None):
-            count(name, value)
     count("seed", seed, least=0)
     for tile in some("tiles", tiles):
         count("tiles", tile)

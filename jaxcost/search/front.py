@@ -73,7 +73,8 @@ def search_front(
     Source: the area gained, Emmerich et al. (2006), IEEE Trans. Evol. Comput. 10, 421, here that
         of the expected costs; populations on models, Jin (2011), Swarm Evol. Comput. 1, 61.
     """
-    _check(costs, tiles, evaluations)
+    _check(costs, tiles)
+    evaluations = count("evaluations", evaluations, least=_LEAST)
     first, second = costs
     lattice = Lattice.of(bounds, multiples)
     problem = Problem.of(costs[first], {second: (costs[second], 1.0)})
@@ -117,9 +118,8 @@ def _from_narrow_to_wide(lattice: Lattice, random: np.random.Generator) -> np.nd
     return lattice.nearest(lattice.lower * (lattice.upper / lattice.lower) ** share)
 
 
-def _check(costs: Mapping[str, Cost], tiles: Sequence[int] | None, evaluations: int) -> None:
+def _check(costs: Mapping[str, Cost], tiles: Sequence[int] | None) -> None:
     if len(costs) != 2:
         raise ValueError(refused("costs", list(costs), "two costs by name"))
-    count("evaluations", evaluations, least=_LEAST)
     for tile in some("tiles", [] if tiles is None else tiles):
         count("tiles", tile)

@@ -22,8 +22,8 @@ def peak_bytes(jaxpr: Any, liveness: Liveness | None = None) -> float:
     what a convolution takes and makes. Rounding by an allocator, and copies in another type (of
     bfloat16 on a CPU), are not; nor that XLA orders operations anew and keeps several copies at
     once. So it is an estimate and no upper bound: XLA's CPU backend asks for a fifth more for a
-    convolution with normalisation, or the gradient of several, and a tenth more for the gradient of
-    a block of attention.
+    convolution with normalisation, or the gradient of several, and a seventh more for the gradient
+    of a block of attention.
     """
     held = work.total_bytes(v.aval for v in (*jaxpr.invars, *jaxpr.constvars))
     return float(held + _results(jaxpr) + _temporaries(jaxpr, None, liveness or Liveness()))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibration import Calibration
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.calibration.fitted import Fitted
 from jaxcost.device import device
 from jaxcost.models.alpha_roofline import AlphaRoofline
@@ -66,7 +66,7 @@ def unseen(planted) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def fitted(table) -> Fitted:
-    return fit_table(table, device("quadro-t2000"), starts=4)
+    return fit_layers(table, device("quadro-t2000"), starts=4)
 
 
 @pytest.fixture(scope="session")

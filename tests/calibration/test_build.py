@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibration.build import _names_to_fit, fit_table
+from jaxcost.calibration.build import _names_to_fit, fit_layers
 from jaxcost.device import device
 from jaxcost.fit import Accuracy
 from jaxcost.fit.repeats import Repeats
@@ -74,7 +74,7 @@ def test_in_sample_errors_are_those_of_the_corrected_model(fitted, table):
 
 
 def test_a_model_asked_for_by_name_stands_alone(table, unseen):
-    alone = fit_table(table, T2000, model="flops-only", starts=2)
+    alone = fit_layers(table, T2000, model="flops-only", starts=2)
     assert alone.name == "flops-only"
     assert alone.correction is None
     assert alone.layers is None
@@ -83,14 +83,14 @@ def test_a_model_asked_for_by_name_stands_alone(table, unseen):
     np.testing.assert_array_equal(
         alone.layer_costs(layers, T2000), alone.model.layer_costs(layers, T2000)
     )
-    with_ = fit_table(table, T2000, model="flops-only", correction=True, starts=2)
+    with_ = fit_layers(table, T2000, model="flops-only", correction=True, starts=2)
     assert with_.correction is not None
     assert with_.errors["rows"].median_absolute < 0.9 * alone.errors["rows"].median_absolute
 
 
 def test_a_table_without_sweeps_is_cross_validated_by_row(clean):
     frame = clean.drop(columns=["sweep", "time_s"]).assign(energy_j=clean["time_s"] * 30)
-    found = fit_table(frame, T2000, target="energy_j", model="flops-only", starts=2)
+    found = fit_layers(frame, T2000, target="energy_j", model="flops-only", starts=2)
     assert list(found.errors) == ["in_sample", "rows"]
     assert found.intervals.widening == 0
 
@@ -123,7 +123,7 @@ def test_bad_input_is_refused_in_one_line(table, changed, given, message):
         frame = table.iloc[[5] * 90].reset_index(drop=True)
     frame = frame.assign(**{k: v for k, v in changed.items() if k in frame})
     with pytest.raises(ValueError) as caught:
-        fit_table(frame, T2000, **given)
+        fit_layers(frame, T2000, **given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -132,7 +132,7 @@ def test_rows_that_are_no_products_leave_out_models_of_products(table):
     rows = [layer.row() for layer in other_sweep("memory_bound")]
     other = pd.DataFrame(rows).assign(time_s=1e-3)
     mixed = pd.concat([table, other], ignore_index=True).fillna({"dilation": 1})
-    found = fit_table(mixed, T2000, model="roofline", starts=2)
+    found = fit_layers(mixed, T2000, model="roofline", starts=2)
     assert not {"alpha-flops", "flops-only"} & set(found.baselines)
 
 
@@ -141,14 +141,14 @@ def test_rows_that_scatter_between_processes_weigh_less(table):
     rows = wrong.index[:45]
     wrong.loc[rows, "time_s"] *= 3.0
     wrong.loc[rows, "process_cv"] = 2.0
-    told = fit_table(wrong, T2000, model="roofline").layer_costs(from_table(table), T2000)
-    untold = fit_table(wrong.drop(columns="process_cv"), T2000, model="roofline")
+    told = fit_layers(wrong, T2000, model="roofline").layer_costs(from_table(table), T2000)
+    untold = fit_layers(wrong.drop(columns="process_cv"), T2000, model="roofline")
     untold = untold.layer_costs(from_table(table), T2000)
-    right = fit_table(table, T2000, model="roofline").layer_costs(from_table(table), T2000)
+    right = fit_layers(table, T2000, model="roofline").layer_costs(from_table(table), T2000)
     off = [float(np.median(np.abs(np.log(cost / right)))) for cost in (told, untold)]
     assert off[0] < off[1] / 3
 
 
 def test_a_scatter_that_is_no_number_is_refused(table):
     with pytest.raises(ValueError, match="column process_cv: .*'wide'.*; give numbers, or leave"):
-        fit_table(table.assign(process_cv="wide"), T2000, model="roofline")
+        fit_layers(table.assign(process_cv="wide"), T2000, model="roofline")

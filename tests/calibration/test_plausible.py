@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.calibration.plausible import implausible
 from jaxcost.calibration.presets import PRESETS, preset
 from jaxcost.data_sheets import data_sheets, known_device
@@ -66,12 +66,12 @@ def test_no_preset_is_doubted(name):
 def test_milliseconds_taken_for_seconds_are_doubted_by_a_fit(clean):
     t2000 = device("quadro-t2000")
     wrong = clean.assign(time_s=clean["time_s"] * 1000)
-    found = fit_table(wrong, t2000, model="roofline", starts=2)
+    found = fit_layers(wrong, t2000, model="roofline", starts=2)
     assert any("beyond any hardware's" in line for line in found.warnings)
-    right = fit_table(clean, t2000, model="roofline", starts=2)
+    right = fit_layers(clean, t2000, model="roofline", starts=2)
     assert not any("beyond any hardware's" in line for line in right.warnings)
     energy = wrong.rename(columns={"time_s": "energy_j"})
-    found = fit_table(energy, t2000, target="energy_j", model="roofline", starts=2)
+    found = fit_layers(energy, t2000, target="energy_j", model="roofline", starts=2)
     assert not any("beyond any hardware's" in line for line in found.warnings)
     assert {e.unit for e in found.estimates} == {"FLOP/J", "B/J"}
 

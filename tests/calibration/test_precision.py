@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxcost.calibration import Calibration, load_calibration
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.calibration.presets import PRESETS, preset
 from jaxcost.device import device
 from jaxcost.table import ITEM_BYTES
@@ -31,7 +31,7 @@ def unsaid(calibration, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
 def test_a_fit_records_what_it_was_fitted_to(clean, tmp_path, dtype):
-    fitted = fit_table(clean.assign(dtype=dtype), T2000, model="flops-only", starts=2)
+    fitted = fit_layers(clean.assign(dtype=dtype), T2000, model="flops-only", starts=2)
     Calibration(T2000, {"time_s": fitted}).save(tmp_path / "c.json")
     content = json.loads((tmp_path / "c.json").read_text())
     assert content["models"]["time_s"]["dtype"] == dtype
@@ -58,7 +58,7 @@ def test_the_published_presets_are_of_float32(name):
 def test_a_table_of_several_is_not_fitted(clean, column, values, words):
     mixed = clean.assign(**{column: np.resize(values, len(clean))})
     with pytest.raises(ValueError, match=words):
-        fit_table(mixed, T2000, model="flops-only")
+        fit_layers(mixed, T2000, model="flops-only")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int8"])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibration.build import MeasuredLayers, fit_table
+from jaxcost.calibration.build import MeasuredLayers, fit_layers
 from jaxcost.calibration.run_build import fit_runs
 from jaxcost.device import Device, device
 from jaxcost.workload import from_table
@@ -44,7 +44,7 @@ def layers() -> pd.DataFrame:
 
 
 def fitted(frame: pd.DataFrame):
-    return fit_table(frame, T2000, model="roofline", correction=True, starts=2)
+    return fit_layers(frame, T2000, model="roofline", correction=True, starts=2)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_deepbench_has_several_rows_of_one_shape():
     frame = data("gpu/deepbench_train.csv")
     frame = frame[frame["device"] == "NV_V100"]
     frame = frame[frame["dtype"] == "float32"].reset_index(drop=True)
-    found = fit_table(frame, Device("v100"), model="roofline", starts=2)
+    found = fit_layers(frame, Device("v100"), model="roofline", starts=2)
     sizes = frame.drop(columns=["device", "sweep", "time_s", "transpose", "sheet", "padding"])
     errors = found.errors["rows"]
     assert errors.rows == len(frame)

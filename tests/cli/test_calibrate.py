@@ -145,8 +145,8 @@ def test_layers_are_measured_and_fitted_in_the_precision_asked_for(
     jaxcost, tiny, tmp_path, monkeypatch
 ):
     asked = tiny(20)
-    simple = functools.partial(build.fit_table, model="flops-only", starts=2)
-    monkeypatch.setattr(build, "fit_table", simple)
+    simple = functools.partial(build.fit_layers, model="flops-only", starts=2)
+    monkeypatch.setattr(build, "fit_layers", simple)
     out = tmp_path / "c.json"
     files = ("--out", out, "--report", tmp_path / "r.html", "--table", tmp_path / "m.csv")
     outcome = jaxcost("calibrate", *files, "--dtype", "bfloat16")
@@ -281,8 +281,8 @@ def test_this_very_machine(jaxcost, tmp_path, monkeypatch):
     rules = TimingRules(block_s=0.002, rounds=1, most_rounds=1, blocks_per_visit=2)
     plan = Preset("quick", _layers(30), SweepPlan(rules=rules, budget_s=60.0))
     monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-    simple = functools.partial(build.fit_table, model="flops-only")  # compiles sooner
-    monkeypatch.setattr(build, "fit_table", simple)
+    simple = functools.partial(build.fit_layers, model="flops-only")  # compiles sooner
+    monkeypatch.setattr(build, "fit_layers", simple)
     files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")
     outcome = jaxcost("calibrate", *files)
     assert (outcome.status, outcome.err) == (0, "")

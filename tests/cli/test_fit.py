@@ -113,11 +113,11 @@ def test_options_are_handed_on_and_energies_are_in_joules(
 ):
     asked = {}
 
-    def fit_table(layers, device, **settings):
+    def fit_layers(layers, device, **settings):
         asked.update(settings, rows=len(layers), device=device.name)
         return in_units_of("energy_j", load_calibration(fitted[0] / "c.json").models["time_s"])
 
-    monkeypatch.setattr("jaxcost.calibration.tables.fit_layers", fit_table)
+    monkeypatch.setattr("jaxcost.calibration.tables.fit_layers", fit_layers)
     path, out = tmp_path / "t.csv", tmp_path / "c.json"
     frame.rename(columns={"time_s": "energy_j"}).to_csv(path, index=False)
     options = ("--target", "energy_j", "--model", "flops-only", "--no-correction", "--seed", 7)

@@ -82,10 +82,10 @@ def test_each_row_is_predicted_as_in_cross_validation(flops_only, table):
 
 
 def test_a_corrected_model_is_corrected_anew_in_each_fold(table):
-    from jaxcost.calibration.build import fit_table
+    from jaxcost.calibration.build import fit_layers
 
     layers, device = read_layer_table(table, target="time_s"), Device("unknown")
-    fitted = fit_table(layers, device, model="flops-only", correction=True)
+    fitted = fit_layers(layers, device, model="flops-only", correction=True)
     unseen = predict_each_unseen(fitted, layers, device, "time_s", seed=0)
     found = Accuracy.of(np.log(unseen), np.log(layers["time_s"]))
     assert found.mean_absolute == pytest.approx(fitted.errors["rows"].mean_absolute, rel=1e-6)

@@ -13,11 +13,11 @@ def asked(fitted, monkeypatch):
     """What `fit` hands on, instead of fitting."""
     found = {}
 
-    def fit_table(layers, device, **settings):
+    def fit_layers(layers, device, **settings):
         found.update(layers=layers, device=device)
         return load_calibration(fitted[0] / "c.json").models["time_s"]
 
-    monkeypatch.setattr("jaxcost.calibration.tables.fit_layers", fit_table)
+    monkeypatch.setattr("jaxcost.calibration.tables.fit_layers", fit_layers)
     return found
 
 

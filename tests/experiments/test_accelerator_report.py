@@ -11,7 +11,7 @@ import pytest
 
 import jaxcost as jc
 from jaxcost.calibration import load_calibration
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.calibration.run_build import fit_runs
 from jaxcost.datasets.measured import calibration_files
 from jaxcost.device import MIB, Device, MemoryLevel
@@ -101,8 +101,8 @@ def told(findings, tmp_path_factory):
     (folder / "provenance.json").write_text(json.dumps(summary))
     out = folder.parent / "report"
     with pytest.MonkeyPatch.context() as patch:  # one model from few starts: what is tested is here
-        quick = functools.partial(fit_table, model="alpha-roofline", correction=True, starts=3)
-        patch.setattr(findings, "fit_table", quick)
+        quick = functools.partial(fit_layers, model="alpha-roofline", correction=True, starts=3)
+        patch.setattr(findings, "fit_layers", quick)
         patch.setattr(findings, "fit_runs", functools.partial(fit_runs, starts=3))
         findings.report.main([str(folder), "--out", str(out), "--calibrations"])
     return json.loads((out / "report.json").read_text()), folder, out

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibration import load_calibration
-from jaxcost.calibration.build import fit_table
+from jaxcost.calibration.build import fit_layers
 from jaxcost.cli.errors import run
 from jaxcost.device import Device
 from jaxcost.measure import Store, collect
@@ -78,7 +78,7 @@ def test_what_was_measured_is_predicted_in_its_own_unit(
 
 @pytest.mark.parametrize("target", PLANTED)
 def test_the_command_fits_what_python_fits(table, fitted, target):
-    ours = fit_table(
+    ours = fit_layers(
         read_layer_table(table, target=target), Device("unknown"), target=target, model="flops-only"
     )
     found = load_calibration(fitted(target)).models[target]

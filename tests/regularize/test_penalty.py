@@ -215,4 +215,5 @@ def test_a_target_that_no_width_meets_is_refused_before_training():
 
 @pytest.mark.parametrize("cost", [lambda w: jnp.sum(w), lambda w: jnp.sum(w + 100 / w)])
 def test_a_target_that_may_be_met_is_not_refused(cost):
-    CostRegularizer(cost, target=25.0).init(jnp.array([64.0, 32.0]))
+    widths, regularizer = jnp.array([64.0, 32.0]), CostRegularizer(cost, target=25.0)
+    assert float(regularizer(widths, regularizer.init(widths))) == 0  # no penalty before a step
