@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxcost.device import Device
 from jaxcost.fit.optimize import minimize
 from jaxcost.fit.space import Space
-from jaxcost.fit.starts import starting_points, work_of
+from jaxcost.fit.starts import starting_points, typical_point, work_of
 from jaxcost.precision import as_double
 from jaxcost.runs import TrainingRun
 from jaxcost.workload import Workload
@@ -60,12 +60,12 @@ class Problem(eqx.Module):
         """The problem in float64; a workload of rank 1 is one network of one layer a row."""
         if workloads.batch.ndim == 1:
             workloads = jax.tree.map(lambda leaf: leaf[:, None], workloads)
-        believed, precision = space.prior()
         work = work_of(workloads)
+        believed = typical_point(space, work, observed)
         workloads, device = as_double(workloads), as_double(device)
         model = space.model(as_double(space.vector({p.name: 1.0 for p in space.parameters})))
         prepared = jax.jit(jax.vmap(model.prepared, in_axes=(0, None)))(workloads, device)
-        scales = (robust, noise or robust, believed, precision * priors)
+        scales = (robust, noise or robust, believed, space.precision() * priors)
         certainty = _certainty(spread, robust, len(observed))
         rows = (np.log(observed), certainty, work)
         return cls(space, prepared, device, *map(as_double, (*rows, *scales)))

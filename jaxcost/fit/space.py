@@ -50,13 +50,9 @@ class Space:
         """Parameter values at a concrete `z`, in each parameter's unit."""
         return {p.name: float(_constrain(p, z[i], np)) for i, p in enumerate(self.parameters)}
 
-    def prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Centre and precision of the normal prior on `z`; 0 where nothing is believed."""
-        centre, precision = np.zeros(len(self.parameters)), np.zeros(len(self.parameters))
-        for i, p in enumerate(self.parameters):
-            if p.spread is not None and p.start is not None:
-                centre[i], precision[i] = _release(p, p.start), p.spread**-2
-        return centre, precision
+    def precision(self) -> np.ndarray:
+        """Of the normal prior on `z` about a typical value; 0 where nothing is believed."""
+        return np.array([p.spread**-2 if p.spread else 0.0 for p in self.parameters])
 
 
 def _constrain(p: Parameter, z: Any, numpy: Any = jnp) -> Any:

@@ -37,18 +37,24 @@ def starting_points(
 ) -> np.ndarray:
     """Vectors `z` to start from, shape `(number, parameters)`: a typical one, then scattered ones.
 
-    A parameter without a declared start gets one from its unit and the data: a rate (FLOP/s, B/s)
-    about the fastest seen, a cost by itself (s, J) about the smallest seen, a cost per FLOP or
-    byte the median.
-
     Args: work: of the rows, as from `work_of`; observed: what they cost, shape `(rows,)`.
     """
-    natural = _natural_scales(work, observed)
-    typical = space.vector({p.name: _start(p, natural) for p in space.parameters})
+    typical = typical_point(space, work, observed)
     spread = np.array([p.spread or _SCATTER for p in space.parameters])
     noise = np.random.default_rng(seed).standard_normal((number, len(typical)))
     noise[0] = 0
     return typical + spread * noise
+
+
+def typical_point(space: Space, work: dict[str, np.ndarray], observed: np.ndarray) -> np.ndarray:
+    """The vector `z` of typical values, shape `(parameters,)`; arguments as `starting_points`.
+
+    A parameter without a declared start gets one from its unit and the data: a rate (FLOP/s, B/s)
+    about the fastest seen, a cost by itself (s, J) about the smallest seen, a cost per FLOP or
+    byte the median.
+    """
+    natural = _natural_scales(work, observed)
+    return space.vector({p.name: _start(p, natural) for p in space.parameters})
 
 
 def _start(p: Parameter, natural: dict[str, float]) -> float:

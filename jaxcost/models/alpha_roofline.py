@@ -42,8 +42,9 @@ class AlphaRoofline(LayerwiseCost):
 
     smooth_max(a, b) = (a**p + b**p) ** (1/p) with p = 1 + sharpness: differentiable everywhere.
 
-    Args: each a scalar, > 0; units below. Ratios are believed to be near a typical value before
-        the data speak, so that a table without grouped layers, say, leaves no wild values.
+    Args: each a scalar, > 0; units below. Ratios are believed to be near a typical value, and
+        the floor near the fastest layers measured, before the data speak, so that a table without
+        grouped or small layers leaves no wild values.
     Valid for: dense layers and 2-D convolutions in one precision on the device it was fitted on.
     Source: ours, from Asperti, Evangelista, Marzolla (2021), eq. 5; chosen by cross-validation
         within and across sweeps, see experiments/latency_model.py.
@@ -116,7 +117,7 @@ class AlphaRoofline(LayerwiseCost):
         start=20.0,
         spread=1.5,
     )
-    floor: Scalar = parameter(0, _INF, unit="s", doc="time of the smallest layer")
+    floor: Scalar = parameter(0, _INF, unit="s", doc="time of the smallest layer", spread=4.0)
     sharpness: Scalar = parameter(
         0,
         _INF,

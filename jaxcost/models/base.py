@@ -23,7 +23,8 @@ _KEY = "jaxcost"
 class Parameter:
     """What is declared of one fitted parameter: bounds and start in `unit`, `doc` its meaning.
 
-    `spread` is the standard deviation of ln(value / start) believed before any data were seen.
+    `spread` is the standard deviation of ln(value / start) believed before any data were seen;
+    a start of None is found from the data's scale.
     """
 
     name: str
@@ -50,10 +51,11 @@ def parameter(
         lower, upper: bounds in `unit`; may be infinite.
         unit: its unit, keyword-only; '1' where it has none.
         doc: what it means, in one line, keyword-only.
-        start: a typical value in `unit`, where a search may begin, keyword-only.
-        spread: standard deviation of ln(value / start) before any data, for a value that is
-            the same on most devices; keyword-only. None: nothing is believed before the data.
-    Raises: ValueError: bounds in the wrong order, a start outside them, a spread without a start.
+        start: a typical value in `unit`, where a search may begin, keyword-only. None: of the
+            scale of the data, such as the pace of the fastest rows or the cost of the smallest.
+        spread: standard deviation of ln(value / start) before any data, for a value that hardly
+            differs from it; keyword-only. None: nothing is believed before the data.
+    Raises: ValueError: bounds in the wrong order, a start outside them, a spread not above 0.
     Example:
         >>> class Proportional(LayerwiseCost):
         ...     unit = "s"
@@ -67,10 +69,8 @@ def parameter(
         raise ValueError(refused("upper", upper, f"more than lower = {lower:g}"))
     if start is not None and not lower <= start <= upper:
         raise ValueError(refused("start", start, _interval(lower, upper)))
-    if spread is not None and not (start is not None and start > 0 and spread > 0):
-        raise ValueError(
-            refused("spread", spread, "a number above 0, together with a start above 0")
-        )
+    if spread is not None and not (spread > 0 and (start is None or start > 0)):
+        raise ValueError(refused("spread", spread, "a number above 0, with a start above 0 if any"))
     declared = Parameter("", float(lower), float(upper), unit, doc, start, spread)
     return eqx.field(converter=_scalar, metadata={_KEY: declared})
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxcost.device import device
+from jaxcost.fit import fit
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.workload import conv2d, dense, rows
 
@@ -163,10 +164,17 @@ def test_a_row_that_is_no_product_costs_its_own_work_and_has_gradients():
     assert model()(idle, T2000) == pytest.approx(2e-4, rel=1e-5)
 
 
-def test_ratios_are_believed_beforehand_and_scales_are_not():
+def test_ratios_are_believed_beforehand_and_rates_are_not():
     spreads = {f.name: f.metadata["jaxcost"].spread for f in dataclasses.fields(AlphaRoofline)}
-    assert {name for name, spread in spreads.items() if spread is None} == {
-        "rate",
-        "bandwidth",
-        "floor",
-    }
+    assert {name for name, spread in spreads.items() if spread is None} == {"rate", "bandwidth"}
+
+
+def test_without_small_layers_the_floor_is_that_of_the_fastest_measured():
+    random = np.random.default_rng(0)
+    batch, c_in, c_out = random.integers(1000, 9000, (3, 60)).astype(float)
+    layers = dense(batch=batch, c_in=c_in, c_out=c_out)
+    seconds = model(floor=1e-12).layer_costs(layers, T2000) * random.lognormal(0, 0.05, 60)
+    fitted = fit(AlphaRoofline, layers, T2000, seconds)
+    floor = next(e for e in fitted.estimates if e.name == "floor")
+    assert not floor.determined
+    assert seconds.min() / 100 < floor.value < seconds.min()

@@ -106,9 +106,8 @@ def test_traced_values_are_not_looked_at():
 def test_bad_declarations_are_refused():
     with pytest.raises(ValueError, match="upper = 1 is not allowed; give more than lower = 1"):
         parameter(1, 1, unit="s", doc="")
-    for start in (None, 0):
-        with pytest.raises(ValueError, match="spread = 1 is not allowed; give a number above 0"):
-            parameter(0, 1, unit="s", doc="", start=start, spread=1)
+    with pytest.raises(ValueError, match="spread = 1 is not allowed; give a number above 0"):
+        parameter(0, 1, unit="s", doc="", start=0, spread=1)
     with pytest.raises(ValueError, match="spread = 0 is not allowed; give a number above 0"):
         parameter(0, 1, unit="s", doc="", start=0.5, spread=0)
     with pytest.raises(ValueError, match="start = 3 is not allowed; give a number from 0 to 1"):
