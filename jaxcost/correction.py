@@ -11,16 +11,12 @@ from jaxtyping import Array, Float
 
 from jaxcost.fit.folds import Folds
 from jaxcost.fit.repeats import Repeats
+from jaxcost.likelihood import likeliest, matern
 from jaxcost.workload import Workload
 
-LENGTH = 0.5  # a layer informs about others within a factor of two or so in each of its sizes
 _CENTRES = 256  # of the layers measured, at most so many carry the correction
 _CHUNK = 4096  # layers predicted at a time: their kernel matrix stays in the cache
-_EPSILON = 1e-6
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
-_MOST_ROWS = 300  # for choosing amplitude and noise, which are, in scales of the residual, among:
-_AMPLITUDES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-_NOISES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 
 
 def features(layers: Workload) -> Float[Array, "*layers features"]:
@@ -50,7 +46,7 @@ class Correction(eqx.Module):
     Near a measured layer it moves the prediction to what was measured there; far from all, in
     sizes that no sweep has seen, it fades to none and the model stands alone.
 
-        correction(x) = sum over centres of weight * kernel(|x - centre| / length)
+        correction(x) = sum over centres of weight * kernel(|(x - centre) / lengths|)
         kernel(d) = amplitude**2 (1 + sqrt(3) d) exp(-sqrt(3) d)             (Matérn 3/2)
 
     Args:
@@ -59,6 +55,10 @@ class Correction(eqx.Module):
         explained: shape `(centres, centres)`; what the layers measured take off the variance.
         amplitude: of ln(observed / predicted) before any layer nearby is known, > 0; scalar.
         noise: of ln(observed / predicted) at a layer that was measured, > 0; scalar.
+        lengths: how far in each feature a layer informs about others, > 0; shape `(features,)`.
+        least, most: of each feature among the layers measured, shape `(features,)`: lengths that
+            hold between them say nothing of what lies beyond, where the correction fades within a
+            factor e or two, whatever they are.
     Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 4.17, 8.26
         and 8.27 (deterministic training conditional, variance by projection).
     """
@@ -68,6 +68,9 @@ class Correction(eqx.Module):
     explained: Float[Array, "centres centres"]
     amplitude: Float[Array, ""]
     noise: Float[Array, ""]
+    lengths: Float[Array, " features"]
+    least: Float[Array, " features"]
+    most: Float[Array, " features"]
 
     def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
         """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
@@ -82,8 +85,7 @@ class Correction(eqx.Module):
         return self._in_chunks(unexplained, features(layers))
 
     def _kernel(self, x: Array) -> Array:
-        origin = jnp.mean(self.centres, axis=0, keepdims=True)  # keeps the square exact
-        return _matern(x - origin, self.centres - origin, self.amplitude, jnp)
+        return _faded(self, x, jnp)
 
     @staticmethod
     def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
@@ -109,50 +111,46 @@ def cross_validate_correction(
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
         fitted = fit_correction(x[seen], (log_observed - log_model)[seen])
-        centres, weights, explained, amplitude = (
-            np.asarray(leaf, np.float64)
-            for leaf in (fitted.centres, fitted.weights, fitted.explained, fitted.amplitude)
-        )
-        kernel = _matern(x[out], centres, amplitude, np)
-        log_predicted[out] = log_model[out] + kernel @ weights
-        novelty[out] = _novelty(kernel, explained, amplitude, np)
+        own = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), fitted)
+        kernel = _faded(own, x[out], np)
+        log_predicted[out] = log_model[out] + kernel @ own.weights
+        novelty[out] = _novelty(kernel, own.explained, own.amplitude, np)
     return log_predicted, novelty
 
 
-def fit_correction(x: np.ndarray, residual: np.ndarray) -> Correction:
+def fit_correction(
+    x: np.ndarray,
+    residual: np.ndarray,
+    kernel: tuple[float, float, np.ndarray] | None = None,
+    *,
+    lengths: np.ndarray | None = None,
+) -> Correction:
     """The correction that explains `residual` = ln(observed / predicted) at features `x`.
 
-    Amplitude and noise are those of the largest marginal likelihood on a small grid around the
-    residual's own scale; residuals beyond 3.5 times that scale are cut, as faulty timings are.
+    Residuals beyond 3.5 times their own scale are cut, as faulty timings are.
 
-    Args: x: shape `(rows, features)`; residual: shape `(rows,)`; one row or more.
+    Args:
+        x: shape `(rows, features)`, one row or more; residual: shape `(rows,)`.
+        kernel: amplitude, noise and lengths; None: the likeliest, with `lengths` if they are given.
     Returns: a `Correction`, computed in float64, in JAX's default precision.
     """
     scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
     residual = np.clip(residual, -3.5 * scale, 3.5 * scale)
     x = np.asarray(x, np.float64)
-    amplitude, noise = _likeliest(x, residual, scale)
-    centres = x[_spread_out(_matern(x, x, amplitude), 0.1 * noise**2)]
-    between, across = _matern(centres, centres, amplitude), _matern(centres, x, amplitude)
+    amplitude, noise, lengths = kernel or likeliest(x, residual, scale, lengths)
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return matern(a, b, amplitude, lengths)
+
+    centres = x[_spread_out(covariance(x, x), 0.1 * noise**2)]
+    between, across = covariance(centres, centres), covariance(centres, x)
     between += 1e-10 * amplitude**2 * np.eye(len(centres))
     evidence = between + across @ across.T / noise**2
     weights = np.linalg.solve(evidence, across @ residual / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
-    return Correction(*map(jnp.asarray, (centres, weights, explained, amplitude, noise)))
-
-
-def _likeliest(x: np.ndarray, residual: np.ndarray, scale: float) -> tuple[float, float]:
-    """Amplitude and noise; one eigendecomposition serves the whole grid."""
-    some = np.random.default_rng(0).permutation(len(x))[:_MOST_ROWS]
-    variance, basis = np.linalg.eigh(_matern(x[some], x[some], 1.0))
-    energy = (basis.T @ residual[some]) ** 2
-
-    def log_likelihood(pair: tuple[float, float]) -> float:
-        total = pair[0] ** 2 * np.maximum(variance, 0) + pair[1] ** 2
-        return -float((energy / total + np.log(total)).sum()) / 2
-
-    grid = [(scale * a, scale * b) for a in _AMPLITUDES for b in _NOISES]
-    return max(grid, key=log_likelihood)
+    box = x.min(axis=0), x.max(axis=0)
+    parts = (centres, weights, explained, amplitude, noise, lengths, *box)
+    return Correction(*map(jnp.asarray, parts))
 
 
 def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
@@ -170,11 +168,13 @@ def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
     return np.array(chosen)
 
 
-def _matern(a: Any, b: Any, amplitude: Any, numpy: Any = np) -> Any:
-    """The Matérn 3/2 kernel between every row of `a` and of `b`, of variance amplitude²."""
-    square = numpy.sum(a**2, -1)[:, None] + numpy.sum(b**2, -1)[None] - 2 * a @ b.T
-    distance = numpy.sqrt(3 * numpy.maximum(square, 0) + _EPSILON) / LENGTH
-    return amplitude**2 * (1 + distance) * numpy.exp(-distance)
+def _faded(fitted: Correction, x: Any, numpy: Any) -> Any:
+    """The kernel between features `x` and the centres, less beyond the sizes measured."""
+    origin = numpy.mean(fitted.centres, axis=0, keepdims=True)  # keeps the square exact
+    kernel = matern(x - origin, fitted.centres - origin, fitted.amplitude, fitted.lengths, numpy)
+    beyond = numpy.maximum(x - fitted.most[None], fitted.least[None] - x)
+    outside = numpy.sum(numpy.maximum(beyond, 0) ** 4, -1)  # smooth where it begins
+    return kernel * numpy.exp(-outside / 2)[:, None]
 
 
 def _novelty(kernel: Any, explained: Any, amplitude: Any, numpy: Any = np) -> Any:

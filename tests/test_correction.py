@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from jaxcost.correction import (
-    LENGTH,
     Correction,
     cross_validate_correction,
     features,
     fit_correction,
 )
 from jaxcost.fit.folds import Folds, row_folds, sweep_folds
+from jaxcost.likelihood import _unlikely
 from jaxcost.workload import Workload, conv2d, dense, rows
 
 
@@ -48,15 +48,17 @@ def matern(distance):
     return (1 + np.sqrt(3) * distance) * np.exp(-np.sqrt(3) * distance)
 
 
-def exact(x, residual, at, amplitude, noise):
-    """Gaussian-process regression on all rows, Rasmussen and Williams, algorithm 2.1."""
+def exact(x, residual, at, amplitude, noise, lengths):
+    """Gaussian-process regression on all rows, Rasmussen and Williams, algorithm 2.1, fading
+    beyond the sizes of the rows."""
     between, across = (
-        amplitude**2 * matern(np.linalg.norm(a[:, None] - x, axis=-1) / LENGTH) for a in (x, at)
+        amplitude**2 * matern(np.linalg.norm((a[:, None] - x) / lengths, axis=-1)) for a in (x, at)
     )
     noisy = between + noise**2 * np.eye(len(x))
     mean = across @ np.linalg.solve(noisy, residual)
     variance = amplitude**2 - np.sum(across * np.linalg.solve(noisy, across.T).T, axis=1)
-    return mean, variance / amplitude**2
+    fade = np.exp(-((at - np.clip(at, x.min(axis=0), x.max(axis=0))) ** 4).sum(axis=1) / 2)
+    return fade * mean, 1 - fade**2 * (1 - variance / amplitude**2)
 
 
 def between_and_beyond():
@@ -76,7 +78,7 @@ def test_it_is_gaussian_process_regression(x, residual):
     fitted, new = fit_correction(x, residual), between_and_beyond()
     at = np.asarray(features(new))
     amplitude, noise = float(fitted.amplitude), float(fitted.noise)
-    mean, variance = exact(x, residual, at, amplitude, noise)
+    mean, variance = exact(x, residual, at, amplitude, noise, np.asarray(fitted.lengths))
     np.testing.assert_allclose(fitted.log_ratio(new), mean, atol=0.1 * noise)
     np.testing.assert_allclose(fitted.novelty(new), variance, atol=0.02)
 
@@ -115,6 +117,41 @@ def test_another_kind_of_operation_is_another_layer(correction):
     alike = conv2d(in_h=1, in_w=1, c_in=512, c_out=512, k_h=1, k_w=1, batch=64)
     assert abs(correction.log_ratio(alike)[0]) < 0.8 * abs(correction.log_ratio(product)[0])
     assert correction.novelty(alike)[0] > correction.novelty(product)[0] + 0.3
+
+
+def test_a_size_that_does_not_matter_informs_further():
+    """What varies with one size alone is known at values of another that were not measured."""
+    some = np.random.default_rng(0).uniform(0, 4, (120, 7))
+    fitted = fit_correction(some, 0.3 * np.sin(2 * some[:, 0]))
+    lengths = np.asarray(fitted.lengths)
+    assert lengths[0] < 1 < lengths[1:].min()
+    at = np.random.default_rng(1).uniform(0, 4, (200, 7))
+    from_constant = fit_correction(some, 0.3 * np.sin(2 * some[:, 0]), lengths=np.full(7, 0.5))
+    error, of_constant = (
+        np.abs(matern_mean(f, at) - 0.3 * np.sin(2 * at[:, 0])).mean()
+        for f in (fitted, from_constant)
+    )
+    assert error < 0.25 * of_constant
+
+
+def matern_mean(fitted, at):
+    """The correction at features within the sizes measured, by its own formula."""
+    apart = (at[:, None] - np.asarray(fitted.centres)) / np.asarray(fitted.lengths)
+    kernel = float(fitted.amplitude) ** 2 * matern(np.linalg.norm(apart, axis=-1))
+    return kernel @ np.asarray(fitted.weights)
+
+
+def test_the_slope_of_the_likelihood_is_its_difference_quotient():
+    rng = np.random.default_rng(0)
+    squares, residual = rng.uniform(0, 2, (3, 20, 1)), rng.standard_normal(20)
+    squares = (squares - squares.transpose(0, 2, 1)) ** 2
+    z = rng.standard_normal(5) / 3
+    steps = 1e-5 * np.eye(5)
+    difference = [
+        (_unlikely(z + s, squares, residual)[0] - _unlikely(z - s, squares, residual)[0]) / 2e-5
+        for s in steps
+    ]
+    np.testing.assert_allclose(_unlikely(z, squares, residual)[1], difference, rtol=1e-6)
 
 
 def test_novelty_is_a_share(correction, layers):

@@ -11,10 +11,11 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError,
 
 from jaxcost.calibration import UNITS, Calibration
 from jaxcost.calibration.fitted import Fitted
-from jaxcost.correction import fit_correction
+from jaxcost.correction import Correction, fit_correction
 from jaxcost.device_facts import from_facts, to_facts
 from jaxcost.fit import Accuracy, Estimate
 from jaxcost.intervals import Intervals
+from jaxcost.likelihood import LENGTH
 from jaxcost.messages import shown, unknown
 from jaxcost.models.base import parameters_of, settings_of
 from jaxcost.models.registry import ALL, model_class
@@ -106,6 +107,14 @@ class IntervalsRecord(_Record):
     widening: NotNegative
 
 
+class KernelRecord(_Record):
+    """How a correction carries from layer to layer: as in `jaxcost.correction.Correction`."""
+
+    amplitude: Positive
+    noise: Positive
+    lengths: Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7)]
+
+
 class ModelRecord(_Record):
     """One target: the model, its parameters, and how well it predicts."""
 
@@ -122,6 +131,7 @@ class ModelRecord(_Record):
     singular_values: tuple[NotNegative, ...]
     covariance: tuple[tuple[Number, ...], ...]
     correction_columns: tuple[str, ...] | None
+    correction_kernel: KernelRecord | None = None  # earlier files have none
     correction_layers: Annotated[tuple[tuple[Log, ...], ...], Field(min_length=1)] | None
 
     @model_validator(mode="after")
@@ -275,6 +285,7 @@ def _model_record(target: str, fitted: Fitted) -> ModelRecord:
         singular_values=fitted.singular_values.tolist(),
         covariance=fitted.covariance.tolist(),
         correction_columns=None if layers is None else COLUMNS,
+        correction_kernel=_kernel_record(fitted.correction),
         correction_layers=layers,
     )
 
@@ -295,10 +306,28 @@ def _fitted(record: ModelRecord) -> Fitted:
         model_errors=_accuracies(record.model_errors),
         baselines={name: _accuracies(errors) for name, errors in record.baselines.items()},
         warnings=record.warnings,
-        correction=None if layers is None else fit_correction(layers[:, :-1], layers[:, -1]),
+        correction=None if layers is None else _correction(layers, record.correction_kernel),
         layers=layers,
         dtype=record.dtype,
     )
+
+
+def _kernel_record(correction: Correction | None) -> KernelRecord | None:
+    if correction is None:
+        return None
+    return KernelRecord(
+        amplitude=float(correction.amplitude),
+        noise=float(correction.noise),
+        lengths=tuple(correction.lengths.tolist()),
+    )
+
+
+def _correction(layers: np.ndarray, kernel: KernelRecord | None) -> Correction:
+    """Anew from its layers, which takes less room in a file than its matrices do."""
+    x, residual = layers[:, :-1], layers[:, -1]
+    if kernel is None:
+        return fit_correction(x, residual, lengths=np.full(x.shape[1], LENGTH))
+    return fit_correction(x, residual, (kernel.amplitude, kernel.noise, np.array(kernel.lengths)))
 
 
 def _error_records(errors: dict[str, Accuracy]) -> Errors:
