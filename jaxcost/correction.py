@@ -137,6 +137,7 @@ def fit_correction(
     scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
     residual = np.clip(residual, -3.5 * scale, 3.5 * scale)
     x = np.asarray(x, np.float64)
+    lengths_given = lengths is not None
     amplitude, noise, lengths = kernel or likeliest(x, residual, scale, lengths)
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -149,6 +150,8 @@ def fit_correction(
     weights = np.linalg.solve(evidence, across @ residual / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
     box = x.min(axis=0), x.max(axis=0)
+    if lengths_given:  # as earlier versions did, short lengths fade of themselves
+        box = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     parts = (centres, weights, explained, amplitude, noise, lengths, *box)
     return Correction(*map(jnp.asarray, parts))
 

@@ -38,6 +38,8 @@ def likeliest(
         lengths: shape `(features,)`, where they are not to be sought.
     Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 5.8 and 5.9.
     """
+    if lengths is not None:
+        return *_on_a_grid(x, residual, scale, lengths), lengths
     from scipy.optimize import minimize
 
     some = np.random.default_rng(0).permutation(len(x))[:_MOST_ROWS]
@@ -50,13 +52,28 @@ def likeliest(
         off = (z - believed) / spread
         return unlikely + float(off @ off) / 2, slope + off / spread
 
-    start = believed if lengths is None else np.append(believed[:2], np.log(lengths))
     around = [tuple(np.log(scale) + np.log(factors)) for factors in (_AMPLITUDES, _NOISES)]
-    sought = [tuple(np.log(_LENGTHS))] * x.shape[1]
-    bounds = around + (sought if lengths is None else [(at, at) for at in np.log(lengths)])
+    bounds = around + [tuple(np.log(_LENGTHS))] * x.shape[1]
     settings = {"maxiter": _STEPS}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=settings).x
-    return float(np.exp(found[0])), float(np.exp(found[1])), np.exp(found[2:])
+    found = minimize(loss, believed, jac=True, method="L-BFGS-B", bounds=bounds, options=settings).x
+    rounded = np.exp(found).astype(np.float32).astype(np.float64)  # so that a file can hold them
+    return float(rounded[0]), float(rounded[1]), rounded[2:]
+
+
+def _on_a_grid(
+    x: np.ndarray, residual: np.ndarray, scale: float, lengths: np.ndarray
+) -> tuple[float, float]:
+    """Amplitude and noise as calibrations of earlier versions chose them, and were judged with."""
+    some = np.random.default_rng(0).permutation(len(x))[:300]
+    variance, basis = np.linalg.eigh(matern(x[some], x[some], 1.0, lengths))
+    energy = (basis.T @ residual[some]) ** 2
+
+    def log_likelihood(pair: tuple[float, float]) -> float:
+        total = pair[0] ** 2 * np.maximum(variance, 0) + pair[1] ** 2
+        return -float((energy / total + np.log(total)).sum()) / 2
+
+    amplitudes, noises = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8), (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+    return max(((scale * a, scale * b) for a in amplitudes for b in noises), key=log_likelihood)
 
 
 def _unlikely(z: np.ndarray, squares: np.ndarray, residual: np.ndarray) -> tuple[float, np.ndarray]:

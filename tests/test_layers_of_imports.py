@@ -32,7 +32,7 @@ ORDER = [
     {"datasets"},
     {"spills", "data_sheets"},
     {"models", "measure"},
-    {"fit"},
+    {"fit", "likelihood"},
     {"correction", "intervals"},
     {"trends"},
     {"calibration"},

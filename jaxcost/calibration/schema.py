@@ -313,7 +313,7 @@ def _fitted(record: ModelRecord) -> Fitted:
 
 
 def _kernel_record(correction: Correction | None) -> KernelRecord | None:
-    if correction is None:
+    if correction is None or np.isinf(correction.least).any():  # from a file that had none
         return None
     return KernelRecord(
         amplitude=float(correction.amplitude),
