@@ -81,14 +81,18 @@ def _unlikely(z: np.ndarray, squares: np.ndarray, residual: np.ndarray) -> tuple
 
     Args: squares: of the differences in each feature, shape `(features, rows, rows)`.
     """
+    from scipy.linalg.lapack import dpotrf, dpotri  # one factor serves value and slope
+
     variance, noise, shrink = np.exp(2 * z[0]), np.exp(2 * z[1]), np.exp(-2 * z[2:])
     distance = np.sqrt(3 * np.tensordot(shrink, squares, 1) + _EPSILON)
     falling = variance * np.exp(-distance)
     kernel = (1 + distance) * falling
     noisy = kernel + noise * np.eye(len(kernel))
-    inverse = np.linalg.inv(noisy)
+    factor = dpotrf(noisy, lower=1)[0]
+    inverse = dpotri(factor, lower=1)[0]
+    inverse += np.tril(inverse, -1).T
     told = inverse @ residual
     pull = np.outer(told, told) - inverse
     by_length = 1.5 * np.tensordot(squares, pull * falling, 2) * shrink
     slope = np.array([(pull * kernel).sum(), noise * np.trace(pull), *by_length])
-    return float(residual @ told + np.linalg.slogdet(noisy)[1]) / 2, -slope
+    return float(residual @ told) / 2 + float(np.log(np.diag(factor)).sum()), -slope
