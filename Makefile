@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist wo
 # workers that share the cores need no threads of BLAS. What times layers on this machine is
 # tested with the code that users run.
 UNOPTIMISED := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
-	--xla_cpu_use_fusion_emitters=false
+	--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 PYTEST_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS="$$XLA_FLAGS $(UNOPTIMISED)" $(PYTEST)
 # Counting, tables, data and figures: what neither fits nor measures.
 QUICK := jaxcost/trace tests/trace tests/datasets tests/plots $(addprefix tests/test_, \

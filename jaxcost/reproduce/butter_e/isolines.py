@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from jaxcost.device import Device, device
 from jaxcost.models.base import CostModel
-from jaxcost.models.working_set import WorkingSetEnergy
+from jaxcost.models.working_set import Terms, WorkingSetEnergy
 from jaxcost.run_table import runs_from_table
 from jaxcost.runs import TrainingRun
 from jaxcost.shapes import network_of_size
@@ -80,8 +80,8 @@ def panels(
             continue
         sizes = _sizes(part["n_parameters"].to_numpy())
         networks = _networks(sizes, known, str(key[1]), int(key[2]))
-        operations = _values(part[part["panel"] == "flops"], sizes)
-        epochs = {n: v / _operations_of_epoch(networks) for n, v in operations.items()}
+        operations, an_epoch = _values(part[part["panel"] == "flops"], sizes), _operations(networks)
+        epochs = {n: v / an_epoch for n, v in operations.items()}
         for hardware, model in models.items():
             measured = _values(part[part["panel"] == hardware], sizes)
             energy = energies(model, networks, NODES[hardware])
@@ -156,8 +156,12 @@ def _values(part: pd.DataFrame, sizes: np.ndarray) -> dict[int, np.ndarray]:
     return found
 
 
-def _operations_of_epoch(runs: pd.DataFrame) -> np.ndarray:
+def _operations(runs: pd.DataFrame) -> np.ndarray:
     """Operations of an epoch of each run as the authors count them, shape `(rows,)`."""
-    model = WorkingSetEnergy.butter_e("cpu")
-    terms = jax.vmap(model.prepared, in_axes=(0, None))(runs_from_table(runs), device("eagle-cpu"))
+    terms = _prepared(WorkingSetEnergy.butter_e("cpu"), runs_from_table(runs), device("eagle-cpu"))
     return np.asarray(terms.values[:, _OPERATIONS], np.float64)
+
+
+@eqx.filter_jit
+def _prepared(model: WorkingSetEnergy, runs: TrainingRun, device: Device) -> Terms:
+    return jax.vmap(model.prepared, in_axes=(0, None))(runs, device)
