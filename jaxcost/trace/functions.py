@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +61,9 @@ def prepare_function(
     roots = held_models(function)
     root = keras_root([*(model for _, model in roots), *flat])
     inputs = shapes_of(([flat[place] for place in arrays], state))
-    return Prepared(call, inputs, sure, guessed, _like_a_batch(given), held_arrays(function), root)
+    # A layer of Keras among the arguments holds its arrays as one that is closed over does.
+    held = held_arrays(functools.partial(function, *(leaf for leaf in flat if not is_array(leaf))))
+    return Prepared(call, inputs, sure, guessed, _like_a_batch(given), held, root)
 
 
 def _of_values(values: Sequence[Any]) -> Iterator[_Given]:
