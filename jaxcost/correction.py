@@ -77,10 +77,11 @@ class Correction(eqx.Module):
         return self._in_chunks(lambda x: self._kernel(x) @ self.weights, features(layers))
 
     def novelty(self, layers: Workload) -> Float[Array, " layers"]:
-        """How far each layer is from all measured ones: 0 at one of them, 1 far from every one."""
+        """How far each layer is from all measured ones: 0 at one of them, 1 far from every one,
+        and 1 more for every factor e by which a size is beyond those measured."""
 
         def unexplained(x: Array) -> Array:
-            return _novelty(self._kernel(x), self.explained, self.amplitude, jnp)
+            return _novelty(self, x, self._kernel(x), jnp)
 
         return self._in_chunks(unexplained, features(layers))
 
@@ -114,7 +115,7 @@ def cross_validate_correction(
         own = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), fitted)
         kernel = _faded(own, x[out], np)
         log_predicted[out] = log_model[out] + kernel @ own.weights
-        novelty[out] = _novelty(kernel, own.explained, own.amplitude, np)
+        novelty[out] = _novelty(own, x[out], kernel, np)
     return log_predicted, novelty
 
 
@@ -175,11 +176,16 @@ def _faded(fitted: Correction, x: Any, numpy: Any) -> Any:
     """The kernel between features `x` and the centres, less beyond the sizes measured."""
     origin = numpy.mean(fitted.centres, axis=0, keepdims=True)  # keeps the square exact
     kernel = matern(x - origin, fitted.centres - origin, fitted.amplitude, fitted.lengths, numpy)
-    beyond = numpy.maximum(x - fitted.most[None], fitted.least[None] - x)
-    outside = numpy.sum(numpy.maximum(beyond, 0) ** 4, -1)  # smooth where it begins
+    outside = numpy.sum(_beyond(fitted, x, numpy) ** 4, -1)  # smooth where it begins
     return kernel * numpy.exp(-outside / 2)[:, None]
 
 
-def _novelty(kernel: Any, explained: Any, amplitude: Any, numpy: Any = np) -> Any:
-    taken = numpy.sum((kernel @ explained) * kernel, axis=-1)
-    return numpy.clip(1 - taken / amplitude**2, 0, 1)
+def _beyond(fitted: Correction, x: Any, numpy: Any) -> Any:
+    """How far each feature is outside what was measured, in its unit; 0 within."""
+    return numpy.maximum(numpy.maximum(x - fitted.most[None], fitted.least[None] - x), 0)
+
+
+def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
+    taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
+    unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
+    return unexplained + numpy.sum(_beyond(fitted, x, numpy), -1)

@@ -1,31 +1,42 @@
 """Prediction intervals that cover: conformal, wider where no layer like it was measured."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 COVERAGE = 0.9
 _ROUNDING = 1e-9  # of weights such as thirds, which do not add up to exactly 1
-_WIDENINGS = (0.0, *np.geomspace(0.25, 16, 25))
+_WIDENINGS = (0.0, *np.geomspace(0.25, 16, 49))
+_USUAL = 0.75  # of the layers left out singly, so many are no more novel than is usual
+_FEW = 10  # novel layers that were left out say nothing of nine in ten
 
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    """Half the 90 % interval of ln(cost): `half_width * sqrt(1 + widening**2 * novelty)`.
+    """Half the 90 % interval of ln(cost): `half_width * sqrt(1 + widening**2 * unusual)`,
+
+    where `unusual` is by how much a layer's novelty exceeds what is usual, or 0.
 
     Attributes:
         half_width: of a layer like those measured, in ln; > 0.
-        widening: how much wider it is, at most, for a layer unlike any; >= 0.
+        widening: how much wider it is for a layer unlike any of them; >= 0.
+        usual: novelty of a layer that is still like those measured; >= 0.
     """
 
     half_width: float
     widening: float = 0.0
+    usual: float = 0.0
+
+    def reach(self, novelty: np.ndarray) -> np.ndarray:
+        """Half the interval of ln(cost) at each novelty, 0 for what was measured."""
+        return self.half_width * _scale(novelty, self.widening, self.usual)
 
     def around(
         self, log_predicted: np.ndarray, novelty: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends, as costs, shape `(rows,)`; `novelty` from 0 (measured) to 1."""
-        reach = self.half_width * _scale(novelty, self.widening)
+        """Lower and upper ends, as costs, shape `(rows,)`; `novelty` is 0 for what was measured."""
+        reach = self.reach(novelty)
         with np.errstate(over="ignore", under="ignore"):
             lower, upper = np.exp(log_predicted - reach), np.exp(log_predicted + reach)
         held = (lower > 0) & np.isfinite(upper)
@@ -44,24 +55,26 @@ class Intervals:
 
         Args: weights: of the rows, so that a layer measured several times counts once.
         """
-        within = np.abs(error) <= self.half_width * _scale(novelty, self.widening)
+        within = np.abs(error) <= self.reach(novelty)
         return float(np.average(within, weights=weights))
 
 
 def calibrate_intervals(
     rows: tuple[np.ndarray, np.ndarray],
-    sweeps: tuple[np.ndarray, np.ndarray] | None = None,
+    groups: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]] = (),
     *,
     weights: np.ndarray | None = None,
 ) -> Intervals:
     """Intervals from out-of-fold errors, so that 90 % of layers left out are covered.
 
     The quantile is that of layers left out singly, with the finite-sample correction of conformal
-    prediction; the widening is the least that also covers 90 % of those whose sweep was left out.
+    prediction; the widening is the least that also covers 90 % of the novel layers among those
+    left out in groups. Only what is more novel than three in four layers left out singly is
+    widened: what a fit to all rows finds usual is less novel than what a fold finds so.
 
     Args:
-        rows, sweeps: (ln(observed / predicted), novelty), each of shape `(rows,)`, of rows left
-            out singly and by whole sweeps.
+        rows: (ln(observed / predicted), novelty), each of shape `(rows,)`, of rows left out singly.
+        groups: the same of rows left out together, such as in whole sweeps, and their weights.
         weights: of the rows, shape `(rows,)`, keyword-only: those of one layer add up to 1, and
             what is covered is a row of a new layer. None: every row is a layer of its own.
     Source: Vovk, Gammerman, Shafer (2005), Algorithmic learning in a random world; Barber,
@@ -69,20 +82,22 @@ def calibrate_intervals(
         Barber, Willett (2023), Distribution-free inference with hierarchical data, section 3.
     """
     each = np.ones(len(rows[0])) if weights is None else weights
+    usual = float(np.quantile(rows[1], _USUAL, weights=each, method="inverted_cdf"))
     candidates = [
-        Intervals(_half_width(*rows, each, widening), float(widening)) for widening in _WIDENINGS
+        Intervals(_half_width(*rows, each, widening, usual), float(widening), usual)
+        for widening in _WIDENINGS
     ]
-    if sweeps is None:
-        return candidates[0]
-    enough = [c for c in candidates if c.covers(*sweeps, weights) >= COVERAGE]
+    novel = [tuple(part[g[1] > usual] for part in g) for g in groups]
+    known = [g for g in novel if len(g[0]) >= _FEW]
+    enough = [c for c in candidates if all(c.covers(*g) >= COVERAGE for g in known)]
     return enough[0] if enough else candidates[-1]
 
 
 def _half_width(
-    error: np.ndarray, novelty: np.ndarray, weights: np.ndarray, widening: float
+    error: np.ndarray, novelty: np.ndarray, weights: np.ndarray, widening: float, usual: float
 ) -> float:
     """The least score below which lies 90 % of the weight, that of the layer to come included."""
-    score = np.abs(error) / _scale(novelty, widening)
+    score = np.abs(error) / _scale(novelty, widening, usual)
     order = np.argsort(score)
     below = np.cumsum(weights[order])
     enough = below >= COVERAGE * (below[-1] + 1) - _ROUNDING
@@ -90,5 +105,5 @@ def _half_width(
     return float(max(score[order][least], 1e-9))
 
 
-def _scale(novelty: np.ndarray, widening: float) -> np.ndarray:
-    return np.sqrt(1 + widening**2 * np.asarray(novelty))
+def _scale(novelty: np.ndarray, widening: float, usual: float) -> np.ndarray:
+    return np.sqrt(1 + widening**2 * np.maximum(np.asarray(novelty) - usual, 0))

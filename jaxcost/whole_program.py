@@ -70,7 +70,7 @@ def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> C
     repeat = np.asarray(layers.repeat, np.float64)
     each, novelty = _each(fitted, layers, device)
     _check_finite(each, program.operations)
-    reach = fitted.intervals.half_width * np.sqrt(1 + fitted.intervals.widening**2 * novelty)
+    reach = fitted.intervals.reach(novelty)
     total = float((repeat * each).sum())
     half = _half_width(repeat * each, reach, layers, fusion)
     return Costs(

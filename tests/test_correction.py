@@ -57,8 +57,9 @@ def exact(x, residual, at, amplitude, noise, lengths):
     noisy = between + noise**2 * np.eye(len(x))
     mean = across @ np.linalg.solve(noisy, residual)
     variance = amplitude**2 - np.sum(across * np.linalg.solve(noisy, across.T).T, axis=1)
-    fade = np.exp(-((at - np.clip(at, x.min(axis=0), x.max(axis=0))) ** 4).sum(axis=1) / 2)
-    return fade * mean, 1 - fade**2 * (1 - variance / amplitude**2)
+    beyond = np.abs(at - np.clip(at, x.min(axis=0), x.max(axis=0)))
+    fade = np.exp(-(beyond**4).sum(axis=1) / 2)
+    return fade * mean, 1 - fade**2 * (1 - variance / amplitude**2) + beyond.sum(axis=1)
 
 
 def between_and_beyond():
@@ -78,9 +79,9 @@ def test_it_is_gaussian_process_regression(x, residual):
     fitted, new = fit_correction(x, residual), between_and_beyond()
     at = np.asarray(features(new))
     amplitude, noise = float(fitted.amplitude), float(fitted.noise)
-    mean, variance = exact(x, residual, at, amplitude, noise, np.asarray(fitted.lengths))
+    mean, novelty = exact(x, residual, at, amplitude, noise, np.asarray(fitted.lengths))
     np.testing.assert_allclose(fitted.log_ratio(new), mean, atol=0.1 * noise)
-    np.testing.assert_allclose(fitted.novelty(new), variance, atol=0.02)
+    np.testing.assert_allclose(fitted.novelty(new), novelty, atol=0.02)
 
 
 def test_it_interpolates_what_was_measured(correction, layers, residual):
@@ -108,7 +109,8 @@ def test_between_measured_layers_it_follows_the_curve(correction):
 )
 def test_far_from_all_layers_it_fades(correction, far):
     assert correction.log_ratio(far)[0] == pytest.approx(0, abs=2e-3)
-    assert correction.novelty(far)[0] == pytest.approx(1, abs=1e-2)
+    beyond = np.maximum(features(far)[0] - correction.most, 0).sum()
+    assert correction.novelty(far)[0] == pytest.approx(1 + beyond, rel=1e-3)
 
 
 def test_another_kind_of_operation_is_another_layer(correction):
@@ -154,11 +156,16 @@ def test_the_slope_of_the_likelihood_is_its_difference_quotient():
     np.testing.assert_allclose(_unlikely(z, squares, residual)[1], difference, rtol=1e-6)
 
 
-def test_novelty_is_a_share(correction, layers):
+def test_novelty_is_a_share_and_more_only_beyond_the_sizes_measured(correction, layers):
     assert (correction.novelty(layers) < 0.05).all()
-    every = correction.novelty(between_and_beyond())
-    assert ((every >= 0) & (every <= 1)).all()
-    assert every[-1] > 0.99
+    at = between_and_beyond()
+    x, every = np.asarray(features(at)), np.asarray(correction.novelty(at))
+    least, most = np.asarray(correction.least), np.asarray(correction.most)
+    within = ((x >= least) & (x <= most)).all(axis=1)
+    assert within.any()
+    assert not within.all()
+    assert ((every >= 0) & (every <= 1))[within].all()
+    assert (every > 0.99)[~within].any()
 
 
 def test_a_row_that_is_no_product_is_not_corrected(correction):

@@ -10,6 +10,10 @@ def flat(error):
     return np.asarray(error), np.zeros(len(error))
 
 
+def group(error, novelty):
+    return np.asarray(error), np.asarray(novelty), np.ones(len(error))
+
+
 @pytest.mark.parametrize("rows", [9, 10, 19, 20, 59, 99, 100, 439])
 def test_the_half_width_is_the_finite_sample_quantile(rows):
     """The least of the errors that leaves at most a tenth of rows + 1 beyond it, by counting."""
@@ -46,7 +50,7 @@ def test_novel_layers_are_covered_too_once_their_sweeps_say_how_far():
         return 0.03 * np.sqrt(1 + 25 * novelty) * draw.standard_normal(len(novelty)), novelty
 
     rows, sweeps = errors(draw.uniform(0, 0.05, 2000)), errors(draw.uniform(0.2, 1, 2000))
-    narrow, wide = calibrate_intervals(rows), calibrate_intervals(rows, sweeps)
+    narrow, wide = calibrate_intervals(rows), calibrate_intervals(rows, [group(*sweeps)])
     assert narrow.widening == 0
     assert narrow.covers(*errors(np.full(5000, 0.9))) < 0.4
     assert 3 < wide.widening < 8
@@ -56,18 +60,33 @@ def test_novel_layers_are_covered_too_once_their_sweeps_say_how_far():
 
 def test_the_widening_is_the_least_that_covers_the_sweeps():
     rows = flat(np.linspace(-0.1, 0.1, 100))
-    alike = np.linspace(-0.08, 0.08, 50), np.ones(50)
-    assert calibrate_intervals(rows, alike).widening == 0
-    apart = np.linspace(-0.5, 0.5, 50), np.ones(50)
-    found = calibrate_intervals(rows, apart)
+    alike = group(np.linspace(-0.08, 0.08, 50), np.ones(50))
+    assert calibrate_intervals(rows, [alike]).widening == 0
+    apart = group(np.linspace(-0.5, 0.5, 50), np.ones(50))
+    found = calibrate_intervals(rows, [alike, apart])
     assert found.covers(*apart) >= 0.9
-    less = Intervals(found.half_width, found.widening / 1.3)
+    less = Intervals(found.half_width, found.widening / 1.1)
     assert less.covers(*apart) < 0.9
+
+
+def test_what_is_as_novel_as_usual_is_not_widened_nor_asked_to_be():
+    """Rows of a sweep like those left out singly are wrong by more, but no less known."""
+    draw = np.random.default_rng(2)
+    rows = 0.1 * draw.standard_normal(400), draw.uniform(0, 0.2, 400)
+    alike = group(np.ones(50), np.full(50, 0.1))
+    found = calibrate_intervals(rows, [alike])
+    assert found.widening == 0
+    assert found.usual == np.sort(rows[1])[299]
+    apart = group(np.full(50, 0.5), np.full(50, 0.6))
+    found = calibrate_intervals(rows, [apart])
+    reach = found.reach(np.array([0.0, 0.1, found.usual, 0.6]))
+    assert reach[0] == reach[1] == reach[2] == found.half_width
+    assert 0.5 <= reach[3] < 0.6
 
 
 def test_what_cannot_be_covered_has_the_widest_interval():
     rows = flat(np.linspace(-0.1, 0.1, 100))
-    found = calibrate_intervals(rows, (np.full(50, 1e3), np.ones(50)))
+    found = calibrate_intervals(rows, [group(np.full(50, 1e3), np.ones(50))])
     assert found.widening >= 16
     assert np.isfinite(found.around(np.zeros(1), np.ones(1))).all()
 

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 LEAST_LAYERS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
 SPREAD = "process_cv"  # column with the coefficient of variation between processes
 _CONTRADICTS = np.log(2)
+_LARGEST = 0.25  # of the rows: what is beyond the rest without leaving too few of them
+
+
+_LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties and weights of rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,8 +174,17 @@ class MeasuredLayers:
         """A model of `jaxcost.models.registry`, fitted to these rows."""
         return fit(
             model_class(name, MODELS), self.layers, self.device, self.observed,
-            sweeps=self.sweeps, spread=self.spread, starts=starts, seed=seed,
+            sweeps=self.sweeps, largest=self.largest, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip
+
+    @property
+    def largest(self) -> np.ndarray:
+        """The quarter of the rows with the most FLOPs, positions and weights: masks of shape
+        `(masks, rows)`; what is predicted of them without them says how far beyond to trust."""
+        flops = np.asarray(counts.flops(self.layers), np.float64)
+        sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
+        masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
+        return masks[masks.any(axis=1)]
 
     def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
         """ln of the corrected prediction of each left-out row, and its novelty."""
@@ -188,13 +201,32 @@ class MeasuredLayers:
         kinds = {
             kind: self.corrected(folds) if corrected else (folds.predicted(), alone)
             for kind, folds in result.folds.items()
+            if kind != "largest"
         }
         return _Candidate(name, result, kinds)
+
+    def _groups(self, best: _Candidate) -> list[_LeftOut]:
+        """The rows left out in whole sweeps, and the largest: what a correction is far from."""
+        groups = []
+        if "sweeps" in best.corrected:
+            groups.append(self._left_out(*best.corrected["sweeps"], np.ones(len(self.x), bool)))
+        if "largest" in best.result.folds:
+            folds = best.result.folds["largest"]
+            apart = [self._left_out(*self.corrected(f), f.masks[0]) for f in folds]
+            error, novelty, weights = map(np.concatenate, zip(*apart, strict=True))
+            groups.append((error, novelty, weights))
+        return groups
+
+    def _left_out(
+        self, log_predicted: np.ndarray, novelty: np.ndarray, rows: np.ndarray
+    ) -> _LeftOut:
+        error = self.log_observed - log_predicted
+        return error[rows], novelty[rows], self.repeats.weights[rows]
 
     def finish(self, best: _Candidate, results: dict[str, FitResult], corrected: bool) -> Fitted:
         """The best with its correction, intervals and errors, the others beside it."""
         result, observed = best.result, self.log_observed
-        left_out = {k: (observed - p, novelty) for k, (p, novelty) in best.corrected.items()}
+        log_predicted, novelty = best.corrected["rows"]
         model = result.model
         assert isinstance(model, LayerwiseCost)
         alone = np.log(np.asarray(model.layer_costs(self.layers, self.device), np.float64))
@@ -203,7 +235,9 @@ class MeasuredLayers:
             name=best.name,
             model=model,
             intervals=calibrate_intervals(
-                left_out["rows"], left_out.get("sweeps"), weights=self.repeats.weights
+                (observed - log_predicted, novelty),
+                self._groups(best) if corrected else (),
+                weights=self.repeats.weights,
             ),
             estimates=result.estimates,
             covariance=result.covariance,

@@ -105,6 +105,7 @@ class IntervalsRecord(_Record):
 
     half_width: Positive
     widening: NotNegative
+    usual: NotNegative = 0.0
 
 
 class KernelRecord(_Record):

@@ -46,7 +46,7 @@ class FitResult:
             several sweeps, `sweeps` (each predicted from the others).
         losses: the loss reached from every start, shape `(starts,)`.
         warnings: what the data leave open, a line each.
-        folds: by kind (`rows`, `sweeps`), what was left out and what was predicted then.
+        folds: by kind (`rows`, `sweeps`, `largest`), what was left out and what was predicted.
     """
 
     model: CostModel
@@ -66,6 +66,7 @@ def fit(
     observed: ArrayLike,
     *,
     sweeps: Sequence[str] | None = None,
+    largest: np.ndarray | None = None,
     spread: ArrayLike | None = None,
     folds: int = 5,
     starts: int = 16,
@@ -89,6 +90,8 @@ def fit(
             row was measured on another device.
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
         sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
+        largest: rows to leave out besides, such as the largest, as boolean masks of shape
+            `(masks, rows)`, keyword-only; what is predicted of them is in `folds` alone.
         spread: coefficient of variation of each row's own measurement, such as between
             processes, shape `(rows,)`, >= 0; NaN where it is not known. A row that scatters by
             `robust` counts half. keyword-only.
@@ -123,6 +126,8 @@ def fit(
     given = np.log(observed), _checked_spread(spread, rows)
     log_mean, scatter = repeats.combined(*given, robust)
     masks, shared = _masks(repeats, folds, sweeps, seed)
+    if masks and largest is not None and len(largest):
+        masks["largest"] = largest
     with double_precision():
         problem = Problem.of(
             space, *_layers(workloads, device, repeats), np.exp(log_mean),
@@ -131,7 +136,8 @@ def fit(
         best, losses, reached, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
         known = identify(problem, best, reached)
         in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))[repeats.layer]
-    predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
+    kinds = {k: v.predicted() for k, v in left_out.items() if k != "largest"}
+    predictions = {"in_sample": in_sample} | kinds
     return FitResult(
         model=space.build(space.values(best)),
         estimates=known.estimates,

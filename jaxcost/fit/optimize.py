@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 _FIRST_DAMPING, _LEAST_DAMPING = 1e-2, 1e-12  # almost a Gauss-Newton step, and one
 _MOST_DAMPING = 1e16  # no step so short goes down: this is the minimum, to rounding
 _FLAT = 1e-9  # of the largest curvature: a direction in which the loss hardly changes
+_NOTHING = 1e-12  # of a loss: that of rows which the model fits to rounding
 _FURTHEST = 4.0  # that a step moves any parameter, in logarithms a factor of 55
 
 
@@ -100,7 +101,7 @@ def minimize(
     start: Float[Array, " parameters"],
     *,
     max_steps: int = 400,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-7,
 ) -> tuple[Float[Array, " parameters"], Float[Array, ""]]:
     """The local minimum reached from `start`, and its value.
 
@@ -120,7 +121,7 @@ def minimize(
 
     def unfinished(carry: tuple) -> Array:
         _, state, count = carry
-        little = tolerance * (1 + jnp.abs(state.lowest.value))
+        little = tolerance * jnp.abs(state.lowest.value) + _NOTHING
         settled = (state.gain > 0) & (state.gain <= little)
         nowhere = (state.expected <= 1e-3 * little) | (state.damping > _MOST_DAMPING)
         return (count < max_steps) & ((count < 3) | ~(settled | nowhere))

@@ -30,6 +30,16 @@ def test_sweeps_are_left_out_whole():
     np.testing.assert_array_equal(masks, np.array(expected, bool))
 
 
+def test_of_many_sweeps_twenty_groups_are_left_out_each_sweep_whole():
+    labels = [f"sweep {n % 47}" for n in range(300)]
+    masks = sweep_folds(labels)
+    assert masks.shape == (20, 300)
+    assert (masks.sum(axis=0) == 1).all()
+    for name in set(labels):
+        rows = np.array([label == name for label in labels])
+        assert masks[:, rows].all(axis=1).sum() == 1
+
+
 def test_labels_of_any_kind_will_do():
     np.testing.assert_array_equal(sweep_folds(np.array([2, 10, 2])), sweep_folds(["2", "10", "2"]))
 
