@@ -116,8 +116,8 @@ def _axis(i: int, lower: int, upper: int, step: Any) -> np.ndarray:
     if (upper - lower) // step > _MOST:
         allowed = f"closer bounds, or multiples with at most {_MOST:,} widths between them"
         raise ValueError(refused(f"bounds[{i}]", (lower, upper), allowed))
-    axis = np.arange(-(-lower // step), upper // step + 1) * step
-    if not len(axis):
-        allowed = f"bounds with a multiple of {step} between them"
+    first, last = -(-lower // step), upper // step
+    if first > last:
+        allowed = f"bounds with a multiple of {shown(step)} between them"
         raise ValueError(refused(f"bounds[{i}]", (lower, upper), allowed))
-    return axis
+    return np.arange(first, last + 1) * step
