@@ -36,6 +36,7 @@ __all__ = [
     "search_widths",
 ]
 
+_MOST_STARTS = 100_000
 METHODS = ("auto", "gradient", "brute")
 _POLISH = 5000  # evaluations that polishing takes, about, a free width
 _FEW_CALLS = 128  # networks of which all are tried where the objective cannot be traced
@@ -114,6 +115,8 @@ def search_widths(
     """
     lattice = Lattice.of(bounds, multiples)
     starts, steps = count("starts", starts), count("steps", steps)
+    if starts > _MOST_STARTS:  # each is a row of an array, all side by side
+        raise ValueError(refused("starts", starts, f"at most {_MOST_STARTS:,}"))
     evaluations = None if evaluations is None else count("evaluations", evaluations)
     _check(method, learning_rate, seed, tiles)
     _check_device(run, device)

@@ -139,6 +139,7 @@ UNMET = {"latency_s": (latency, 1e-9)}
         (error, [], {}, "something for each width"),
         (error, [(17, 31)] * 2, {"multiples": 32}, "a multiple of 32 between them"),
         (error, [(17, 31)] * 2, {"multiples": 1e300}, "a multiple of 1e+300 between them"),
+        (error, BOX, {"starts": 2**31}, "starts = 2147483648 is not allowed; give at most 100,000"),
         (error, BOX, {"multiples": 0.5}, "multiples = 0.5"),
         (lambda w: w, BOX, {}, "returns shape (2,); give one that returns one number"),
         (lambda w: jnp.log(w[0] - 40), BOX, {}, "the objective is NaN at widths"),
