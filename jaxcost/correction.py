@@ -74,25 +74,29 @@ class Correction(eqx.Module):
 
     def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
         """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
-        return self._in_chunks(lambda x: self._kernel(x) @ self.weights, features(layers))
+        return _log_ratio(self, layers)
 
     def novelty(self, layers: Workload) -> Float[Array, " layers"]:
         """How far each layer is from all measured ones: 0 at one of them, 1 far from every one,
-        and 1 more for every factor e by which a size is beyond those measured."""
+        and 1 more for every factor e by which a size is beyond those measured; of what is no
+        product, 1."""
+        return _novelty_of(self, layers)
 
-        def unexplained(x: Array) -> Array:
-            return _novelty(self, x, self._kernel(x), jnp)
 
-        return self._in_chunks(unexplained, features(layers))
+@eqx.filter_jit
+def _log_ratio(fitted: Correction, layers: Workload) -> Array:
+    return _in_chunks(lambda x: _faded(fitted, x, jnp) @ fitted.weights, features(layers))
 
-    def _kernel(self, x: Array) -> Array:
-        return _faded(self, x, jnp)
 
-    @staticmethod
-    def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
-        if x.shape[0] <= _CHUNK:
-            return function(x)
-        return jax.lax.map(jax.checkpoint(lambda row: function(row[None])[0]), x, batch_size=_CHUNK)
+@eqx.filter_jit
+def _novelty_of(fitted: Correction, layers: Workload) -> Array:
+    return _in_chunks(lambda x: _novelty(fitted, x, _faded(fitted, x, jnp), jnp), features(layers))
+
+
+def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
+    if x.shape[0] <= _CHUNK:
+        return function(x)
+    return jax.lax.map(jax.checkpoint(lambda row: function(row[None])[0]), x, batch_size=_CHUNK)
 
 
 def cross_validate_correction(
@@ -188,4 +192,6 @@ def _beyond(fitted: Correction, x: Any, numpy: Any) -> Any:
 def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
     taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
     unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
-    return unexplained + numpy.sum(_beyond(fitted, x, numpy), -1)
+    beyond = numpy.sum(_beyond(fitted, x, numpy), -1)
+    is_product = x[:, 1] > np.log(2 * _LEAST)  # what is none has no size to be beyond
+    return unexplained + numpy.where(is_product, beyond, 0)

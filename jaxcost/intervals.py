@@ -14,9 +14,9 @@ _FEW = 10  # novel layers that were left out say nothing of nine in ten
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    """Half the 90 % interval of ln(cost): `half_width * sqrt(1 + widening**2 * unusual)`,
+    """Half the 90 % interval of ln(cost), wider for what is more novel than usual.
 
-    where `unusual` is by how much a layer's novelty exceeds what is usual, or 0.
+        reach = half_width * sqrt(1 + widening**2 * max(novelty - usual, 0))
 
     Attributes:
         half_width: of a layer like those measured, in ln; > 0.

@@ -171,6 +171,7 @@ def test_novelty_is_a_share_and_more_only_beyond_the_sizes_measured(correction, 
 def test_a_row_that_is_no_product_is_not_corrected(correction):
     softmax = rows(c_in=0, c_out=0, other_flops=1e6)
     assert correction.log_ratio(softmax)[0] == pytest.approx(0, abs=1e-6)
+    assert correction.novelty(softmax)[0] == pytest.approx(1)  # though 0 channels are below all
     gradient = jax.grad(lambda w: correction.log_ratio(w)[0])(softmax)
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 

@@ -31,7 +31,6 @@ SPREAD = "process_cv"  # column with the coefficient of variation between proces
 _CONTRADICTS = np.log(2)
 _LARGEST = 0.25  # of the rows: what is beyond the rest without leaving too few of them
 
-
 _LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties and weights of rows
 
 
@@ -201,7 +200,6 @@ class MeasuredLayers:
         kinds = {
             kind: self.corrected(folds) if corrected else (folds.predicted(), alone)
             for kind, folds in result.folds.items()
-            if kind != "largest"
         }
         return _Candidate(name, result, kinds)
 
@@ -210,9 +208,8 @@ class MeasuredLayers:
         groups = []
         if "sweeps" in best.corrected:
             groups.append(self._left_out(*best.corrected["sweeps"], np.ones(len(self.x), bool)))
-        if "largest" in best.result.folds:
-            folds = best.result.folds["largest"]
-            apart = [self._left_out(*self.corrected(f), f.masks[0]) for f in folds]
+        if best.result.largest is not None:
+            apart = [self._left_out(*self.corrected(f), f.masks[0]) for f in best.result.largest]
             error, novelty, weights = map(np.concatenate, zip(*apart, strict=True))
             groups.append((error, novelty, weights))
         return groups

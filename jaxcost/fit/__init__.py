@@ -46,7 +46,8 @@ class FitResult:
             several sweeps, `sweeps` (each predicted from the others).
         losses: the loss reached from every start, shape `(starts,)`.
         warnings: what the data leave open, a line each.
-        folds: by kind (`rows`, `sweeps`, `largest`), what was left out and what was predicted.
+        folds: by kind (`rows`, `sweeps`), what was left out and what was predicted then.
+        largest: the same of the rows that were to be left out besides; None: none were.
     """
 
     model: CostModel
@@ -57,6 +58,7 @@ class FitResult:
     losses: np.ndarray
     warnings: tuple[str, ...]
     folds: dict[str, Folds]
+    largest: Folds | None = None
 
 
 def fit(
@@ -91,7 +93,7 @@ def fit(
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
         sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
         largest: rows to leave out besides, such as the largest, as boolean masks of shape
-            `(masks, rows)`, keyword-only; what is predicted of them is in `folds` alone.
+            `(masks, rows)`, keyword-only.
         spread: coefficient of variation of each row's own measurement, such as between
             processes, shape `(rows,)`, >= 0; NaN where it is not known. A row that scatters by
             `robust` counts half. keyword-only.
@@ -136,8 +138,8 @@ def fit(
         best, losses, reached, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
         known = identify(problem, best, reached)
         in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))[repeats.layer]
-    kinds = {k: v.predicted() for k, v in left_out.items() if k != "largest"}
-    predictions = {"in_sample": in_sample} | kinds
+    apart = left_out.pop("largest", None)
+    predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
         model=space.build(space.values(best)),
         estimates=known.estimates,
@@ -147,6 +149,7 @@ def fit(
         losses=losses,
         warnings=(*known.warnings, *shared),
         folds=left_out,
+        largest=apart,
     )
 
 

@@ -15,8 +15,8 @@ class Folds:
     """What models saw that were fitted without some of the rows, nor any other row of their layers.
 
     Attributes:
-        masks: shape `(folds, rows)`, True where a row was left out to be predicted; of rows and
-            of sweeps, each row is in one fold.
+        masks: shape `(folds, rows)`, True where a row was left out to be predicted; each row in
+            one fold, but of the largest, which may be in several or none.
         log_predicted: ln of each fold's predictions for all rows, shape `(folds, rows)`.
     """
 

@@ -36,7 +36,7 @@ __all__ = [
     "search_widths",
 ]
 
-_MOST_STARTS = 100_000
+_MOST_STARTS = 100_000  # each is a row of an array, all side by side
 METHODS = ("auto", "gradient", "brute")
 _POLISH = 5000  # evaluations that polishing takes, about, a free width
 _FEW_CALLS = 128  # networks of which all are tried where the objective cannot be traced
@@ -115,10 +115,8 @@ def search_widths(
     """
     lattice = Lattice.of(bounds, multiples)
     starts, steps = count("starts", starts), count("steps", steps)
-    if starts > _MOST_STARTS:  # each is a row of an array, all side by side
-        raise ValueError(refused("starts", starts, f"at most {_MOST_STARTS:,}"))
     evaluations = None if evaluations is None else count("evaluations", evaluations)
-    _check(method, learning_rate, seed, tiles)
+    _check(method, starts, learning_rate, seed, tiles)
     _check_device(run, device)
     called = untraced(objective, len(lattice.axes), "the objective")
     problem = Problem.of(nothing if called else objective, budgets or {})
@@ -212,9 +210,11 @@ def _result(
     )
 
 
-def _check(method: str, learning_rate: float, seed: int, tiles: Any) -> None:
+def _check(method: str, starts: int, learning_rate: float, seed: int, tiles: Any) -> None:
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
+    if starts > _MOST_STARTS:
+        raise ValueError(refused("starts", starts, f"at most {_MOST_STARTS:,}"))
     count("seed", seed, least=0)
     for tile in some("tiles", tiles):
         count("tiles", tile)

@@ -13,6 +13,7 @@ import pytest
 
 from jaxcost.trace import count
 
+pytestmark = pytest.mark.usefixtures("frameworks_as_they_are")
 KEY = jax.random.key(0)
 X = jnp.ones((4, 6))
 MACS, PARAMETERS = 4 * (2 * 6 * 6 + 6 * 3), 2 * (6 * 6 + 6) + 6 * 3 + 3
@@ -126,30 +127,11 @@ def of_keras():
     return model, lambda model, x: model(x), model
 
 
-WRAPPERS = {
-    "as it is": lambda f: f,
-    "closed over": lambda f: lambda x: f(x),
-    "jit": lambda f: jax.jit(lambda x: f(x)),
-    "filter_jit": lambda f: eqx.filter_jit(lambda x: f(x)),
-    "vmap": lambda f: jax.vmap(lambda x: f(x[None])[0]),
-    "checkpoint": lambda f: jax.checkpoint(lambda x: f(x)),
-    "partial": lambda f: functools.partial(lambda f, x: f(x), f),
-    "jit of checkpoint": lambda f: jax.jit(jax.checkpoint(lambda x: f(x))),
-}
-
-
 @pytest.fixture(scope="module", params=[of_equinox, of_nnx, of_linen, of_haiku, of_keras])
 def network(request):
     with jax.numpy_rank_promotion("allow"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_BACKEND", "jax")
         yield request.param()
-
-
-@pytest.fixture(autouse=True)
-def _as_frameworks_broadcast(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with jax.numpy_rank_promotion("allow"):
-        yield
 
 
 def names(found):
@@ -159,14 +141,16 @@ def names(found):
 
 
 @pytest.mark.parametrize("backward", [False, True])
-def test_names_flops_and_parameters_are_the_same_however_a_model_is_called(network, backward):
+def test_names_flops_and_parameters_are_the_same_however_a_model_is_called(
+    network, wrappers, backward
+):
     function, of_model, model = network
     plain = count(of_model, model, X, backward=backward)
     blocks = {"layers_0", "layers_1"}
     assert names(plain) - {"layers_0_fc", "layers_1_fc"} == blocks | {"out"} | (
         {""} if backward else set()
     )
-    for how, wrapper in WRAPPERS.items():
+    for how, wrapper in wrappers.items():
         found = count(wrapper(function), X, backward=backward)
         assert names(found) == names(plain), how
         assert found.parameters == plain.parameters == PARAMETERS, how
