@@ -220,6 +220,10 @@ def _check(name: str, given: Any, array: Array, allowed: Callable[[Any], Any], w
         return
     if not array.size:
         raise ValueError(refused(name, given, words))
+    exact, least = np.atleast_1d(np.asarray(given, np.float64)), jnp.finfo(array.dtype).tiny
+    if (bad := (exact != 0) & (np.abs(exact) < least)).any():
+        words += f", not nearer to 0 than the {least:.2g} of {array.dtype}"
+        raise ValueError(refused(name, float(exact[bad][0]), words))
     with np.errstate(over="ignore"):
         values = np.atleast_1d(np.asarray(given, array.dtype))
     if (bad := ~(np.isfinite(values) & allowed(values))).any():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from jaxcost import sizes
 from jaxcost.sizes import output_size
 
 
@@ -57,3 +58,10 @@ def test_gradient_is_that_of_central_differences(x64, size, stride):
 def test_gradient_over_a_period_adds_up_to_one():
     slopes = jax.vmap(jax.grad(lambda x: output_size(x, kernel=1, stride=4)))(jnp.arange(8.0, 12.0))
     assert slopes.sum() == 1.0
+
+
+@pytest.mark.parametrize("check", [sizes.positive, sizes.not_negative])
+@pytest.mark.parametrize("value", [1e-300, [1.0, 1e-45]])
+def test_a_number_that_float32_would_make_nothing_is_refused(check, value):
+    with pytest.raises(ValueError, match=r"repeat = 1e-\d+ .*not nearer to 0 than"):
+        check("repeat", value)

@@ -52,11 +52,11 @@ def fault(tried: Input) -> str | None:
 
 
 def is_count(cell: str) -> bool:
-    """Whether a reader takes a cell of a table for a whole number of at least 1."""
-    if not re.fullmatch(r"[\d.eE+]+", cell.strip(" "), re.ASCII):
+    """Whether a reader takes a cell for a whole number of at least 1, blanks and tabs around it."""
+    if not re.fullmatch(r"[\d.eE+]+", cell.strip(" \t"), re.ASCII):
         return False
     try:
-        number = Decimal(cell.strip(" "))
+        number = Decimal(cell.strip(" \t"))
     except InvalidOperation:
         return False
     return number.is_finite() and number >= 1 and number == number.to_integral_value()
