@@ -11,10 +11,8 @@ UNOPTIMISED := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_p
 	--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 PYTEST_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS="$$XLA_FLAGS $(UNOPTIMISED)" $(PYTEST)
 # Counting, tables, data and figures: what neither fits nor measures.
-QUICK := jaxcost/trace tests/trace tests/datasets tests/plots $(addprefix tests/test_, \
-	columns.py counts.py data_sheets.py detect.py device.py dialects.py files.py init.py \
-	intervals.py item_sizes.py layers_of_imports.py plots.py run_table.py runs.py shapes.py \
-	sizes.py steps.py table.py traced_sizes.py trends.py workload.py)
+QUICK := jaxcost/trace $(addprefix tests/, _support workload device figures trace papers/test_*data.py \
+	calibrate/test_intervals.py calibrate/test_trends.py test_imports.py test_public_names.py)
 
 .PHONY: help calibrate test quick lint format clean
 

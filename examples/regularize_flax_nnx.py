@@ -13,7 +13,7 @@ import optax
 from flax import nnx
 
 import jaxcost as jc
-from jaxcost.regularize import gates, keep_within, open_gates, soft_width
+from jaxcost.optimize.penalty import gates, keep_within, open_gates, soft_width
 
 
 class Network(nnx.Module):

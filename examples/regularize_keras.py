@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 import jaxcost as jc
-from jaxcost.regularize import gates, keep_within, open_gates, soft_width
+from jaxcost.optimize.penalty import gates, keep_within, open_gates, soft_width
 
 
 class Gates(keras.layers.Layer):

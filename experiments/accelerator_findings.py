@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibration.build import LEAST_LAYERS, fit_layers
-from jaxcost.calibration.fitted import Fitted
-from jaxcost.calibration.run_build import fit_runs
-from jaxcost.cli.held_out import draw
+from jaxcost.app.cli.held_out import draw
+from jaxcost.calibrate.build import LEAST_LAYERS, fit_layers
+from jaxcost.calibrate.fit import Accuracy
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device
-from jaxcost.fit import Accuracy
 from jaxcost.measure.layers import layers_from_rows
 from jaxcost.measure.networks import network
-from jaxcost.memory_bound import PRODUCTS
 from jaxcost.models.alpha_flops import AlphaFlops
-from jaxcost.run_table import RUN_TARGET, runs_from_table
-from jaxcost.spills import Spill, spills
-from jaxcost.working_sets import MOST_LEVELS
+from jaxcost.models.residency import MOST_LEVELS
+from jaxcost.models.spills import Spill, spills
+from jaxcost.workload.memory_bound import PRODUCTS
+from jaxcost.workload.run_table import RUN_TARGET, runs_from_table
 
 SIZES = ("op", "batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "padding",
          "groups", "dilation", "dtype")  # fmt: skip
@@ -202,10 +202,10 @@ def rises(runs: pd.DataFrame, device: Device, column: str = RUN_TARGET) -> list[
 def minima(runs: pd.DataFrame, device: Device, isolines: pd.DataFrame) -> list[dict[str, Any]]:
     """Sizes of least energy to a loss: measured joules an epoch times the authors' epochs to it.
 
-    Args: isolines: as from `jaxcost.datasets.butter_e.butter_e_isolines`.
+    Args: isolines: as from `jaxcost.papers.butter_e.data.butter_e_isolines`.
     """
     from jaxcost.models.working_set import WorkingSetEnergy
-    from jaxcost.reproduce.butter_e.isolines import energies, panels
+    from jaxcost.papers.butter_e.isolines import energies, panels
 
     model = WorkingSetEnergy.butter_e("gpu")
     measured = runs[runs[RUN_TARGET] > 0]

@@ -14,7 +14,7 @@ from typing import Any
 import accelerator_agenda as agenda
 from accelerator_agenda import Stage
 
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 from jaxcost.measure import (
     Store,
     StoreError,
@@ -25,11 +25,11 @@ from jaxcost.measure import (
     WorkerHungError,
     measure_into,
 )
-from jaxcost.measure.export import export_table
 from jaxcost.measure.lease import Lease
 from jaxcost.measure.ledger import Ledger
-from jaxcost.measure.supervisor import Worker
-from jaxcost.run_table import RUN_TARGET
+from jaxcost.measure.process.supervisor import Worker
+from jaxcost.measure.store.export import export_table
+from jaxcost.workload.run_table import RUN_TARGET
 
 DONE, FAILED = 0, 1
 RESERVE_S = 20.0  # of the time, to write what was found
@@ -198,10 +198,10 @@ def measure_part(name: str, out: Path, seconds: float, rehearse: bool) -> None:
     """Networks or training runs, one row after another, until all are there or the time is up."""
     import jax
 
+    from jaxcost.measure.clock.gates import meter_for, processors
+    from jaxcost.measure.clock.memory import free_memory_bytes
+    from jaxcost.measure.clock.timing import Stopwatch
     from jaxcost.measure.energy import reader_for
-    from jaxcost.measure.gates import meter_for, processors
-    from jaxcost.measure.memory import free_memory_bytes
-    from jaxcost.measure.timing import Stopwatch
 
     end = time.monotonic() + seconds
     device = jax.devices()[0]
@@ -232,7 +232,7 @@ def _of_an_epoch(found: dict[str, Any]) -> dict[str, Any]:
 def identity(device: Any) -> dict[str, Any]:
     """The device, the versions and the commit that a row comes from."""
     from jaxcost.device import detect_device
-    from jaxcost.measure.identity import fingerprint, process_facts, utc_now
+    from jaxcost.measure.process.identity import fingerprint, process_facts, utc_now
 
     found = fingerprint(device)
     names = ("driver", "jax", "jaxlib", "xla_flags")
@@ -242,7 +242,7 @@ def identity(device: Any) -> dict[str, Any]:
 
 def measured(prepare: Any, watch: Any, reader: Any, most: float, device: Any) -> dict[str, Any]:
     """What was measured of one network or run, with the device's state at the end."""
-    from jaxcost.measure.power import device_state
+    from jaxcost.measure.energy.power import device_state
     from jaxcost.measure.whole import measure_whole
 
     row = measure_whole(prepare, RULES, watch, energy=reader, most_bytes=most)

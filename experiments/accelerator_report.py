@@ -18,15 +18,15 @@ import accelerator_findings as findings
 import numpy as np
 import pandas as pd
 
-from jaxcost import plots
-from jaxcost.calibration import Calibration
-from jaxcost.calibration.fitted import Fitted
+from jaxcost import figures
+from jaxcost._support.files import write_text
+from jaxcost._support.provenance import provenance
+from jaxcost.calibrate import Calibration
+from jaxcost.calibrate.fit import Accuracy
+from jaxcost.calibrate.fitted import Fitted
 from jaxcost.device import Device
-from jaxcost.device_facts import from_facts
-from jaxcost.files import write_text
-from jaxcost.fit import Accuracy
-from jaxcost.provenance import provenance
-from jaxcost.run_table import RUN_TARGET
+from jaxcost.device.facts import from_facts
+from jaxcost.workload.run_table import RUN_TARGET
 
 TYPES = ("float32", "bfloat16")
 _INTERVAL_NOTE = "float32 products run as XLA's default has them: on recent NVIDIA GPUs, TF32"
@@ -55,7 +55,7 @@ class Report:
 
     def save(self, figure: Any, name: str) -> None:
         """A figure to the folder of the report."""
-        plots.save(figure, self.out / f"{name}.png")
+        figures.save(figure, self.out / f"{name}.png")
 
 
 def main(given: list[str] | None = None) -> None:
@@ -92,7 +92,7 @@ def of_type(report: Report, rows: pd.DataFrame, dtype: str) -> None:
         errors = {kind: _accuracy(a) for kind, a in fit.fitted.errors.items()}
         own[target] = {"model": fit.fitted.name, "errors": errors, "coverage": fit.coverage}
         name, unit = ("time", "s") if target == "time_s" else ("energy", "J")
-        figure = plots.predicted_against_measured(
+        figure = figures.predicted_against_measured(
             fit.held_out[target], fit.held_out["predicted"], groups=list(fit.held_out["op"]),
             title=f"{report.device.name}, {dtype}: layers never seen", quantity=name, unit=unit,
         )  # fmt: skip
@@ -121,7 +121,7 @@ def networks(report: Report) -> None:
         ["network", "batch", "dtype", "time_s", "of_products_s", "of_all_s"]
     ].to_dict("records")
     labels = [f"{row['network']}, {row['dtype']}" for row in told.to_dict("records")]
-    figure = plots.predicted_against_measured(
+    figure = figures.predicted_against_measured(
         told["time_s"], told["of_products_s"], groups=[label.split(",")[0] for label in labels],
         title=f"{report.device.name}: whole networks never seen",
     )  # fmt: skip
@@ -138,10 +138,10 @@ def energies(report: Report, layers: pd.DataFrame) -> None:
     moved = units[units["kind"] == "byte"]
     if len(moved):
         groups = [
-            plots.Points(str(dtype), part["bytes"] / 1e6, part["each_j"] * 1e12)
+            figures.Points(str(dtype), part["bytes"] / 1e6, part["each_j"] * 1e12)
             for dtype, part in moved.groupby("dtype")
         ]
-        figure = plots.scatter(
+        figure = figures.scatter(
             groups, x="bytes moved by one operation (MB)", y="energy above idle (pJ/B)",
             title=f"{report.device.name}: energy of moving a byte", log_x=True, log_y=True,
         )  # fmt: skip
@@ -169,7 +169,7 @@ def training(report: Report, butter_e: Path | None) -> None:
         "model": report.training.name, "errors": errors, "parameters": parameters,
     }  # fmt: skip
     if butter_e is not None:
-        from jaxcost.datasets.butter_e import butter_e_isolines
+        from jaxcost.papers.butter_e.data import butter_e_isolines
 
         lines = findings.minima(runs, report.device, butter_e_isolines(butter_e))
         report.found["training"]["minima"] = lines
@@ -230,15 +230,15 @@ def _roofline_figure(
     report: Report, rated: pd.DataFrame, found: dict[str, float], dtype: str
 ) -> Any:
     groups = [
-        plots.Points(str(op), part["intensity"], part["flops_per_s"] / 1e12)
+        figures.Points(str(op), part["intensity"], part["flops_per_s"] / 1e12)
         for op, part in rated[rated["flops"] > 0].groupby("op")
     ]
     curves = []
     if np.isfinite(found["flops_per_byte"]):
         x = np.geomspace(rated["intensity"][rated["flops"] > 0].min(), rated["intensity"].max(), 60)
         y = np.minimum(x * found["bytes_per_s"], found["flops_per_s"]) / 1e12
-        curves.append(plots.Curve(f"roof, bends at {found['flops_per_byte']:.0f} FLOP/B", x, y))
-    return plots.scatter(
+        curves.append(figures.Curve(f"roof, bends at {found['flops_per_byte']:.0f} FLOP/B", x, y))
+    return figures.scatter(
         groups, curves, x="arithmetic intensity (FLOP/B)", y="rate (TFLOP/s)",
         title=f"{report.device.name}, {dtype}", log_x=True, log_y=True,
     )  # fmt: skip
@@ -248,23 +248,23 @@ def _training_figure(report: Report, runs: pd.DataFrame, column: str) -> Any:
     unit = "J" if column == RUN_TARGET else "s"
     rows = runs[runs[column] > 0].sort_values("n_parameters")
     groups = [
-        plots.Points(str(n), p["n_parameters"], p[column]) for n, p in rows.groupby("dataset")
+        figures.Points(str(n), p["n_parameters"], p[column]) for n, p in rows.groupby("dataset")
     ]
     curves = []
     if not isinstance(report.training, str):
         for place, (name, part) in enumerate(rows.groupby("dataset")):
             y = findings.predict_runs(report.training, part, report.device)
             curves.append(
-                plots.Curve(f"{name}, model", part["n_parameters"], y, "--", colour=place)
+                figures.Curve(f"{name}, model", part["n_parameters"], y, "--", colour=place)
             )
     top = rows[column].max()
     for place, rise in enumerate(report.found["training"]["rises"]):
         if np.isfinite(rise["l2"]):
             label = f"{rise['dataset']}: b leaves the last cache"
             ends = [rows[column].min(), top]
-            curves.append(plots.Curve(label, [rise["l2"]] * 2, ends, ":", colour=place))
+            curves.append(figures.Curve(label, [rise["l2"]] * 2, ends, ":", colour=place))
     quantity = "energy" if unit == "J" else "time"
-    return plots.scatter(
+    return figures.scatter(
         groups, curves, x="parameters", y=f"{quantity} of an epoch ({unit})",
         title=f"{report.device.name}: training perceptrons", log_x=True, log_y=True,
     )  # fmt: skip

@@ -11,7 +11,7 @@ the seeds anew, the same for both ways, with every mean, and take 5 and 95 % of 
 import numpy as np
 import pandas as pd
 
-from jaxcost import plots
+from jaxcost import figures
 
 DRAWS = 2000
 _LEVELS = (0.05, 0.95)
@@ -119,14 +119,14 @@ def _met(ours: pd.DataFrame) -> list[str]:
     return lines
 
 
-@plots.styled
+@figures.styled
 def figure(frame: pd.DataFrame) -> object:
     """Accuracy over measured time, a point a network, and the means with standard errors."""
-    figure, ax = plots.axes("time of a batch of 128 (ms)", "accuracy on the test set (%)")
+    figure, ax = figures.axes("time of a batch of 128 (ms)", "accuracy on the test set (%)")
     words = {"latency": "trained for latency", "flops": "trained for FLOPs", "full": "full"}
     for i, (way, label) in enumerate(words.items()):
         some = frame[frame["way"] == way]
-        style = {"color": plots.PALETTE[i], "marker": plots.MARKERS[i]}
+        style = {"color": figures.PALETTE[i], "marker": figures.MARKERS[i]}
         ax.plot(1e3 * some["time_s"], 100 * some["accuracy"], alpha=0.3, markersize=4,
                 linestyle="none", **style)  # fmt: skip
         means = some.groupby("share")[["time_s", "accuracy"]].agg(["mean", "sem"])
@@ -136,6 +136,6 @@ def figure(frame: pd.DataFrame) -> object:
             capsize=2, markersize=7, linewidth=1, label=f"{label}: mean, standard error", **style,
         )  # fmt: skip
     ax.set_xscale("log")
-    plots.plain_ticks(ax.xaxis)
+    figures.plain_ticks(ax.xaxis)
     ax.legend(loc="lower right")
     return figure

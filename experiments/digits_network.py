@@ -9,8 +9,8 @@ import optax
 from digits_data import SIDE, data
 
 import jaxcost as jc
-from jaxcost import counts
-from jaxcost.regularize import gate_optimizer, gates, open_gates, soft_width
+from jaxcost.optimize.penalty import gate_optimizer, gates, open_gates, soft_width
+from jaxcost.workload import counts
 
 STEM, FULL, CLASSES, BATCH = 16, (32, 32, 512), 10, 128
 STEPS, MORE, TRAIN_BATCH = 600, 300, 48

@@ -23,11 +23,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 from jaxcost.measure import LayerSpec
-from jaxcost.measure.hlo import work_in_loop
-from jaxcost.measure.operations import operation
-from jaxcost.measure.programs import Loop, _loop_builder, chained_loop
+from jaxcost.measure.clock.hlo import work_in_loop
+from jaxcost.measure.clock.operations import operation
+from jaxcost.measure.clock.programs import Loop, _loop_builder, chained_loop
 
 # An H100 as NVIDIA's data sheet and CUDA's programming guide describe it.
 _CAPABILITY = "major: 9 feature_extension: ACCELERATED_FEATURES"

@@ -16,15 +16,16 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost import counts, plots
-from jaxcost.correction import cross_validate_correction, features
+from jaxcost import figures
+from jaxcost._support.files import write_bytes, write_text
+from jaxcost.calibrate.correction import cross_validate_correction, features
+from jaxcost.calibrate.fit import Accuracy, FitResult
+from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.device import Device, device
-from jaxcost.files import write_bytes, write_text
-from jaxcost.fit import Accuracy, FitResult
-from jaxcost.intervals import calibrate_intervals
 from jaxcost.models.base import LayerwiseCost, parameter, parameters_of
 from jaxcost.models.baselines import FlopsOnly, Roofline
-from jaxcost.table import read_layer_table
+from jaxcost.workload import counts
+from jaxcost.workload.layer_table import read_layer_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,16 +143,18 @@ def main() -> None:
     shown = table.map("{:.1%}".format).assign(parameters=table["parameters"].astype(int))
     print(shown.to_string())
     write_text(options.out.with_suffix(".csv"), table.rename_axis("model").round(4).to_csv())
-    write_bytes(options.out.with_suffix(".png"), plots.png(figure(table)))
+    write_bytes(options.out.with_suffix(".png"), figures.png(figure(table)))
 
 
-@plots.styled
+@figures.styled
 def figure(table: pd.DataFrame) -> "Figure":
     """Errors of the models alone, by rows and by sweeps, as horizontal bars."""
     columns = {"rows_model": "rows left out", "sweeps_model": "whole sweeps left out"}
-    fig, axes = plots.axes("mean absolute relative error, cross-validated / %", "", size=(6.4, 4.6))
+    fig, axes = figures.axes(
+        "mean absolute relative error, cross-validated / %", "", size=(6.4, 4.6)
+    )
     places = np.arange(len(table))[::-1]
-    for shift, (column, label), color in zip((0.2, -0.2), columns.items(), plots.PALETTE):
+    for shift, (column, label), color in zip((0.2, -0.2), columns.items(), figures.PALETTE):
         axes.barh(places + shift, 100 * table[column], height=0.36, label=label, color=color)
     axes.set_yticks(places, [name.strip() for name in table.index])
     axes.grid(visible=False, axis="y")

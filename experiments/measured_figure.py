@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from jaxcost import plots
+from jaxcost import figures
 
 _HEIGHT = 3.5  # inches, of a panel
 
 
-@plots.styled
+@figures.styled
 def figure(runs: list[dict]) -> object:
     """Predicted with its band, measured with the range of its processes, choices and knees."""
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def figure(runs: list[dict]) -> object:
 
 
 def _curves(ax: object, run: dict) -> None:
-    colour = plots.PALETTE[0]
+    colour = figures.PALETTE[0]
     widths, seconds = np.array(run["widths"]), np.array(run["seconds"])
     smooth = np.array(run["curve"]["widths"])
     expected, low, high = 1e12 * np.array(run["curve"]["seconds"]) / smooth**2
@@ -42,13 +42,13 @@ def _curves(ax: object, run: dict) -> None:
 
 def _marks(ax: object, results: dict) -> None:
     for i, (name, r) in enumerate(results.items()):
-        ax.axvline(r["nominal"], color=plots.GREY, linestyle=":", linewidth=1)
+        ax.axvline(r["nominal"], color=figures.GREY, linestyle=":", linewidth=1)
         ax.annotate(f"{name} full", (r["nominal"], 0.03), rotation=90, fontsize=8.5,
                     xycoords=("data", "axes fraction"), ha="right", va="bottom")  # fmt: skip
         first = i == 0
         for width, marker, colour, word in (
-            (r["chosen"], "D", plots.PALETTE[1], "chosen by prediction"),
-            (r["best_measured"], "*", plots.PALETTE[2], "best of the sweep"),
+            (r["chosen"], "D", figures.PALETTE[1], "chosen by prediction"),
+            (r["best_measured"], "*", figures.PALETTE[2], "best of the sweep"),
         ):
             ax.plot(width, r["pace_ps"][word], marker, color=colour, markersize=9,
                     fillstyle="none", linestyle="none", label=word if first else None)  # fmt: skip
@@ -60,6 +60,6 @@ def _knee(ax: object, knee: dict, level: float, face: str | None, label: str | N
     if not knee["visible"]:
         return
     reach = np.abs(np.array(knee["onset_interval"])[:, None] - knee["onset"])
-    ax.errorbar([knee["onset"]], [level], xerr=reach, fmt="v", color=plots.PALETTE[3], markersize=7,
-                markerfacecolor=face, linewidth=1, label=label,
+    ax.errorbar([knee["onset"]], [level], xerr=reach, fmt="v", color=figures.PALETTE[3],
+                markersize=7, markerfacecolor=face, linewidth=1, label=label,
                 transform=ax.get_xaxis_transform())  # fmt: skip

@@ -15,10 +15,10 @@ import pandas as pd
 from zoo_models import EXAMPLES, build, inputs
 
 import jaxcost as jc
-from jaxcost import plots
-from jaxcost.files import write_text
-from jaxcost.fusion import Fusion
-from jaxcost.whole_program import program_costs
+from jaxcost import figures
+from jaxcost._support.files import write_text
+from jaxcost.trace.whole_program import program_costs
+from jaxcost.workload.fusion import Fusion
 
 FIT = ("ResNet50", "MobileNet", "DenseNet121", "EfficientNetB0", "NASNetMobile", "VGG16")
 FAMILIES = ("elementwise", "reduction", "pooling", "movement")
@@ -126,7 +126,7 @@ def figure(table: pd.DataFrame):
     """Predicted against measured, with intervals."""
     groups = np.where(table.fitted_to, "share fitted to", "convolutional")
     groups = np.where(table.model.isin(list(EXAMPLES)), "examples/", groups)
-    return plots.predicted_against_measured(
+    return figures.predicted_against_measured(
         table.time_s, table.predicted_s, groups=list(groups), band=0.2,
         lower=table.predicted_lo_s, upper=table.predicted_hi_s,
         title="Whole models, batch 1 and 8, from single layers",
@@ -147,7 +147,7 @@ def main() -> None:
     print(summary(table).to_string(index=False))
     # Six digits: more are noise, and differ from machine to machine.
     write_text(given.out.with_suffix(".csv"), table.to_csv(index=False, float_format="%.6g"))
-    plots.save(figure(table), given.out.with_suffix(".png"))
+    figures.save(figure(table), given.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

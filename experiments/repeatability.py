@@ -24,7 +24,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 from jaxcost.measure import (
     LayerSpec,
     Store,
@@ -33,8 +33,8 @@ from jaxcost.measure import (
     measure_into,
     measure_layers,
 )
-from jaxcost.measure.gates import processors, rejections
-from jaxcost.measure.programs import operation
+from jaxcost.measure.clock.gates import processors, rejections
+from jaxcost.measure.clock.programs import operation
 
 LAYERS = [
     LayerSpec(op="dense", batch=1, c_in=512, c_out=512, sweep="memory-bound"),

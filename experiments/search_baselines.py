@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from width_problems import draw
 
-from jaxcost import plots
-from jaxcost.search import search_front
-from jaxcost.search.dominance import hypervolume, undominated
-from jaxcost.search.lattice import Lattice
-from jaxcost.search.optuna_study import OptunaObjective
-from jaxcost.search.problem import Evaluator, Problem
+from jaxcost import figures
+from jaxcost.optimize.front.dominance import hypervolume, undominated
+from jaxcost.optimize.lattice import Lattice
+from jaxcost.optimize.problem import Evaluator, Problem
+from jaxcost.optimize.widths import search_front
+from jaxcost.optimize.widths.optuna_study import OptunaObjective
 
 KINDS = (
     "dense latency, error under a budget",
@@ -184,7 +184,7 @@ def figure(rows: list[dict]) -> object:
     }
     means = {name: {label: each[0] for label, each in row.items()} for name, row in found.items()}
     label = "mean hypervolume (1: all together), 95 % interval"
-    drawn = plots.bars(means, x=label, form="{:.2f}")
+    drawn = figures.bars(means, x=label, form="{:.2f}")
     ax = drawn.axes[0]
     for row, bars in zip(found.values(), list(ax.containers)):
         places = [bar.get_y() + bar.get_height() / 2 for bar in bars.patches]
@@ -216,7 +216,7 @@ def main() -> None:
             facts = {"evaluations": options.evaluations, "drawn_with": options.draw, "rows": rows}
             options.out.write_text(json.dumps(facts, indent=1) + "\n")
     print(table(rows))
-    plots.save(figure(rows), options.out.with_suffix(".png"))
+    figures.save(figure(rows), options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -45,11 +45,11 @@ from digits_network import (
 from scipy.optimize import nnls
 
 import jaxcost as jc
-from jaxcost import plots
-from jaxcost.calibration.build import fit_layers
-from jaxcost.measure.statistics import quantile_interval
-from jaxcost.regularize import keep_measured, keep_within
-from jaxcost.table import read_layer_table
+from jaxcost import figures
+from jaxcost.calibrate.build import fit_layers
+from jaxcost.measure.clock.statistics import quantile_interval
+from jaxcost.optimize.penalty import keep_measured, keep_within
+from jaxcost.workload.layer_table import read_layer_table
 
 SHARES = {"latency": (0.5, 0.3, 0.19, 0.12, 0.09), "flops": (0.7, 0.5, 0.35, 0.25, 0.18)}
 SEEDS, WHOLE, QUANTILE = range(5), 12, 0.25
@@ -223,7 +223,7 @@ def main() -> None:
         options.out.write_text(json.dumps(rows, indent=1) + "\n")
         frame = pd.DataFrame(rows)
         print(summary(frame))
-        plots.save(figure(frame), options.out.with_suffix(".png"))
+        figures.save(figure(frame), options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

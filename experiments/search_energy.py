@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcost as jc
-from jaxcost import counts, plots
+from jaxcost import figures
+from jaxcost.app.report.search import boundaries, search_figure
 from jaxcost.device import device
-from jaxcost.efficiency import DataEfficiency, energy_to_loss
-from jaxcost.report.search import boundaries, search_figure
-from jaxcost.runs import TrainingRun
+from jaxcost.papers.butter_e.efficiency import DataEfficiency, energy_to_loss
+from jaxcost.workload import counts
+from jaxcost.workload.runs import TrainingRun
 
 NODE = device("eagle-cpu")
 MODEL = jc.WorkingSetEnergy.butter_e("cpu")
@@ -68,7 +69,7 @@ def main() -> None:
             found, objective, along=1, bounds=bounds[1], run=run, device=NODE,
             width="first hidden width", quantity=quantity, unit="J",
         )  # fmt: skip
-        plots.save(figure, options.out.with_name(f"{options.out.name}_{name}.png"))
+        figures.save(figure, options.out.with_name(f"{options.out.name}_{name}.png"))
 
 
 if __name__ == "__main__":

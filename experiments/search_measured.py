@@ -26,9 +26,9 @@ from measured_figure import figure
 from measured_sweep import BATCH, BOTH_CORES, RANGES, Sweep, grid, layers, measured
 
 import jaxcost as jc
-from jaxcost import plots
-from jaxcost.calibration.build import fit_layers
-from jaxcost.calibration.fitted import Fitted
+from jaxcost import figures
+from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.fitted import Fitted
 
 SHORT, BEST = 5, 5  # widths: predicted and measured to be the best about each boundary
 WAYS = ("predicted", "verified")
@@ -260,7 +260,7 @@ def publish(folder: Path, out: Path) -> None:
     runs = [json.loads(place.read_text()) for place in places]
     print(summary(runs))
     out.write_text(json.dumps({"batch": BATCH, "runs": runs}) + "\n")
-    plots.save(figure(runs), out.with_suffix(".png"))
+    figures.save(figure(runs), out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from scipy.optimize import differential_evolution
 from width_problems import KINDS, draw
 
 import jaxcost as jc
-from jaxcost import plots
-from jaxcost.search.lattice import Lattice
-from jaxcost.search.polish import polish
-from jaxcost.search.problem import Evaluator, Problem, broken_by
+from jaxcost import figures
+from jaxcost.optimize.lattice import Lattice
+from jaxcost.optimize.problem import Evaluator, Problem, broken_by
+from jaxcost.optimize.widths.polish import polish
 
 PROBLEMS = {2: 200, 8: 60}
 
@@ -114,8 +114,8 @@ def figure(rows: list[dict]) -> object:
         excess = np.sort([max(r["excess"], 0) for r in rows if r["widths"] == widths])
         share = 100 * np.arange(1, len(excess) + 1) / len(excess)
         label = f"{widths} widths, {len(excess)} problems"
-        curves.append(plots.Line(label, 100 * excess, measured=share))
-    return plots.sweep(curves, x="cost above the best known (%)", quantity="problems", unit="%")
+        curves.append(figures.Line(label, 100 * excess, measured=share))
+    return figures.sweep(curves, x="cost above the best known (%)", quantity="problems", unit="%")
 
 
 def main() -> None:
@@ -135,7 +135,7 @@ def main() -> None:
         if rows[-1]["excess"] > 0.01:
             print("lost:", rows[-1], flush=True)
     print(table(rows))
-    plots.save(figure(rows), options.out.with_suffix(".png"))
+    figures.save(figure(rows), options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from width_problems import KINDS, draw
 
 import jaxcost as jc
-from jaxcost.regularize import gates, open_gates, soft_width
+from jaxcost.optimize.penalty import gates, open_gates, soft_width
 
 BATCH = 4
 STAGES = ((56, 64, 256, 3), (28, 128, 512, 4), (14, 256, 1024, 6), (7, 512, 2048, 3))

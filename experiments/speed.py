@@ -23,14 +23,14 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 import jaxcost as jc
-from jaxcost.calibration.build import fit_layers
+from jaxcost._support.precision import double_precision
+from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.fit.problem import Problem
+from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import device
-from jaxcost.fit.problem import Problem
-from jaxcost.fit.space import Space
 from jaxcost.models.working_set import WorkingSetEnergy
-from jaxcost.precision import double_precision
-from jaxcost.runs import TrainingRun
-from jaxcost.table import read_layer_table
+from jaxcost.workload.layer_table import read_layer_table
+from jaxcost.workload.runs import TrainingRun
 
 MILLION = 1_000_000
 

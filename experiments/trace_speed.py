@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxcost as jc
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 
 F32 = jnp.float32
 WIDTH, HEADS, LAYERS, TOKENS = 1024, 16, 24, 512

@@ -15,8 +15,8 @@ import pandas as pd
 from zoo_models import EXAMPLES, KERAS, build, inputs
 
 import jaxcost as jc
-from jaxcost.datasets import published
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
+from jaxcost._support.published import published
 
 
 class Printed(NamedTuple):

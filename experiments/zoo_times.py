@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from zoo_models import TIMED, build, runnable, sample
 
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 
 LEAST_CALLS = 4
 

@@ -8,15 +8,17 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from jaxcost._support import old_names
+
 if TYPE_CHECKING:
-    from jaxcost.calibration import Calibration as Calibration
-    from jaxcost.calibration import load_calibration as load_calibration
-    from jaxcost.calibration.tables import fit_table as fit_table
+    from jaxcost.calibrate import Calibration as Calibration
+    from jaxcost.calibrate import load_calibration as load_calibration
+    from jaxcost.calibrate.fit import FitResult as FitResult
+    from jaxcost.calibrate.fit import fit as fit
+    from jaxcost.calibrate.tables import fit_table as fit_table
     from jaxcost.device import Device as Device
     from jaxcost.device import MemoryLevel as MemoryLevel
     from jaxcost.device import detect_device as detect_device
-    from jaxcost.fit import FitResult as FitResult
-    from jaxcost.fit import fit as fit
     from jaxcost.models.alpha_flops import AlphaFlops as AlphaFlops
     from jaxcost.models.alpha_roofline import AlphaRoofline as AlphaRoofline
     from jaxcost.models.base import CostModel as CostModel
@@ -26,46 +28,46 @@ if TYPE_CHECKING:
     from jaxcost.models.registry import register_model as register_model
     from jaxcost.models.training_energy import TrainingEnergy as TrainingEnergy
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
-    from jaxcost.regularize import Choice as Choice
-    from jaxcost.regularize import CostRegularizer as CostRegularizer
-    from jaxcost.runs import TrainingRun as TrainingRun
-    from jaxcost.runs import training_run as training_run
-    from jaxcost.search import WidthSearch as WidthSearch
-    from jaxcost.search import search_widths as search_widths
-    from jaxcost.steps import secant as secant
-    from jaxcost.steps import tiled as tiled
+    from jaxcost.optimize.penalty import Choice as Choice
+    from jaxcost.optimize.penalty import CostRegularizer as CostRegularizer
+    from jaxcost.optimize.widths import WidthSearch as WidthSearch
+    from jaxcost.optimize.widths import search_widths as search_widths
     from jaxcost.trace import count as count
     from jaxcost.trace import trace as trace
     from jaxcost.trace.counts import Counts as Counts
-    from jaxcost.traced_estimate import ProgramEstimate as ProgramEstimate
-    from jaxcost.traced_estimate import estimate as estimate
+    from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
+    from jaxcost.trace.estimate import estimate as estimate
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
     from jaxcost.workload import dense as dense
     from jaxcost.workload import from_table as from_table
     from jaxcost.workload import mlp as mlp
+    from jaxcost.workload.runs import TrainingRun as TrainingRun
+    from jaxcost.workload.runs import training_run as training_run
+    from jaxcost.workload.tiles import secant as secant
+    from jaxcost.workload.tiles import tiled as tiled
 
 _HOMES = {
-    "calibration": ("Calibration", "load_calibration"),
-    "calibration.tables": ("fit_table",),
-    "fit": ("FitResult", "fit"),
+    "calibrate": ("Calibration", "load_calibration"),
+    "calibrate.fit": ("FitResult", "fit"),
+    "calibrate.tables": ("fit_table",),
+    "device": ("Device", "MemoryLevel", "detect_device"),
     "models.alpha_flops": ("AlphaFlops",),
     "models.alpha_roofline": ("AlphaRoofline",),
-    "device": ("Device", "MemoryLevel", "detect_device"),
     "models.base": ("CostModel", "LayerwiseCost", "parameter"),
     "models.efficiency_trend": ("EfficiencyTrend",),
     "models.registry": ("register_model",),
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
-    "regularize": ("Choice", "CostRegularizer"),
-    "runs": ("TrainingRun", "training_run"),
-    "search": ("WidthSearch", "search_widths"),
-    "steps": ("secant", "tiled"),
+    "optimize.penalty": ("Choice", "CostRegularizer"),
+    "optimize.widths": ("WidthSearch", "search_widths"),
     "trace": ("count", "trace"),
     "trace.counts": ("Counts",),
-    "traced_estimate": ("ProgramEstimate", "estimate"),
+    "trace.estimate": ("ProgramEstimate", "estimate"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
+    "workload.runs": ("TrainingRun", "training_run"),
+    "workload.tiles": ("secant", "tiled"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -97,3 +99,4 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+old_names.install()

@@ -1,6 +1,6 @@
 """`python -m jaxcost` is the command `jaxcost`."""
 
-from jaxcost.cli import main
+from jaxcost.app.cli import main
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ import hypothesis
 import jax
 import pytest
 
-from jaxcost.cli.errors import run
+from jaxcost.app.cli.errors import run
 from jaxcost.workload import Workload, cnn
 
 collect_ignore = ["trace/sharded_programs.py"]  # a script, which needs eight devices

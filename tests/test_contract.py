@@ -18,9 +18,9 @@ import pytest
 from jaxtyping import Array
 
 import jaxcost.models
+from jaxcost.calibrate.fit import fit
+from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import Device, device
-from jaxcost.fit import fit
-from jaxcost.fit.space import Space
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.models.base import CostModel, check_bounds, parameters_of
@@ -28,8 +28,8 @@ from jaxcost.models.baselines import FlopsOnly, Roofline
 from jaxcost.models.efficiency_trend import DataSheetEnergy, EfficiencyTrend
 from jaxcost.models.training_energy import TrainingEnergy
 from jaxcost.models.working_set import WorkingSetEnergy
-from jaxcost.runs import TrainingRun, training_run
 from jaxcost.workload import Workload, cnn, conv2d, dense, mlp
+from jaxcost.workload.runs import TrainingRun, training_run
 
 # With four levels of memory, and what models of data sheets ask for.
 DEVICE = dataclasses.replace(device("eagle-cpu"), peak_flops=3e12, launch_year=2017.5)

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import jaxcost as jc
-from jaxcost.estimates import from_data_sheet
-from jaxcost.regularize.soft import open_gates
-from jaxcost.run_table import runs_from_table
-from jaxcost.sizes import positive
-from jaxcost.working_sets import check_temperature
+from jaxcost._support.sizes import positive
+from jaxcost.calibrate.data_sheet import from_data_sheet
+from jaxcost.models.residency import check_temperature
+from jaxcost.optimize.penalty.soft import open_gates
+from jaxcost.workload.run_table import runs_from_table
 
 ODD = ["3", True, None, [2, "x"], {"a": 1}, float("nan"), -1, 10**400, 1j, b"3", np.array("3")]
 HIDDEN = [784, 8, 10]

@@ -23,7 +23,7 @@ import pandas as pd
 from predictors import PREDICTORS
 from splits import Split, splits
 
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 
 _SUMMARY = ("device", "split", "predictor")
 

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost import counts
-from jaxcost.calibration import Calibration, load_calibration
-from jaxcost.calibration.build import fit_layers
-from jaxcost.correction import features
+from jaxcost.calibrate import Calibration, load_calibration
+from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.correction import features
 from jaxcost.device import Device
 from jaxcost.models.registry import MODELS
-from jaxcost.workload import from_table
+from jaxcost.workload import counts, from_table
 
 Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there are intervals
 

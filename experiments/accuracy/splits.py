@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jaxcost import counts
-from jaxcost.table import read_layer_table
-from jaxcost.workload import from_table
+from jaxcost.workload import counts, from_table
+from jaxcost.workload.layer_table import read_layer_table
 
 MOST_FITTED, MOST_JUDGED = 400, 1000
 _MOST_SWEEPS = 20  # more labels than this are no sweeps, but a label a layer

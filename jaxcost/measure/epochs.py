@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from jaxcost.runs import TRAIN_SHARE
+from jaxcost.workload.runs import TRAIN_SHARE
 
 _RATE, _DECAY, _DECAY_SQUARES, _EPSILON = 1e-4, 0.9, 0.999, 1e-7
 State = Any
@@ -114,7 +114,7 @@ def butter_e_runs(
     Returns: `dataset, shape, depth, n_observations, n_features, n_labels, batch_size, widths,
         n_parameters`, those first that tell most: sizes far apart.
     """
-    from jaxcost.shapes import network_of_size, parameter_count
+    from jaxcost.workload.families import network_of_size, parameter_count
 
     wanted = _far_apart([2**e for e in range(6, 26)]) if sizes is None else list(sizes)
     rows = []

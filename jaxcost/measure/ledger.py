@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcost.files import write_text
+from jaxcost._support.files import write_text
 
 
 class Ledger:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxcost._support.messages import refused, unknown
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.messages import refused, unknown
 
 
 class Tape:

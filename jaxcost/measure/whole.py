@@ -12,16 +12,16 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxcost.measure.bench import EnergyReader
+from jaxcost.measure.clock.bench import EnergyReader
+from jaxcost.measure.clock.gates import rejections
+from jaxcost.measure.clock.programs import _memory_bytes, _tie
+from jaxcost.measure.clock.records import converged
+from jaxcost.measure.clock.statistics import summarise
+from jaxcost.measure.clock.timing import Stopwatch, TimingRules
+from jaxcost.measure.clock.track import Track, visit
 from jaxcost.measure.epochs import Epochs
-from jaxcost.measure.gates import rejections
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.networks import Network
-from jaxcost.measure.programs import _memory_bytes, _tie
-from jaxcost.measure.records import converged
-from jaxcost.measure.statistics import summarise
-from jaxcost.measure.timing import Stopwatch, TimingRules
-from jaxcost.measure.track import Track, visit
 
 State = Any
 _STAND_IN = LayerSpec(op="dense", c_in=1, c_out=1)  # of a track: `visit` asks its programs alone

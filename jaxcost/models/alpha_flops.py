@@ -5,11 +5,10 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcost import counts
+from jaxcost._support.sizes import Scalar
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost, parameter
-from jaxcost.sizes import Scalar
-from jaxcost.workload import Workload
+from jaxcost.workload import Workload, counts
 
 
 class AlphaFlops(LayerwiseCost):

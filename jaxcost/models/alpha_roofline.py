@@ -5,12 +5,11 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcost import counts
+from jaxcost._support.sizes import Scalar
 from jaxcost.device import Device
 from jaxcost.models.alpha_flops import kernel_size_term
 from jaxcost.models.base import LayerwiseCost, parameter
-from jaxcost.sizes import Scalar
-from jaxcost.workload import Workload
+from jaxcost.workload import Workload, counts
 
 _INF = jnp.inf
 _VECTOR_BYTES = 16  # what processors and tensor cores load at once

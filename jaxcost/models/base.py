@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxcost._support.messages import refused
+from jaxcost._support.sizes import Scalar, is_traced, real, scalar
 from jaxcost.device import Device
-from jaxcost.messages import refused
-from jaxcost.sizes import Scalar, is_traced, real, scalar
 from jaxcost.workload import Workload
 
 _KEY = "jaxcost"

@@ -6,11 +6,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcost import counts
+from jaxcost._support.sizes import Scalar, not_negative
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, parameter
-from jaxcost.sizes import Scalar, not_negative
-from jaxcost.workload import Workload, rows
+from jaxcost.workload import Workload, counts, rows
 
 REFERENCE_YEAR = 2015.0  # in the middle of the data, where level and growth are least entangled
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 
-from jaxcost.messages import unknown
+from jaxcost._support.messages import unknown
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.models.base import CostModel, LayerwiseCost, parameters_of

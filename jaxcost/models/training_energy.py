@@ -6,11 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxcost._support.sizes import Scalar
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, parameter
-from jaxcost.runs import TrainingRun
-from jaxcost.sizes import Scalar
-from jaxcost.working_sets import (
+from jaxcost.models.residency import (
     Placed,
     Temperature,
     check_fits,
@@ -20,6 +19,7 @@ from jaxcost.working_sets import (
     working_sets,
 )
 from jaxcost.workload import Workload
+from jaxcost.workload.runs import TrainingRun
 
 _INF = jnp.inf
 

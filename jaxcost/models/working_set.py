@@ -6,13 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcost import counts
+from jaxcost._support.messages import unknown
+from jaxcost._support.sizes import Scalar
 from jaxcost.device import MIB, Device
-from jaxcost.messages import unknown
 from jaxcost.models.base import CostModel, parameter
-from jaxcost.runs import TrainingRun
-from jaxcost.sizes import Scalar
-from jaxcost.working_sets import (
+from jaxcost.models.residency import (
     Placed,
     Placement,
     Temperature,
@@ -22,7 +20,8 @@ from jaxcost.working_sets import (
     place_all,
     working_sets,
 )
-from jaxcost.workload import Workload
+from jaxcost.workload import Workload, counts
+from jaxcost.workload.runs import TrainingRun
 
 _INF = jnp.inf
 _EPOCHS = 3000  # of every run in the data: table 4 is per so many
@@ -66,7 +65,7 @@ class WorkingSetEnergy(CostModel):
         large data sets; the GPU's does.
     Example:
         >>> from jaxcost.device import device
-        >>> from jaxcost.runs import training_run
+        >>> from jaxcost.workload.runs import training_run
         >>> run = training_run([26, 54, 11], n_observations=15000, n_features=48, n_labels=1)
         >>> round(float(WorkingSetEnergy.butter_e("gpu")(run, device("eagle-gpu"))), 1)
         113.3
@@ -102,7 +101,7 @@ class WorkingSetEnergy(CostModel):
             is by default what each column holds with: 'whole' for gpu, 'batch' for cpu.
         """
         settings = {"data_set": _CHARGED[hardware]} | settings
-        from jaxcost.datasets import published
+        from jaxcost._support.published import published
 
         printed = published("butter_e_table_4").set_index("parameter")[hardware].fillna(0.0)
         scale = {"k_e": 1.0, "k_o": 1 / _GIGA / _EPOCHS}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcost.fusion import FUSION, Fusion
 from jaxcost.trace.records import Branches, Operation, Unknown
 from jaxcost.workload import Workload, rows
+from jaxcost.workload.fusion import FUSION, Fusion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,7 +195,7 @@ def _row(operation: Operation, fusion: Fusion) -> dict[str, float]:
 
 
 def _macs(sizes: Any) -> float:
-    """Multiply-adds as `jaxcost.counts.macs` has them for these sizes."""
+    """Multiply-adds as `jaxcost.workload.counts.macs` has them for these sizes."""
     each = _DEFAULTS | dict(sizes)
     places = each["batch"] * each["out_h"] * each["out_w"] * each["c_out"]
     return places * each["k_h"] * each["k_w"] * each["c_in"] / each["groups"]

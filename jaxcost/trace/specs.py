@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcost.messages import nearest, unknown
+from jaxcost._support.messages import nearest, unknown
 
 _SPEC = re.compile(r"^\s*(\w+)\s*\[([\d\s,]*)\]\s*$")
 _SHORT = {"f": "float", "i": "int", "u": "uint", "s": "int", "c": "complex", "bf": "bfloat"}

@@ -7,19 +7,21 @@ from typing import Any
 
 import jax
 
-# Importing them registers their rules.
-from jaxcost.trace import convolutions as convolutions
-from jaxcost.trace import elementwise as elementwise
-from jaxcost.trace import linear_algebra as linear_algebra
-from jaxcost.trace import movement as movement
-from jaxcost.trace import opaque, work
-from jaxcost.trace import products as products
-from jaxcost.trace import random_numbers as random_numbers
-from jaxcost.trace import reductions as reductions
-from jaxcost.trace.collectives import COLLECTIVES, exchange
+from jaxcost.trace import work
 from jaxcost.trace.control import Body
 from jaxcost.trace.liveness import Liveness, Step
 from jaxcost.trace.records import Branches, Leaf, Operation, Unknown
+
+# Importing them registers their rules.
+from jaxcost.trace.rules import convolutions as convolutions
+from jaxcost.trace.rules import elementwise as elementwise
+from jaxcost.trace.rules import linear_algebra as linear_algebra
+from jaxcost.trace.rules import movement as movement
+from jaxcost.trace.rules import opaque
+from jaxcost.trace.rules import products as products
+from jaxcost.trace.rules import random_numbers as random_numbers
+from jaxcost.trace.rules import reductions as reductions
+from jaxcost.trace.rules.collectives import COLLECTIVES, exchange
 from jaxcost.trace.sharding import manual_axes
 
 _WRAPPER = re.compile(r"\w+\(|\)")  # jvp(conv1), transpose(jvp(conv1)), vmap(...)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxcost import item_sizes
+from jaxcost.workload import item_sizes
 
 _KEY_BYTES = 8  # of a random key, whose type has no size of its own
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from jaxcost.measure import LayerSpec, Store, TimingRules
-from jaxcost.measure.supervisor import Worker
-from jaxcost.run_table import validate_runs
-from jaxcost.table import read_layer_table
+from jaxcost.measure.process.supervisor import Worker
+from jaxcost.workload.layer_table import read_layer_table
+from jaxcost.workload.run_table import validate_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = ROOT / "tests" / "measure" / "fake_worker.py"

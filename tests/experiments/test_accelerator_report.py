@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 
 import jaxcost as jc
-from jaxcost.calibration import load_calibration
-from jaxcost.calibration.build import fit_layers
-from jaxcost.calibration.run_build import fit_runs
-from jaxcost.datasets.measured import calibration_files
+from jaxcost.calibrate import load_calibration
+from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.bundled import calibration_files
+from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import MIB, Device, MemoryLevel
-from jaxcost.device_facts import to_facts
+from jaxcost.device.facts import to_facts
 from jaxcost.measure import PAPER_SWEEPS, LayerSpec, paper_sweep
 from jaxcost.measure.epochs import butter_e_runs
 from jaxcost.measure.networks import network
 from jaxcost.models.alpha_flops import AlphaFlops
+from jaxcost.models.spills import spills
 from jaxcost.models.training_energy import TrainingEnergy
-from jaxcost.run_table import runs_from_table
-from jaxcost.spills import spills
+from jaxcost.workload.run_table import runs_from_table
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = (("L1", 228 * 1024, 132), ("L2", 50 * MIB, 1), ("VRAM", 1.4e11, 1))
@@ -162,7 +162,7 @@ def test_an_epochs_energy_rises_where_the_sets_leave_the_last_cache(findings):
 
 
 def test_minima_are_of_joules_and_epochs_together(findings, shared):
-    from jaxcost.datasets.butter_e import butter_e_isolines
+    from jaxcost.papers.butter_e.data import butter_e_isolines
 
     isolines = butter_e_isolines(shared / "datasets")
     found = findings.minima(run_table(), GPU, isolines)

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from jaxcost.cli.errors import run
-from jaxcost.measure.supervisor import Worker
+from jaxcost.app.cli.errors import run
+from jaxcost.measure.process.supervisor import Worker
 
 FAKE = Path(__file__).parents[1] / "measure" / "fake_worker.py"
 WATTS = 50.0
@@ -21,7 +21,7 @@ WATTS = 50.0
 def _model_alone() -> Iterator[None]:
     """No other models are fitted beside the one asked for: what they add is not what flows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxcost.calibration.build.BASELINES", ())
+        patch.setattr("jaxcost.calibrate.build.BASELINES", ())
         yield
 
 
@@ -33,8 +33,8 @@ def device(tmp_path_factory) -> Iterator[None]:
     fake = functools.partial(Worker, command=[sys.executable, str(FAKE), str(faults)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_WATTS", str(WATTS))
-        patch.setattr("jaxcost.measure.supervisor.Worker", fake)
-        patch.setattr("jaxcost.measure.runner.Worker", fake)
+        patch.setattr("jaxcost.measure.process.supervisor.Worker", fake)
+        patch.setattr("jaxcost.measure.process.runner.Worker", fake)
         yield
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibration import load_calibration
-from jaxcost.calibration.build import fit_layers
-from jaxcost.cli.errors import run
+from jaxcost.app.cli.errors import run
+from jaxcost.calibrate import load_calibration
+from jaxcost.calibrate.build import fit_layers
 from jaxcost.device import Device
 from jaxcost.measure import Store, collect
-from jaxcost.table import read_layer_table
+from jaxcost.workload.layer_table import read_layer_table
 
 STEP_S, WATTS = 1e-3, 50.0  # what the fake device takes for one input of a batch
 PLANTED = {"time_s": ("s", STEP_S), "energy_j": ("J", STEP_S * WATTS)}

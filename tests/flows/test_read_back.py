@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibration import load_calibration
-from jaxcost.calibration.presets import PRESETS
-from jaxcost.data_sheets import data_sheets
+from jaxcost.calibrate import load_calibration
+from jaxcost.calibrate.presets import PRESETS
 from jaxcost.device import presets
+from jaxcost.device.data_sheets import data_sheets
 from jaxcost.models.registry import ALL, MODELS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -113,7 +113,7 @@ def test_every_model_listed_is_taken_or_named_with_its_table(succeeds, jaxcost, 
 
 
 def test_the_tables_of_a_paper_are_tables(succeeds, strict, monkeypatch, tmp_path):
-    monkeypatch.setattr("jaxcost.plots.style.png", lambda figure, **_: b"")
+    monkeypatch.setattr("jaxcost.figures.style.png", lambda figure, **_: b"")
     succeeds("reproduce", "alpha-flops", "--out", tmp_path)
     rows = strict(tmp_path / "summary.json")
     names = ["source", "quantity", "published", "reproduced", "relative_error", "note"]

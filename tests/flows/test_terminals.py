@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jaxcost.calibration import load_calibration
-from jaxcost.cli.app import app
-from jaxcost.cli.errors import run
+from jaxcost.app.cli.app import app
+from jaxcost.app.cli.errors import run
+from jaxcost.calibrate import load_calibration
 from jaxcost.measure import LayerSpec, Preset, Store, SweepPlan
-from jaxcost.measure.wire import Visit
-from jaxcost.reproduce import PAPERS, Reproduction, SummaryRow
+from jaxcost.measure.process.wire import Visit
+from jaxcost.papers import PAPERS, Reproduction, SummaryRow
 
 GOLDEN = Path(__file__).parent / "golden"
 BAD_NAME = "größe\x1b[2J"  # not ASCII, and clears a terminal
@@ -38,7 +38,7 @@ def arguments(device, store, tmp_path, monkeypatch):
     layers = [LayerSpec(op="dense", batch=n, c_in=64, c_out=64, sweep="×") for n in range(1, 21)]
     plan = Preset("quick", layers, SweepPlan(processes=1))
     monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-    monkeypatch.setattr("jaxcost.cli.calibrate._fit", lambda *_, **__: fitted())
+    monkeypatch.setattr("jaxcost.app.cli.calibrate._fit", lambda *_, **__: fitted())
     monkeypatch.setitem(PAPERS, "alpha-flops", paper)
     out = tmp_path / BAD_NAME
     out.mkdir()

@@ -62,7 +62,7 @@ def test_what_was_there_stays(jaxcost, store, monkeypatch, tmp_path, name, error
 
 WRITING = """
 import os, signal, sys
-from jaxcost.cli.errors import run
+from jaxcost.app.cli.errors import run
 
 sync = os.fsync
 os.fsync = lambda handle: (sync(handle), os.kill(os.getpid(), signal.{signal}))

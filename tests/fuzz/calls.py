@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcost as jc
-from jaxcost.estimates import from_data_sheet
+from jaxcost.calibrate.data_sheet import from_data_sheet
 
 _CONV = {"in_h": 8, "in_w": 8, "c_in": 4, "c_out": 4, "k_h": 3, "k_w": 3, "batch": 2, "stride": 1,
          "groups": 1, "dilation": 1, "item_bytes": 4, "repeat": 1}  # fmt: skip

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from draws import Input
 
-from jaxcost.cli.errors import run
+from jaxcost.app.cli.errors import run
 
 _OURS = (ValueError, TypeError)
 _LONGEST = 1000  # characters of a refusal

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from jaxcost.measure.gates import Usage
+from jaxcost.measure.clock.gates import Usage
+from jaxcost.measure.clock.timing import Stopwatch
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.timing import Stopwatch
 
 LOOP = """HloModule jit_loop
 

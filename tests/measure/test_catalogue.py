@@ -4,10 +4,10 @@ import sys
 import jax
 import pytest
 
-from jaxcost.measure.catalogue import SWEEPS, check_sweep, sweep_layers
-from jaxcost.measure.other_sweeps import OTHER_SWEEPS
-from jaxcost.measure.paper_sweeps import PAPER_SWEEPS, paper_sweep
-from jaxcost.measure.sweeps import PRESETS
+from jaxcost.measure.designs.catalogue import SWEEPS, check_sweep, sweep_layers
+from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS
+from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
+from jaxcost.measure.designs.sweeps import PRESETS
 
 HEAD = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype\n"
 CONV = "conv2d,1,8,8,4,4,3,3,1,same,1,float32\n"
@@ -142,7 +142,7 @@ def test_float64_is_only_for_who_has_enabled_it(table):
 def test_checking_wakes_no_device(table):
     path = table(HEAD + CONV)
     script = (
-        "from jaxcost.measure.catalogue import check_sweep, sweep_layers\n"
+        "from jaxcost.measure.designs.catalogue import check_sweep, sweep_layers\n"
         f"for name in ({path!r}, 'standard', 'space_filling', 'memory_bound'):\n"
         "    check_sweep(name, ['float32']); sweep_layers(name, 'gpu', [])\n"
         "from jax.extend.backend import get_backend\n"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jaxcost.measure import LayerSpec, Store, StoreError, schema
-from jaxcost.measure.gates import Block, Usage
-from jaxcost.measure.wire import Visit
+from jaxcost.measure import LayerSpec, Store, StoreError
+from jaxcost.measure.clock.gates import Block, Usage
+from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.store import schema
 
 FLIPS = int(os.environ.get("JAXCOST_FLIPS", "100"))  # 5000 take half a minute
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s") for n in (1, 2, 3)]
@@ -37,9 +38,11 @@ def old(tmp_path, monkeypatch):
     """A store as it was before rows had checksums."""
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        before.setattr("jaxcost.measure.schema.migrate.__defaults__", (schema.MIGRATIONS[:1],))
-        before.setattr("jaxcost.measure.checksums.add", lambda _: None)
-        before.setattr("jaxcost.measure.checksums.damaged", lambda _: [])
+        before.setattr(
+            "jaxcost.measure.store.schema.migrate.__defaults__", (schema.MIGRATIONS[:1],)
+        )
+        before.setattr("jaxcost.measure.store.checksums.add", lambda _: None)
+        before.setattr("jaxcost.measure.store.checksums.damaged", lambda _: [])
         with Store.create(tmp_path / "old.db") as store:
             fill(store)
     return tmp_path / "old.db"

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from jaxcost.device import Device
-from jaxcost.measure.bench import Bench
+from jaxcost.measure.clock.bench import Bench
+from jaxcost.measure.clock.gates import Block
+from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.clock.track import Track
 from jaxcost.measure.energy import (
     CounterReader,
     EnergyRules,
     estimate_from_design_power,
     reader_for,
 )
-from jaxcost.measure.gates import Block
+from jaxcost.measure.energy.power import ReplayMeter, SourceMeter, UnreadableMeter
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.power import ReplayMeter, SourceMeter, UnreadableMeter
-from jaxcost.measure.timing import TimingRules
-from jaxcost.measure.track import Track
 
 LAYER = LayerSpec(op="dense", batch=100, c_in=100, c_out=100)
 STEP_S, IDLE_W, WORK_W = 2.1e-5, 10.0, 35.0

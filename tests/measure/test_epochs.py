@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from jaxcost.measure.epochs import Epochs, _loss, butter_e_runs
-from jaxcost.run_table import read_run_table, validate_runs
-from jaxcost.runs import training_run
+from jaxcost.workload.run_table import read_run_table, validate_runs
+from jaxcost.workload.runs import training_run
 
 
 def test_batches_are_those_of_the_run():

@@ -2,7 +2,8 @@ import types
 
 import pytest
 
-from jaxcost.measure.gates import (
+from jaxcost.device.nvml import Nvml
+from jaxcost.measure.clock.gates import (
     Block,
     CpuMeter,
     NoMeter,
@@ -12,7 +13,6 @@ from jaxcost.measure.gates import (
     processors,
     rejections,
 )
-from jaxcost.nvml import Nvml
 
 
 def _block(cpu, waiting=None, **usage):

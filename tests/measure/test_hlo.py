@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxcost.measure.hlo import work_in_loop
+from jaxcost.measure.clock.hlo import work_in_loop
 
 GPU = Path(__file__).parent / "gpu_hlo"
 

@@ -3,8 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxcost.measure.clock.programs import operation
 from jaxcost.measure.layers import LayerSpec, layers_from_frame
-from jaxcost.measure.programs import operation
 
 CONV = {"op": "conv2d", "in_h": 11, "in_w": 8, "c_in": 6, "c_out": 4, "k_h": 3, "k_w": 2}
 

@@ -3,9 +3,9 @@
 import pytest
 
 from jaxcost.measure import LayerSpec, Store, StoreError, collect, merge_stores
-from jaxcost.measure.gates import Block, Usage
-from jaxcost.measure.proofs import Doubling
-from jaxcost.measure.wire import Visit
+from jaxcost.measure.clock.gates import Block, Usage
+from jaxcost.measure.clock.proofs import Doubling
+from jaxcost.measure.process.wire import Visit
 
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s") for n in (1, 2, 3)]
 DEVICE = {"name": "d", "peak_flops": 1e12}

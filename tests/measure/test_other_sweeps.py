@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcost.measure.other_sweeps import OTHER_SWEEPS, other_sweep
-from jaxcost.measure.space_filling import space_filling
+from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS, other_sweep
+from jaxcost.measure.designs.space_filling import space_filling
 
 TABLE_1A = Path(__file__).parents[2] / "data" / "alpha_flops_table_1a.csv"
 

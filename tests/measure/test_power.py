@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from jaxcost.measure.power import (
+from jaxcost.measure.energy.power import (
     ReplayMeter,
     UnreadableMeter,
     device_state,
@@ -241,7 +241,9 @@ def test_nvidias_gpu_is_the_one_that_cuda_uses_whatever_its_place(monkeypatch, z
     joules = {"GPU-a": 1000, "GPU-b": 2000}
     answering = nvml(TotalEnergyConsumption=joules.get, HandleByUUID=lambda uuid: uuid)
     monkeypatch.setitem(sys.modules, "pynvml", answering)
-    monkeypatch.setattr("jaxcost.nvml.uuid", {0: "GPU-b", 1: "GPU-a"}.get)  # as CUDA has them
+    monkeypatch.setattr(
+        "jaxcost.device.nvml.uuid", {0: "GPU-b", 1: "GPU-a"}.get
+    )  # as CUDA has them
     if visible is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:

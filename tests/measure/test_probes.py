@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from jaxcost.measure.gates import Block, Usage
+from jaxcost.measure.clock.gates import Block, Usage
+from jaxcost.measure.clock.probes import baseline, empty, outer, probes, sentinel
+from jaxcost.measure.clock.proofs import roofline_floor_s
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.probes import baseline, empty, outer, probes, sentinel
-from jaxcost.measure.proofs import roofline_floor_s
 
 
 def _block(step_s, shortest_s=math.nan):

@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost.measure.hlo import work_in_loop
-from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.programs import (
+from jaxcost.measure.clock.hlo import work_in_loop
+from jaxcost.measure.clock.programs import (
     _head,
     _loop_builder,
     chained_loop,
     compile_layer,
     operation,
 )
+from jaxcost.measure.layers import LayerSpec
 
 DEVICE = jax.devices()[0]
 CONV = LayerSpec(op="conv2d", batch=2, in_h=9, in_w=7, c_in=4, c_out=6, k_h=3, k_w=2)

@@ -2,8 +2,7 @@ import math
 
 import pytest
 
-from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.proofs import (
+from jaxcost.measure.clock.proofs import (
     Doubling,
     Peaks,
     below_floor,
@@ -11,6 +10,7 @@ from jaxcost.measure.proofs import (
     roofline_floor_s,
     shorter_than_call,
 )
+from jaxcost.measure.layers import LayerSpec
 
 DENSE = LayerSpec(op="dense", batch=100, c_in=200, c_out=300)
 

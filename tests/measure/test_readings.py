@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxcost.measure.readings import NoEnergyError, Sample, idle_power, longest_still, rise
+from jaxcost.measure.energy.readings import NoEnergyError, Sample, idle_power, longest_still, rise
 
 
 def samples(*readings):

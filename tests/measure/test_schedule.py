@@ -9,8 +9,8 @@ import pytest
 from jax import lax
 
 from jaxcost.measure import LayerSpec, Peaks, TimingRules, measure_layers, samples_frame
-from jaxcost.measure.other_sweeps import other_sweep
-from jaxcost.measure.programs import compile_layer
+from jaxcost.measure.clock.programs import compile_layer
+from jaxcost.measure.designs.other_sweeps import other_sweep
 
 LAYERS = [LayerSpec(op="dense", batch=64 * n, c_in=500, c_out=500, line=n) for n in range(1, 7)]
 PEAKS = Peaks({"float32": 1e12}, 1e15)

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxcost.measure.statistics import (
-    median_absolute_deviation,
-    quantile_interval,
-    summarise,
-)
+from jaxcost.measure.clock.statistics import median_absolute_deviation, quantile_interval, summarise
 
 
 @pytest.mark.parametrize("count", [17, 24, 50, 333])

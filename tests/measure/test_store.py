@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxcost.measure import schema
-from jaxcost.measure.gates import Block, Usage
+from jaxcost.measure.clock.gates import Block, Usage
+from jaxcost.measure.clock.proofs import Doubling
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.proofs import Doubling
-from jaxcost.measure.store import Store, StoreError
-from jaxcost.measure.wire import Visit
+from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.store import Store, StoreError, schema
 
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s", line=1) for n in (1, 2, 3)]
 FINGERPRINT = {"platform": "cpu", "jax": "1"}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
+from jaxcost.measure.designs.sweeps import PRESETS, preset
 from jaxcost.measure.layers import layers_from_frame
-from jaxcost.measure.paper_sweeps import PAPER_SWEEPS, paper_sweep
-from jaxcost.measure.sweeps import PRESETS, preset
 
 SHARED = Path(os.environ.get("JAXCOST_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 PUBLISHED = SHARED / "datasets" / "alpha_flops_t2000.csv"

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from jaxcost.measure.gates import Block
-from jaxcost.measure.proofs import Doubling
-from jaxcost.measure.timing import (
+from jaxcost.measure.clock.gates import Block
+from jaxcost.measure.clock.proofs import Doubling
+from jaxcost.measure.clock.timing import (
     InvalidTimingError,
     Stopwatch,
     TimingRules,

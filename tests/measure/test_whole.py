@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.energy import CounterReader, EnergyRules
+from jaxcost.measure.energy.power import ReplayMeter, UnreadableMeter
 from jaxcost.measure.epochs import Epochs
 from jaxcost.measure.networks import Network, activated, dense
-from jaxcost.measure.power import ReplayMeter, UnreadableMeter
-from jaxcost.measure.timing import Stopwatch, TimingRules
 from jaxcost.measure.whole import (
     Whole,
     compile_whole,

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from jaxcost.measure import LayerSpec, SweepPlan, TimingRules, measure_into, wire
-from jaxcost.measure.worker import serve
+from jaxcost.measure import LayerSpec, SweepPlan, TimingRules, measure_into
+from jaxcost.measure.process import wire
+from jaxcost.measure.process.worker import serve
 
 LAYER = LayerSpec(op="dense", batch=64, c_in=128, c_out=128)
 RULES = TimingRules(block_s=2e-3, rounds=1, most_rounds=1, blocks_per_visit=2)

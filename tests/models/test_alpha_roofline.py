@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcost.calibrate.fit import fit
 from jaxcost.device import device
-from jaxcost.fit import fit
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.workload import conv2d, dense, rows
 

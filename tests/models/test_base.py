@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
-from jaxcost import counts
 from jaxcost.device import device
 from jaxcost.models.base import CostModel, LayerwiseCost, check_bounds, parameter, parameters_of
-from jaxcost.workload import Workload, mlp
+from jaxcost.workload import Workload, counts, mlp
 
 
 class Affine(LayerwiseCost):

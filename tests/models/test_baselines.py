@@ -4,10 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcost import counts
 from jaxcost.device import device
 from jaxcost.models.baselines import FlopsOnly, Roofline
-from jaxcost.workload import Workload, conv2d, dense, rows
+from jaxcost.workload import Workload, conv2d, counts, dense, rows
 
 T2000 = device("quadro-t2000")
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcost.datasets import published
+from jaxcost._support.published import published
 from jaxcost.device import Device
 from jaxcost.models.efficiency_trend import DataSheetEnergy, EfficiencyTrend, of_flops
 from jaxcost.workload import Workload, dense

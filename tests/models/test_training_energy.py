@@ -2,14 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcost.datasets import butter_e_runs
+from jaxcost.calibrate.fit import fit
 from jaxcost.device import device
-from jaxcost.fit import fit
 from jaxcost.models.training_energy import TrainingEnergy
 from jaxcost.models.working_set import WorkingSetEnergy
-from jaxcost.run_table import networks_of, runs_from_table
-from jaxcost.runs import training_run
+from jaxcost.papers.butter_e.data import butter_e_runs
 from jaxcost.workload import mlp
+from jaxcost.workload.run_table import networks_of, runs_from_table
+from jaxcost.workload.runs import training_run
 
 GPU, CPU = device("eagle-gpu"), device("eagle-cpu")
 RATIOS = {"access_ratio": 0.0, "activation_ratio": 0.0, "beyond_ratio": 0.0, "layer_ratio": 0.0}

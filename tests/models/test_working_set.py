@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost.datasets import butter_e_runs
 from jaxcost.device import Device, device
 from jaxcost.models.working_set import WorkingSetEnergy
-from jaxcost.run_table import runs_from_table
-from jaxcost.runs import training_run
+from jaxcost.papers.butter_e.data import butter_e_runs
 from jaxcost.workload import mlp
+from jaxcost.workload.run_table import runs_from_table
+from jaxcost.workload.runs import training_run
 
 NAMES = ("k_e", "k_p", "k_o", "k_d", *(f"{kind}_{i}" for kind in "am" for i in range(1, 5)))
 GPU, CPU = device("eagle-gpu"), device("eagle-cpu")

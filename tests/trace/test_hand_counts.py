@@ -221,7 +221,7 @@ def test_a_bias_is_read_once_and_not_as_often_as_it_is_added():
 
 
 def test_the_workload_counts_as_the_program():
-    from jaxcost import counts
+    from jaxcost.workload import counts
 
     def network(x, w, v):
         return jnp.tanh(conv(x, w).reshape(2, -1) @ v)

@@ -1,0 +1,1 @@
+"""What every room uses: wording of errors, files, range checks, precision."""

@@ -1,0 +1,105 @@
+"""`jaxcost count`: what a JAX callable or model computes, layer by layer; nothing is run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jaxcost.app.cli.options import check_outputs
+
+if TYPE_CHECKING:
+    from jaxcost.trace.counts import Counts
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODULE:ATTR", help="A function of arrays, or a model.")
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="SPEC", help="An input's shape: f32[1,224,224,3]; repeatable."),
+]
+Call = Annotated[
+    bool, typer.Option("--call", help="Call it without arguments first, to build the model.")
+]
+Backward = Annotated[bool, typer.Option("--backward", help="With the gradient of a loss.")]
+Trips = Annotated[
+    list[float] | None,
+    typer.Option("--trips", metavar="N", help="How often while loops run: once, or one for each."),
+]
+
+
+def count(
+    model: ModelArgument,
+    inputs: Inputs = None,
+    call: Call = False,
+    backward: Backward = False,
+    trips: Trips = None,
+    by: Annotated[
+        str, typer.Option(metavar="layer|module|op", help="What a row of the table is.")
+    ] = "layer",
+    json: Annotated[Path | None, typer.Option(metavar="OUT", help="Write the counts here.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="And the layers here.")
+    ] = None,
+) -> None:
+    """Count FLOPs, multiply-adds, parameters and bytes of any JAX callable or model.
+
+    It is traced at the shapes of its inputs: nothing is run, compiled or put on a device. What is
+    not known is listed, and never counted as zero.
+
+    \b
+    Example:
+      jaxcost count models:resnet --call --input f32[1,224,224,3]
+      jaxcost count models:attention --input bf16[1,512,768] --backward --json counts.json
+    """
+    from jaxcost._support.messages import unknown
+    from jaxcost.app.cli import show
+    from jaxcost.app.report import counts as report
+
+    check_outputs({"--json": json, "--csv": csv})
+    if by not in report.BY:
+        raise ValueError(unknown("--by", by, report.BY))
+    found = counted(model, inputs, call, backward, trips)
+    for path, text in ((json, report.as_json), (csv, report.as_csv)):
+        if path is not None:
+            _write(path, text(found))
+    console = show.console()
+    show.title(console, model)
+    show.table(console, report.layers(found, by))
+    show.title(console, "In total")
+    show.table(console, report.totals(found))
+    _unknown(console, found)
+    show.warnings(console, found.warnings)
+    if written := [path for path in (json, csv) if path is not None]:
+        show.written(console, written)
+
+
+def counted(
+    model: str,
+    inputs: list[str] | None,
+    call: bool,
+    backward: bool = False,
+    trips: list[float] | None = None,
+) -> "Counts":
+    """What is counted of `MODULE:ATTR` at the shapes of its inputs."""
+    from jaxcost.trace import count as count_
+    from jaxcost.trace.specs import load_attribute, parse_spec
+
+    specs = [parse_spec(text) for text in inputs or ()]
+    found = load_attribute(model, call=call)
+    each = trips[0] if trips and len(trips) == 1 else trips or None
+    return count_(found, *specs, backward=backward, trips=each)
+
+
+def _write(path: Path, text: str) -> None:
+    from jaxcost._support.files import write_text
+
+    write_text(path, text)
+
+
+def _unknown(console: Any, found: "Counts") -> None:
+    from jaxcost.app.cli import show
+    from jaxcost.app.report import counts as report
+
+    if found.unknown:
+        show.title(console, "Unknown: not in the totals")
+        show.table(console, report.unknown(found))

@@ -1,0 +1,79 @@
+"""Which layers are held out before a fit, and how well it then predicts them."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxcost.calibrate.build import MeasuredLayers
+from jaxcost.calibrate.fit import Accuracy, FitResult
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.device import Device
+from jaxcost.models.base import LayerwiseCost
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EVERY = 5  # a fifth of the layers is held out
+_LABELS = ("sweep", "line")
+
+
+def draw(layers: "pd.DataFrame", columns: Sequence[str], *, seed: int) -> np.ndarray:
+    """A random fifth of the rows, even among sweeps: a mask of shape `(rows,)`.
+
+    Layers that are equal in `columns` are held out together, or the fit would know them.
+    """
+    alike = layers.groupby([*columns], sort=False).ngroup().to_numpy()
+    _, first, inverse = np.unique(alike, return_index=True, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    sweep = np.unique(layers["sweep"].to_numpy(str)[first], return_inverse=True)[1]
+    order = np.lexsort((rng.random(len(first)), sweep))
+    chosen = np.zeros(len(first), bool)
+    chosen[order[rng.integers(_EVERY) :: _EVERY]] = True
+    return chosen[inverse]
+
+
+def evaluate(
+    fitted: Fitted, seen: "pd.DataFrame", unseen: "pd.DataFrame", device: Device, *, seed: int
+) -> Fitted:
+    """The same with the errors `held_out` of the model, and of every baseline on the same rows.
+
+    Args:
+        fitted: fitted to `seen`.
+        seen, unseen: tables of layers with `time_s`.
+        device, seed: those of the fit.
+    """
+    known, new = (MeasuredLayers.of(frame, device, "time_s") for frame in (seen, unseen))
+
+    def accuracy(model: Fitted | LayerwiseCost) -> Accuracy:
+        costs = np.asarray(model.layer_costs(new.layers, device), np.float64)
+        return Accuracy.of(np.log(costs), new.log_observed, new.repeats)
+
+    baselines = {
+        name: errors | {"held_out": accuracy(_layerwise(known.fit(name, seed=seed)))}
+        for name, errors in fitted.baselines.items()
+    }
+    return dataclasses.replace(
+        fitted,
+        errors=fitted.errors | {"held_out": accuracy(fitted)},
+        model_errors=fitted.model_errors | {"held_out": accuracy(_layerwise(fitted))},
+        baselines=baselines,
+    )
+
+
+def predict_each_unseen(
+    fitted: Fitted, layers: "pd.DataFrame", device: Device, target: str, *, seed: int
+) -> np.ndarray:
+    """Each row's cost as predicted by a fit made without it, in s or J, shape `(rows,)`.
+
+    These are the predictions that the error `rows` of `fitted` is of: the folds are the same.
+    """
+    rows = MeasuredLayers.of(layers, device, target)
+    folds = rows.fit(fitted.name, seed=seed).folds["rows"]
+    return np.exp(folds.predicted() if fitted.correction is None else rows.corrected(folds)[0])
+
+
+def _layerwise(result: FitResult | Fitted) -> LayerwiseCost:
+    assert isinstance(result.model, LayerwiseCost)
+    return result.model

@@ -1,0 +1,78 @@
+"""What a traced program costs, for a person to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxcost.app.report import text
+from jaxcost.app.report.counts import NO_NAME, shape_words
+from jaxcost.app.report.tables import Table
+
+if TYPE_CHECKING:
+    from jaxcost.trace.estimate import ProgramEstimate
+
+_LEAST = 0.001  # of the whole: layers that cost less share a row
+
+
+def layers(found: ProgramEstimate) -> Table:
+    """A row a layer, in the program's order, with its latency (or energy) and 90 % interval.
+
+    Those that the calibration has no price for are one row at the end, whose cost is unknown.
+    """
+    main = "latency_s" if "latency_s" in found.costs else "energy_j"
+    every = found.layers()
+    rows = [row for row in every if row[main] is not None]
+    total = max(found.costs[main].total, 1e-300)
+    shares = [row["repeat"] * row[main] / total for row in rows]
+    cells = [_cells(row, main, s) for row, s in zip(rows, shares) if s >= _LEAST]
+    rest = [(row, s) for row, s in zip(rows, shares) if s < _LEAST]
+    if rest:
+        seconds = sum(row["repeat"] * row[main] for row, _ in rest)
+        of_all = sum(s for _, s in rest)
+        name = text.count(len(rest), "smaller row")
+        unit = "s" if main == "latency_s" else "J"
+        took = text.quantity(seconds, unit)
+        cells.append((name, text.NONE, text.NONE, "", took, "", _share(of_all)))
+    if unpriced := len(every) - len(rows):
+        name = text.count(unpriced, "unpriced row")
+        cells.append((name, text.NONE, text.NONE, "", "unknown", "", "unknown"))
+    head = "latency" if main == "latency_s" else "energy"
+    columns = ("layer", "op", "output", "FLOPs", head, "90 % interval", "share")
+    return Table(columns, tuple(cells), (False, False, False, *(True,) * 4))
+
+
+def totals(found: ProgramEstimate) -> Table:
+    """Latency and energy of the whole program, and what it computes."""
+    rows: list[tuple[str, str, str]] = []
+    for name, label, unit in (("latency_s", "latency", "s"), ("energy_j", "energy", "J")):
+        if name in found.costs:
+            of = found.costs[name]
+            ends = text.interval(of.total_lower, of.total_upper, unit)
+            rows.append((label, text.quantity(of.total, unit), f"90 % interval {ends}"))
+        elif name == "energy_j":
+            rows.append((label, text.NONE, found.energy_reason or ""))
+    counted = found.counts
+    rows.append(("FLOPs", text.quantity(counted.flops, "FLOP"), ""))
+    rows.append(("parameters", f"{counted.parameters:,}", ""))
+    rows.append(("peak memory, unfused, estimated", text.storage(counted.peak_bytes), ""))
+    return Table(("", "", ""), tuple(rows), (False, True, False))
+
+
+def _cells(row: dict[str, Any], main: str, share: float) -> tuple[str, ...]:
+    unit = "s" if main == "latency_s" else "J"
+    many = row["repeat"]
+    ends = (many * row[f"{main}_lo"], many * row[f"{main}_hi"])
+    repeated = f" (× {many:g})" if many != 1 else ""
+    return (
+        (row["name"] or NO_NAME) + repeated,
+        row["op"] + (f" in {row['other_precision']} (!)" if row["other_precision"] else ""),
+        shape_words(row["output"]),
+        text.quantity(many * row["flops"], "") if row["flops"] else "0",
+        text.quantity(many * row[main], unit),
+        text.interval(*ends, unit),
+        _share(share),
+    )
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,290 @@
+"""From a table of measured layers to what a calibration knows of one target."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxcost._support.precision import double_precision
+from jaxcost.calibrate.correction import cross_validate_correction, features, fit_correction
+from jaxcost.calibrate.fit import ROBUST, Accuracy, FitResult, fit
+from jaxcost.calibrate.fit.folds import Folds
+from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.intervals import calibrate_intervals
+from jaxcost.calibrate.plausible import implausible
+from jaxcost.calibrate.units import in_units_of
+from jaxcost.device import Device
+from jaxcost.models.base import LayerwiseCost, parameters_of
+from jaxcost.models.registry import BASELINES, MODELS, model_class
+from jaxcost.workload import Workload, counts, from_table
+from jaxcost.workload.layer_table import validate_layers
+from jaxcost.workload.selection import one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_LAYERS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
+SPREAD = "process_cv"  # column with the coefficient of variation between processes
+_CONTRADICTS = np.log(2)
+_LARGEST = 0.25  # of the rows: what is beyond the rest without leaving too few of them
+
+_LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties and weights of rows
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    name: str
+    result: FitResult
+    corrected: dict[str, tuple[np.ndarray, np.ndarray]]  # by kind of fold: ln predicted, novelty
+
+    def error(self, log_observed: np.ndarray, weights: np.ndarray) -> float:
+        """Mean over the kinds of fold of the mean |ln(predicted / observed)|.
+
+        Not of the relative error, which forgives a prediction of almost nothing.
+        """
+        each = (np.abs(p - log_observed) for p, _ in self.corrected.values())
+        return float(np.mean([np.average(error, weights=weights) for error in each]))
+
+
+def fit_layers(
+    frame: "pd.DataFrame",
+    device: Device,
+    *,
+    target: str = "time_s",
+    model: str | None = None,
+    correction: bool | None = None,
+    starts: int = 16,
+    seed: int = 0,
+) -> Fitted:
+    """Fits a model, its correction and its intervals to a table of measured layers.
+
+    Args:
+        frame: as from `jaxcost.workload.layer_table.read_layer_table`; a column `sweep`, where
+            there is one, says which layers were varied together, and whole sweeps are then left
+            out in turn; rows weigh the less the larger their `process_cv`, where a measurement
+            has one. Rows of the same sizes are one layer, measured several times.
+        device: what was measured.
+        target: the measured column, `time_s` or `energy_j`, keyword-only.
+        model: a name from `jaxcost.models.registry`; None takes the one with the smallest
+            cross-validated error. keyword-only.
+        correction: whether to correct the model between measured layers; None: unless a model
+            was asked for by name. keyword-only.
+        starts, seed: as in `jaxcost.fit`, keyword-only.
+    Raises: ValueError: fewer than ten layers, rows that are no layers or have no cost, rows of
+        several devices or precisions, or whatever `jaxcost.fit` refuses.
+    """
+    check_enough(len(frame), len(frame), "layers")
+    corrected = model is None if correction is None else correction
+    data = MeasuredLayers.of(frame, device, target)
+    check_enough(len(frame), data.repeats.layers, "layers")
+    names = [n for n in _names_to_fit(model, data.repeats.layers) if n == model or data.can_fit(n)]
+    # Half of a fit is compiling, which leaves Python to the other fits.
+    with ThreadPoolExecutor() as pool:
+        fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
+        results = dict(zip(names, fitted))
+    chosen = [model] if model else list(results)
+    candidates = [data.candidate(name, results[name], corrected) for name in chosen]
+    best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
+    return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
+
+
+def _doubted(fitted: Fitted, device: Device, target: str) -> Fitted:
+    """The same with a warning where the times are most likely in another unit."""
+    doubts = implausible(fitted.estimates, device) if target == "time_s" else []
+    return dataclasses.replace(fitted, warnings=(*doubts, *fitted.warnings))
+
+
+def check_enough(rows: int, different: int, what: str) -> None:
+    """ValueError where there are too few different layers (or runs) for intervals to be checked."""
+    if different >= LEAST_LAYERS or different == 1 < rows:  # of one layer, the fit says so
+        return
+    of = "" if different == rows else f" of {different} different {what}"
+    raise ValueError(
+        f"rows = {rows}{of} is not enough for intervals that are checked; "
+        f"measure at least {LEAST_LAYERS} different {what}"
+    )
+
+
+def _names_to_fit(model: str | None, layers: int) -> list[str]:
+    """The model and the baselines to show beside it, as far as the layers suffice for each."""
+    if model is not None:
+        model_class(model, MODELS)
+    wanted = [model] if model else list(MODELS)
+    enough = [n for n in (*wanted, *BASELINES) if n in wanted or n in MODELS]
+    fits = [
+        n for n in dict.fromkeys(enough) if len(parameters_of(model_class(n, MODELS))) <= layers
+    ]
+    return fits if model is None else list(dict.fromkeys([model, *fits]))
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredLayers:
+    """The rows of a table as every fit to it sees them, with the same weights.
+
+    Attributes:
+        layers: a row each, leaves of shape `(rows,)`.
+        device: what was measured.
+        observed: in s or J, shape `(rows,)`.
+        sweeps: a label a row, where the table has them.
+        spread: of each row between processes, shape `(rows,)`, where the table has it.
+        x: features of the rows, shape `(rows, features)`.
+        repeats: which rows measured the same layer.
+        dtype: of all of them, such as `float32`.
+    """
+
+    layers: Workload
+    device: Device
+    observed: np.ndarray
+    sweeps: list[str] | None
+    spread: np.ndarray | None
+    x: np.ndarray
+    repeats: Repeats
+    dtype: str
+
+    @classmethod
+    def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "MeasuredLayers":
+        """The layers of a table that has the column `target`."""
+        frame = validate_layers(frame, target=target)
+        for column in ("device", "dtype"):
+            one_of(frame, column, None, "table")
+        layers = from_table(frame)
+        with double_precision():
+            x = np.asarray(features(layers), np.float64)
+        sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
+        observed, spread = frame[target].to_numpy(float), _spread(frame, target)
+        dtype = str(frame["dtype"].iloc[0])
+        return cls(layers, device, observed, sweeps, spread, x, Repeats.of(layers), dtype)
+
+    @property
+    def log_observed(self) -> np.ndarray:
+        """ln of what each row measured, shape `(rows,)`."""
+        return np.log(self.observed)
+
+    @property
+    def log_layer(self) -> np.ndarray:
+        """ln of what each row's layer cost, the mean of the layer's rows, shape `(rows,)`."""
+        mean, _ = self.repeats.combined(self.log_observed, self.spread, ROBUST)
+        return mean[self.repeats.layer]
+
+    def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
+        """A model of `jaxcost.models.registry`, fitted to these rows."""
+        return fit(
+            model_class(name, MODELS), self.layers, self.device, self.observed,
+            sweeps=self.sweeps, largest=self.largest, spread=self.spread, starts=starts, seed=seed,
+        )  # fmt: skip
+
+    @property
+    def largest(self) -> np.ndarray:
+        """The quarter of the rows with the most FLOPs, positions and weights: masks of shape
+        `(masks, rows)`; what is predicted of them without them says how far beyond to trust."""
+        flops = np.asarray(counts.flops(self.layers), np.float64)
+        sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
+        masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
+        return masks[masks.any(axis=1)]
+
+    def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+        """ln of the corrected prediction of each left-out row, and its novelty."""
+        return cross_validate_correction(self.x, self.log_layer, folds, self.repeats)
+
+    def can_fit(self, name: str) -> bool:
+        """Whether the model gives every row a cost: some know products of matrices alone."""
+        needs = {"alpha-flops": counts.conv_flops, "flops-only": counts.flops}
+        return name not in needs or bool((np.asarray(needs[name](self.layers)) > 0).all())
+
+    def candidate(self, name: str, result: FitResult, corrected: bool) -> _Candidate:
+        """A fitted model with what it predicts of rows left out."""
+        alone = np.zeros(len(self.x))
+        kinds = {
+            kind: self.corrected(folds) if corrected else (folds.predicted(), alone)
+            for kind, folds in result.folds.items()
+        }
+        return _Candidate(name, result, kinds)
+
+    def _groups(self, best: _Candidate) -> list[_LeftOut]:
+        """The rows left out in whole sweeps, and the largest: what a correction is far from."""
+        groups = []
+        if "sweeps" in best.corrected:
+            groups.append(self._left_out(*best.corrected["sweeps"], np.ones(len(self.x), bool)))
+        if best.result.largest is not None:
+            apart = [self._left_out(*self.corrected(f), f.masks[0]) for f in best.result.largest]
+            error, novelty, weights = map(np.concatenate, zip(*apart, strict=True))
+            groups.append((error, novelty, weights))
+        return groups
+
+    def _left_out(
+        self, log_predicted: np.ndarray, novelty: np.ndarray, rows: np.ndarray
+    ) -> _LeftOut:
+        error = self.log_observed - log_predicted
+        return error[rows], novelty[rows], self.repeats.weights[rows]
+
+    def finish(self, best: _Candidate, results: dict[str, FitResult], corrected: bool) -> Fitted:
+        """The best with its correction, intervals and errors, the others beside it."""
+        result, observed = best.result, self.log_observed
+        log_predicted, novelty = best.corrected["rows"]
+        model = result.model
+        assert isinstance(model, LayerwiseCost)
+        alone = np.log(np.asarray(model.layer_costs(self.layers, self.device), np.float64))
+        residual = np.column_stack([self.x, self.log_layer - alone])[self.repeats.first]
+        fitted = Fitted(
+            name=best.name,
+            model=model,
+            intervals=calibrate_intervals(
+                (observed - log_predicted, novelty),
+                self._groups(best) if corrected else (),
+                weights=self.repeats.weights,
+            ),
+            estimates=result.estimates,
+            covariance=result.covariance,
+            singular_values=result.singular_values,
+            errors={},
+            model_errors=result.errors,
+            baselines={n: r.errors for n, r in results.items() if n != best.name},
+            warnings=(*result.warnings, *_contradictions(alone, observed)),
+            correction=fit_correction(residual[:, :-1], residual[:, -1]) if corrected else None,
+            layers=residual if corrected else None,
+            dtype=self.dtype,
+        )
+        in_sample = np.log(np.asarray(fitted.layer_costs(self.layers, self.device), np.float64))
+        predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
+        errors = {k: Accuracy.of(p, observed, self.repeats) for k, p in predictions.items()}
+        return dataclasses.replace(fitted, errors=errors)
+
+
+def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:
+    """How far each time scattered between processes; None where the table does not say."""
+    if SPREAD not in frame or target != "time_s":
+        return None
+    import pandas as pd
+
+    cells = frame[SPREAD]
+    try:
+        return pd.to_numeric(cells.mask(cells == "")).to_numpy(float)
+    except ValueError as error:
+        raise ValueError(f"column {SPREAD}: {error}; give numbers, or leave cells empty") from None
+
+
+def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list[str]:
+    """Rows so far from what all others say that the measurement itself is in doubt."""
+    error = log_predicted - log_observed
+    usual = 1.4826 * np.median(np.abs(error))
+    rows = np.flatnonzero(np.abs(error) > max(_CONTRADICTS, 6 * usual))
+    worst = sorted(rows, key=lambda row: -abs(error[row]))[:5]
+    shown = ", ".join(f"{row + 1} ({_times(-error[row])} what is expected)" for row in worst)
+    if not worst:
+        return []
+    what = "1 row contradicts" if len(rows) == 1 else f"{len(rows)} rows contradict"
+    given = "was" if len(rows) == 1 else "were"
+    return [f"{what} the others and {given} given little weight: row {shown}"]
+
+
+def _times(log_ratio: float) -> str:
+    """A ratio in words that need no exponent: "3.2 times" or "1/140 of"."""
+    if log_ratio >= 0:
+        return f"{_short(np.exp(log_ratio))} times"
+    return f"1/{_short(np.exp(-log_ratio))} of"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"

@@ -1,0 +1,197 @@
+"""What a model with few parameters leaves unexplained, interpolated between measured layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcost.calibrate.fit.folds import Folds
+from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.calibrate.likelihood import likeliest, matern
+from jaxcost.workload import Workload
+
+_CENTRES = 256  # of the layers measured, at most so many carry the correction
+_CHUNK = 4096  # layers predicted at a time: their kernel matrix stays in the cache
+_LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
+
+
+def features(layers: Workload) -> Float[Array, "*layers features"]:
+    """What makes two layers alike: logarithms of their sizes, and their kind; no unit.
+
+    A factor e in positions, channels or groups counts as 1, and in the kernel's side as 2, since
+    programs for different kernels are different programs; so does another kind of operation.
+    """
+    taps = layers.k_h * layers.k_w
+    return jnp.stack(
+        [
+            jnp.log(layers.batch * layers.out_h * layers.out_w),
+            jnp.log(jnp.maximum(layers.c_in, _LEAST)),
+            jnp.log(jnp.maximum(layers.c_out, _LEAST)),
+            jnp.log(taps),
+            jnp.log(layers.groups),
+            2.0 * (taps > 1),
+            1.0 * layers.is_dense,
+        ],
+        axis=-1,
+    )
+
+
+class Correction(eqx.Module):
+    """A Gaussian process on ln(observed / predicted) of the layers a model was fitted to.
+
+    Near a measured layer it moves the prediction to what was measured there; far from all, in
+    sizes that no sweep has seen, it fades to none and the model stands alone.
+
+        correction(x) = sum over centres of weight * kernel(|(x - centre) / lengths|)
+        kernel(d) = amplitude**2 (1 + sqrt(3) d) exp(-sqrt(3) d)             (Matérn 3/2)
+
+    Args:
+        centres: shape `(centres, features)`, of `features`.
+        weights: shape `(centres,)`.
+        explained: shape `(centres, centres)`; what the layers measured take off the variance.
+        amplitude: of ln(observed / predicted) before any layer nearby is known, > 0; scalar.
+        noise: of ln(observed / predicted) at a layer that was measured, > 0; scalar.
+        lengths: how far in each feature a layer informs about others, > 0; shape `(features,)`.
+        least, most: of each feature among the layers measured, shape `(features,)`: lengths that
+            hold between them say nothing of what lies beyond, where the correction fades within a
+            factor e or two, whatever they are.
+    Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 4.17, 8.26
+        and 8.27 (deterministic training conditional, variance by projection).
+    """
+
+    centres: Float[Array, "centres features"]
+    weights: Float[Array, " centres"]
+    explained: Float[Array, "centres centres"]
+    amplitude: Float[Array, ""]
+    noise: Float[Array, ""]
+    lengths: Float[Array, " features"]
+    least: Float[Array, " features"]
+    most: Float[Array, " features"]
+
+    def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
+        """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
+        return _log_ratio(self, layers)
+
+    def novelty(self, layers: Workload) -> Float[Array, " layers"]:
+        """How far each layer is from all measured ones: 0 at one of them, 1 far from every one,
+        and 1 more for every factor e by which a size is beyond those measured; of what is no
+        product, 1."""
+        return _novelty_of(self, layers)
+
+
+@eqx.filter_jit
+def _log_ratio(fitted: Correction, layers: Workload) -> Array:
+    return _in_chunks(lambda x: _faded(fitted, x, jnp) @ fitted.weights, features(layers))
+
+
+@eqx.filter_jit
+def _novelty_of(fitted: Correction, layers: Workload) -> Array:
+    return _in_chunks(lambda x: _novelty(fitted, x, _faded(fitted, x, jnp), jnp), features(layers))
+
+
+def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
+    if x.shape[0] <= _CHUNK:
+        return function(x)
+    return jax.lax.map(jax.checkpoint(lambda row: function(row[None])[0]), x, batch_size=_CHUNK)
+
+
+def cross_validate_correction(
+    x: np.ndarray, log_observed: np.ndarray, folds: Folds, repeats: Repeats | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
+
+    The correction is fitted anew in each fold, to the layers that the fold's model was fitted to.
+
+    Args:
+        x: features of the rows, shape `(rows, features)`.
+        log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
+        repeats: which rows are of one layer; None: no two.
+    """
+    alone = repeats or Repeats(np.arange(len(x)))
+    log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
+    for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
+        seen = alone.first[~alone.any(out)]
+        fitted = fit_correction(x[seen], (log_observed - log_model)[seen])
+        own = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), fitted)
+        kernel = _faded(own, x[out], np)
+        log_predicted[out] = log_model[out] + kernel @ own.weights
+        novelty[out] = _novelty(own, x[out], kernel, np)
+    return log_predicted, novelty
+
+
+def fit_correction(
+    x: np.ndarray,
+    residual: np.ndarray,
+    kernel: tuple[float, float, np.ndarray] | None = None,
+    *,
+    lengths: np.ndarray | None = None,
+) -> Correction:
+    """The correction that explains `residual` = ln(observed / predicted) at features `x`.
+
+    Residuals beyond 3.5 times their own scale are cut, as faulty timings are.
+
+    Args:
+        x: shape `(rows, features)`, one row or more; residual: shape `(rows,)`.
+        kernel: amplitude, noise and lengths; None: the likeliest, with `lengths` if they are given.
+    Returns: a `Correction`, computed in float64, in JAX's default precision.
+    """
+    scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
+    residual = np.clip(residual, -3.5 * scale, 3.5 * scale)
+    x = np.asarray(x, np.float64)
+    lengths_given = lengths is not None
+    amplitude, noise, lengths = kernel or likeliest(x, residual, scale, lengths)
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return matern(a, b, amplitude, lengths)
+
+    centres = x[_spread_out(covariance(x, x), 0.1 * noise**2)]
+    between, across = covariance(centres, centres), covariance(centres, x)
+    between += 1e-10 * amplitude**2 * np.eye(len(centres))
+    evidence = between + across @ across.T / noise**2
+    weights = np.linalg.solve(evidence, across @ residual / noise**2)
+    explained = np.linalg.inv(between) - np.linalg.inv(evidence)
+    box = x.min(axis=0), x.max(axis=0)
+    if lengths_given:  # as earlier versions did, short lengths fade of themselves
+        box = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
+    parts = (centres, weights, explained, amplitude, noise, lengths, *box)
+    return Correction(*map(jnp.asarray, parts))
+
+
+def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
+    """Rows that between them explain all others to a variance of `enough` (pivoted Cholesky)."""
+    left = np.diag(kernel).copy()
+    chosen: list[int] = []
+    factor = np.zeros((min(len(kernel), _CENTRES), len(kernel)))
+    for i in range(len(factor)):
+        row = int(left.argmax())
+        if chosen and left[row] < enough:
+            break
+        factor[i] = (kernel[row] - factor[:i, row] @ factor[:i]) / np.sqrt(left[row])
+        left -= factor[i] ** 2
+        chosen.append(row)
+    return np.array(chosen)
+
+
+def _faded(fitted: Correction, x: Any, numpy: Any) -> Any:
+    """The kernel between features `x` and the centres, less beyond the sizes measured."""
+    origin = numpy.mean(fitted.centres, axis=0, keepdims=True)  # keeps the square exact
+    kernel = matern(x - origin, fitted.centres - origin, fitted.amplitude, fitted.lengths, numpy)
+    outside = numpy.sum(_beyond(fitted, x, numpy) ** 4, -1)  # smooth where it begins
+    return kernel * numpy.exp(-outside / 2)[:, None]
+
+
+def _beyond(fitted: Correction, x: Any, numpy: Any) -> Any:
+    """How far each feature is outside what was measured, in its unit; 0 within."""
+    return numpy.maximum(numpy.maximum(x - fitted.most[None], fitted.least[None] - x), 0)
+
+
+def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
+    taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
+    unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
+    beyond = numpy.sum(_beyond(fitted, x, numpy), -1)
+    is_product = x[:, 1] > np.log(2 * _LEAST)  # what is none has no size to be beyond
+    return unexplained + numpy.where(is_product, beyond, 0)

@@ -1,0 +1,257 @@
+"""Fitting a cost model to measurements: `fit`, and the `FitResult` it returns."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxcost._support.messages import refused
+from jaxcost._support.precision import double_precision
+from jaxcost._support.sizes import count, one
+from jaxcost.calibrate.fit.accuracy import Accuracy
+from jaxcost.calibrate.fit.folds import Folds, layer_folds, sweep_folds
+from jaxcost.calibrate.fit.identify import Estimate, identify
+from jaxcost.calibrate.fit.problem import Problem, predict_all, solve
+from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.calibrate.fit.space import Space
+from jaxcost.device import Device
+from jaxcost.models.base import CostModel
+from jaxcost.workload import Workload
+from jaxcost.workload.runs import TrainingRun
+
+ROBUST = 0.1  # ln ratio from which a row counts ever less: about the error of a good model
+FOLD_STARTS = 3  # fewer than for the fit itself: the folds' losses differ little from its loss
+_SHARED = (
+    "no sweep can be left out: one of them has all layers of the others; label them by what was "
+    "varied, not by when they were measured"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """A fitted model and what can be said of it.
+
+    Attributes:
+        model: the fitted model.
+        estimates: each parameter with unit, 90 % interval, and whether the data determine it.
+        covariance: of the searched parameters (logarithms, or logits between bounds), shape
+            `(parameters, parameters)`.
+        singular_values: of the Jacobian over the residual's standard deviation, shape
+            `(parameters,)`, largest first.
+        errors: `in_sample`; with folds also `rows` (cross-validated by row) and, where there are
+            several sweeps, `sweeps` (each predicted from the others).
+        losses: the loss reached from every start, shape `(starts,)`.
+        warnings: what the data leave open, a line each.
+        folds: by kind (`rows`, `sweeps`), what was left out and what was predicted then.
+        largest: the same of the rows that were to be left out besides; None: none were.
+    """
+
+    model: CostModel
+    estimates: tuple[Estimate, ...]
+    covariance: np.ndarray
+    singular_values: np.ndarray
+    errors: dict[str, Accuracy]
+    losses: np.ndarray
+    warnings: tuple[str, ...]
+    folds: dict[str, Folds]
+    largest: Folds | None = None
+
+
+def fit(
+    model: type[CostModel] | CostModel,
+    workloads: Workload | TrainingRun,
+    device: Device,
+    observed: ArrayLike,
+    *,
+    sweeps: Sequence[str] | None = None,
+    largest: np.ndarray | None = None,
+    spread: ArrayLike | None = None,
+    folds: int = 5,
+    starts: int = 16,
+    seed: int = 0,
+    robust: float = ROBUST,
+    noise: float | None = None,
+    priors: bool = True,
+    combine: bool = True,
+) -> FitResult:
+    """The model's parameters that make ln(predicted / observed) smallest over all layers.
+
+    Rows of the same layer are one layer measured several times: it counts once, by the mean of
+    its rows, in the fit, in every fold and in the errors (`jaxcost.calibrate.fit.repeats`).
+
+    Args:
+        model: the class of the model (of an instance, its class is fitted afresh, with the
+            instance's static settings).
+        workloads: what was measured: leaves of shape `(rows,)`, each row one layer, or
+            `(rows, layers)`, each row one network; or runs of training, as `TrainingRun.stack`.
+        device: what it was measured on; a number in it may have the shape `(rows,)` where every
+            row was measured on another device.
+        observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
+        sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
+        largest: rows to leave out besides, such as the largest, as boolean masks of shape
+            `(masks, rows)`, keyword-only.
+        spread: coefficient of variation of each row's own measurement, such as between
+            processes, shape `(rows,)`, >= 0; NaN where it is not known. A row that scatters by
+            `robust` counts half. keyword-only.
+        folds: of cross-validation by row, at most one a layer; 0 for none, keyword-only.
+        starts: how many points to search from, keyword-only.
+        seed: of the starts and the folds, keyword-only.
+        robust: |ln ratio| from which a row counts ever less, in (0, 10], keyword-only.
+        noise: standard deviation of ln(observed / predicted) against which priors are weighed;
+            None: `robust`. keyword-only.
+        priors: whether declared spreads of parameters count, keyword-only.
+        combine: whether rows of equal sizes are the same layer, keyword-only.
+    Returns: a `FitResult`; computed in float64, the model in JAX's default precision.
+    Raises: ValueError: observations that are not finite and > 0, fewer layers than parameters,
+        rows that are all alike.
+    Example:
+        >>> from jaxcost.device import device
+        >>> from jaxcost.models.baselines import FlopsOnly
+        >>> from jaxcost.workload import dense
+        >>> layers = dense(c_in=[64, 128, 256], c_out=[64, 128, 256])
+        >>> result = fit(FlopsOnly, layers, device("quadro-t2000"), [8e-6, 32e-6, 128e-6], folds=0)
+        >>> print(f"{result.estimates[0].value:.3g} {result.estimates[0].unit}")
+        1.02e+09 FLOP/s
+    """
+    space = Space.of(model)
+    observed = np.asarray(observed, np.float64)
+    _check_settings(folds, starts, robust)
+    _check_rows(workloads, device, observed, sweeps)
+    rows = len(observed)
+    _check_enough(space, rows, rows)
+    repeats = Repeats.of(workloads, device) if combine else Repeats(np.arange(rows))
+    _check_enough(space, rows, repeats.layers)
+    given = np.log(observed), _checked_spread(spread, rows)
+    log_mean, scatter = repeats.combined(*given, robust)
+    masks, shared = _masks(repeats, folds, sweeps, seed)
+    if masks and largest is not None and len(largest):
+        masks["largest"] = largest
+    with double_precision():
+        problem = Problem.of(
+            space, *_layers(workloads, device, repeats), np.exp(log_mean),
+            robust=robust, noise=noise, priors=priors, spread=scatter,
+        )  # fmt: skip
+        best, losses, reached, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
+        known = identify(problem, best, reached)
+        in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))[repeats.layer]
+    apart = left_out.pop("largest", None)
+    predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
+    return FitResult(
+        model=space.build(space.values(best)),
+        estimates=known.estimates,
+        covariance=known.covariance,
+        singular_values=known.singular_values,
+        errors={k: Accuracy.of(v, given[0], repeats) for k, v in predictions.items()},
+        losses=losses,
+        warnings=(*known.warnings, *shared),
+        folds=left_out,
+        largest=apart,
+    )
+
+
+def _layers(workloads: Any, device: Device, repeats: Repeats) -> tuple[Any, Device]:
+    """Each layer once: the first of its rows."""
+    of_rows = jax.tree.map(lambda leaf: leaf[repeats.first], workloads)
+    return of_rows, jax.tree.map(lambda leaf: leaf[repeats.first] if leaf.ndim else leaf, device)
+
+
+def _solve_with_folds(
+    problem: Problem, masks: dict[str, np.ndarray], repeats: Repeats, starts: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Folds]]:
+    unseen = [np.zeros((1, repeats.layers), bool), *map(repeats.any, masks.values())]
+    left_out = np.concatenate(unseen)
+    numbers = [starts] + [min(FOLD_STARTS, starts)] * (len(left_out) - 1)
+    vectors, losses, reached = solve(problem, ~left_out, numbers, seed=seed)
+    if not np.isfinite(losses[0]).any():
+        name = problem.space.template.__name__
+        raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
+    predicted = np.asarray(predict_all(problem, jnp.asarray(vectors)))[:, repeats.layer]
+    ends = np.cumsum([1] + [len(mask) for mask in masks.values()])
+    folds = {
+        kind: Folds(mask, predicted[begin : begin + len(mask)])
+        for (kind, mask), begin in zip(masks.items(), ends, strict=False)
+    }
+    return vectors[0], losses[0], reached[0], folds
+
+
+def _masks(
+    repeats: Repeats, folds: int, sweeps: Sequence[str] | None, seed: int
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """By kind of fold, the rows that each leaves out; and why there are no sweeps, if so."""
+    if not folds or repeats.layers < 2:
+        return {}, ()
+    masks = {"rows": layer_folds(repeats, folds=folds, seed=seed)}
+    if sweeps is None or len(set(sweeps)) < 2:
+        return masks, ()
+    of_sweeps = sweep_folds(sweeps)
+    if repeats.any(of_sweeps).all(axis=1).any():
+        return masks, (_SHARED,)
+    return masks | {"sweeps": of_sweeps}, ()
+
+
+def _check_settings(folds: int, starts: int, robust: float) -> None:
+    allowed = "a whole number of at least 2, or 0 for none"
+    one("folds", folds, lambda n: n % 1 == 0 and (n == 0 or n >= 2), allowed)
+    count("starts", starts)
+    one("robust", robust, lambda r: 0 < r <= 10, "a number above 0 and up to 10, such as 0.05")
+
+
+def _check_rows(
+    workloads: Workload | TrainingRun,
+    device: Device,
+    observed: np.ndarray,
+    sweeps: Sequence[str] | None,
+) -> None:
+    shape = workloads.batch.shape
+    if len(shape) not in (1, 2):
+        raise ValueError(f"workloads has leaves of shape {shape}; give (rows,) or (rows, layers)")
+    rows = shape[0]
+    if observed.shape != (rows,):
+        raise ValueError(f"observed has shape {observed.shape}; give one number a row: ({rows},)")
+    if sweeps is not None and len(sweeps) != rows:
+        raise ValueError(f"sweeps has {len(sweeps)} labels; give one a row: {rows}")
+    bad = ~(np.isfinite(observed) & (observed > 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            refused(f"observed[{row}]", float(observed[row]), "a finite number above 0")
+        )
+    for leaf in jax.tree.leaves(device):
+        if leaf.shape not in ((), (rows,)):
+            raise ValueError(
+                f"device {device.name!r} has a number of shape {leaf.shape}; "
+                f"give one for all rows, or one a row: ({rows},)"
+            )
+
+
+def _check_enough(space: Space, rows: int, layers: int) -> None:
+    """ValueError where there are fewer different layers than parameters, or but one."""
+    name, needed = space.template.__name__, len(space.parameters)
+    if layers == 1 < rows:
+        raise ValueError(
+            f"all {rows} rows describe the same layers; measure layers of different sizes"
+        )
+    if layers < needed:
+        of = "" if layers == rows else f" of {layers} different layers"
+        raise ValueError(
+            f"rows = {rows}{of} is not enough for {name}, which has {needed} parameters; "
+            f"measure at least {needed} different layers, or fit a model with fewer parameters"
+        )
+
+
+def _checked_spread(spread: ArrayLike | None, rows: int) -> np.ndarray | None:
+    if spread is None:
+        return None
+    given = np.asarray(spread, np.float64)
+    if given.shape != (rows,):
+        raise ValueError(f"spread has shape {given.shape}; give one number a row: ({rows},)")
+    bad = (given < 0) | np.isinf(given)
+    if bad.any():
+        row = int(bad.argmax())
+        allowed = "a finite number of at least 0, or NaN where it is not known"
+        raise ValueError(refused(f"spread[{row}]", float(given[row]), allowed))
+    return given

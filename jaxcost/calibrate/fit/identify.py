@@ -1,0 +1,149 @@
+"""What the data say about each parameter, and what they leave open."""
+
+import dataclasses
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxcost.calibrate.fit.problem import Problem
+from jaxcost.models.base import Parameter
+
+_Z90 = 1.6449
+_VAGUE = 10.0  # standard deviation of z where nothing is believed and nothing was learnt
+_FACTOR_TWO = math.log(2)
+_STEPS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A fitted parameter with its 90 % interval, in `unit`; `determined` by the data or not."""
+
+    name: str
+    value: float
+    lower: float
+    upper: float
+    unit: str
+    doc: str
+    determined: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Identifiability:
+    """Estimates, their covariance in the searched space `z`, and the data's singular values.
+
+    `singular_values`, shape `(parameters,)`: of the Jacobian of ln(predicted) by `z` over the
+    residual's standard deviation. One near 0 is a direction the data do not see.
+    """
+
+    estimates: tuple[Estimate, ...]
+    covariance: np.ndarray
+    singular_values: np.ndarray
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A line in plain words for each parameter that the data do not determine."""
+        return tuple(
+            f"{e.name} ({e.doc}) is not determined by these data: 90 % interval {e.lower:.3g} to "
+            f"{e.upper:.3g}{'' if e.unit == '1' else ' ' + e.unit}; measure layers it depends on"
+            for e in self.estimates
+            if not e.determined
+        )
+
+
+def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) -> Identifiability:
+    """Linearises the model at its optimum `z`, for the loss's robust weights.
+
+    Each end of an interval is then held against the loss itself, and moved outward as far as
+    that hardly rises: beside the kink of a maximum the linear model sees what is not there. It
+    also takes in whichever of the `others`, reached from other starts, shape `(starts,
+    parameters)`, explain the data as well: a parameter that differs between them is not known.
+
+    Source: Huber, Ronchetti (2009), Robust statistics, section 7.6 (covariance of M-estimates).
+    """
+    predicted, jacobian = map(np.asarray, _linearise(problem, jnp.asarray(z)))
+    residual = predicted - np.asarray(problem.log_observed)
+    certainty, trust = np.asarray(problem.certainty), np.asarray(problem.trust(residual))
+    sigma, slope = _noise(residual, trust, certainty, len(z))
+    seen = jacobian * np.sqrt(certainty)[:, None] / sigma
+    precision = np.asarray(problem.precision)
+    before = np.where(precision > 0, precision, _VAGUE**-2)
+    covariance = np.linalg.inv(seen.T @ seen + np.diag(before))
+    spread = np.sqrt(np.diag(covariance))
+    along = covariance / spread  # column i: how all parameters move with the i-th
+    sharp = problem.noise**2 / (slope * sigma**2)  # makes the loss rise as its quadratic does
+    down, up, equal = _reach(problem, z, along, z[None] if others is None else others, sharp)
+    apart = equal - z
+    lower = problem.space.values(z - np.maximum(down, -apart.min(axis=0)))
+    upper = problem.space.values(z + np.maximum(up, apart.max(axis=0)))
+    middle, wide = problem.space.values(z), np.maximum((down + up) / 2, np.abs(apart).max(axis=0))
+    estimates = tuple(
+        _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] / _Z90)
+        for i, p in enumerate(problem.space.parameters)
+    )
+    return Identifiability(estimates, covariance, np.linalg.svd(seen, compute_uv=False))
+
+
+def _noise(
+    residual: np.ndarray, trust: np.ndarray, certainty: np.ndarray, parameters: int
+) -> tuple[float, float]:
+    """Standard deviation of what a residual of a certain row does to the fit, `trust * residual`
+    over its mean slope, and that slope."""
+    influence = np.sqrt(certainty) * trust * residual
+    slope = max(float(np.average(trust * (2 * trust - 1), weights=certainty)), 0.01)
+    freedom = max(len(residual) - parameters, 1)
+    return max(math.sqrt((influence**2).sum() / freedom) / slope, 1e-6), slope
+
+
+def _reach(
+    problem: Problem, z: np.ndarray, along: np.ndarray, others: np.ndarray, sharp: Array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How far below and above `z` each 90 % interval ends; and `z` with those of the `others`
+    at which the loss is hardly above that at `z`."""
+    spread = np.diag(along)
+    furthest = np.maximum(_Z90 * _VAGUE / spread, _Z90)
+    steps = np.geomspace(_Z90, furthest, _STEPS)
+    moved = steps[:, :, None] * along.T
+    points = np.concatenate([*(z - moved), *(z + moved), others])
+    hardly = _hardly(np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), sharp)))
+    down, up = (
+        _first(~side, steps) * spread for side in hardly[: 2 * steps.size].reshape(2, *steps.shape)
+    )
+    return down, up, np.concatenate([z[None], others[hardly[2 * steps.size :]]])
+
+
+def _first(enough: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The nearest step in each column that is enough, or the furthest."""
+    first = np.where(enough.any(axis=0), enough.argmax(axis=0), _STEPS - 1)
+    return steps[first, np.arange(steps.shape[1])]
+
+
+def _hardly(rises: np.ndarray) -> np.ndarray:
+    """Under half of what a quadratic rises by at the end of its interval; a NaN is a rise."""
+    return rises < _Z90**2 / 4
+
+
+@eqx.filter_jit
+def _rises(problem: Problem, z: Array, points: Array, sharp: Array) -> Array:
+    """How far the loss, `sharp` times as sharp in the data, is above that at `z`."""
+    weights = jnp.full(problem.log_observed.shape, sharp)
+    return jax.vmap(lambda x: problem.loss(x, weights))(points) - problem.loss(z, weights)
+
+
+@eqx.filter_jit
+def _linearise(problem: Problem, z: Array) -> tuple[Array, Array]:
+    return problem.log_predicted(z), jax.jacfwd(problem.log_predicted)(z)
+
+
+def _estimate(p: Parameter, value: float, a: float, b: float, spread: float) -> Estimate:
+    """Determined: its interval is under half its range, or its standard deviation in ln is under
+    a factor of two and clearly under what was believed beforehand."""
+    lower, upper = min(a, b), max(a, b)
+    if math.isfinite(p.lower) and math.isfinite(p.upper):
+        determined = upper - lower < (p.upper - p.lower) / 2
+    else:
+        determined = spread < min(_FACTOR_TWO, 0.7 * (p.spread or math.inf))
+    return Estimate(p.name, value, lower, upper, p.unit, p.doc, bool(determined))

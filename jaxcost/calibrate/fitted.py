@@ -1,0 +1,139 @@
+"""One target of a calibration: a fitted model, what corrects it, and how far to trust it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcost._support.sizes import guarded, is_traced
+from jaxcost._support.sizes import temperature as checked
+from jaxcost.calibrate.correction import Correction
+from jaxcost.calibrate.fit import Accuracy, Estimate
+from jaxcost.calibrate.intervals import Intervals
+from jaxcost.device import Device
+from jaxcost.models.base import CostModel, LayerwiseCost
+from jaxcost.models.residency import Temperature
+from jaxcost.models.working_set import WorkingSetEnergy
+from jaxcost.workload import Workload
+from jaxcost.workload.runs import TrainingRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What a calibration knows of one target, such as `time_s`.
+
+    Attributes:
+        name: of the model, as in `jaxcost.models.registry`.
+        model: the fitted model.
+        intervals: of a prediction.
+        estimates: the model's parameters with their intervals.
+        covariance, singular_values: as in `jaxcost.calibrate.fit.FitResult`.
+        errors: of the model with its correction: `in_sample`, cross-validated by `rows` and by
+            `sweeps`, and `held_out`, as far as they are known.
+        model_errors: the same of the model alone.
+        baselines: the same of other models fitted to the same rows, by name.
+        warnings: what the data leave open or contradict, a line each.
+        correction: of the model between measured layers; None for the model alone.
+        layers: what the correction was fitted to: its features and ln(observed / predicted) in
+            the last column, shape `(rows, features + 1)`; None without a correction.
+        dtype: the precision of what was measured, such as `float32`; None: it was not recorded.
+    """
+
+    name: str
+    model: CostModel
+    intervals: Intervals
+    estimates: tuple[Estimate, ...]
+    covariance: np.ndarray
+    singular_values: np.ndarray
+    errors: dict[str, Accuracy]
+    model_errors: dict[str, Accuracy]
+    baselines: dict[str, dict[str, Accuracy]]
+    warnings: tuple[str, ...] = ()
+    correction: Correction | None = None
+    layers: np.ndarray | None = None
+    dtype: str | None = None
+
+    def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
+        """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.
+
+        An operation within a program costs the bytes that fusion leaves it to move, over the
+        model's bandwidth; 0 where the model knows none.
+        """
+        if not isinstance(self.model, LayerwiseCost):
+            raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
+        costs = self.model.layer_costs(workload, device)
+        if self.correction is not None:
+            costs = costs * jnp.exp(self.correction.log_ratio(workload))
+        bandwidth = getattr(self.model, "bandwidth", jnp.inf)
+        moving = workload.left * workload.other_bytes / bandwidth
+        return jnp.where(workload.within > 0, moving, costs)
+
+    def cost(
+        self,
+        workload: Workload | TrainingRun,
+        device: Device,
+        temperature: Temperature | None = None,
+    ) -> Float[Array, ""]:
+        """The cost of a network, in the target's unit; differentiable.
+
+        The sum over its layers; of a model of training: an epoch of a run, or a forward pass.
+
+        Args: temperature: of a model with steps, >= 0; may be traced. Others have none to smooth.
+        Raises: ValueError: a cost beyond what JAX's precision holds.
+        """
+        if temperature is not None and not is_traced(temperature):
+            temperature = checked(temperature)
+        if isinstance(self.model, WorkingSetEnergy):
+            return self._representable(self.model(workload, device, temperature))
+        if not isinstance(self.model, LayerwiseCost):
+            cost = self.model(workload, device)
+        else:
+            assert isinstance(workload, Workload)
+            cost = jnp.sum(workload.repeat * self.layer_costs(workload, device))
+        # Nothing reads it here, but a wrong one is as wrong as where something does.
+        return self._representable(guarded(cost, temperature=temperature))
+
+    def _representable(self, cost: Array) -> Array:
+        if not is_traced(cost) and not np.isfinite(cost).all():
+            raise ValueError(
+                f"{self.name} gives a cost of {float(np.max(cost)):g} {self.model.unit}, beyond "
+                f"{cost.dtype}; give smaller sizes, or set jax_enable_x64"
+            )
+        return cost
+
+    def interval(
+        self, workload: Workload | TrainingRun, device: Device
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each layer's or run's cost and the ends of its 90 % interval, each a number a row.
+
+        Raises: ValueError: a row to which the model gives no cost, or none that is finite.
+        """
+        if isinstance(workload, TrainingRun):
+            return self._interval_of_runs(workload, device)
+        costs = self._priced(self.layer_costs(workload, device))
+        if self.correction is None:
+            novelty = np.zeros(len(costs))
+        else:
+            novelty = np.asarray(self.correction.novelty(workload), np.float64)
+        return costs, *self.intervals.around(np.log(costs), novelty)
+
+    def _interval_of_runs(
+        self, runs: TrainingRun, device: Device
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        of_all = jax.jit(jax.vmap(self.model, in_axes=(0, None)))
+        costs = self._priced(of_all(runs, device))
+        return costs, *self.intervals.around(np.log(costs), np.zeros(len(costs)))
+
+    def _priced(self, costs: Array) -> np.ndarray:
+        found = np.asarray(costs, np.float64)
+        bad = ~(np.isfinite(found) & (found > 0))
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValueError(
+                f"row {row + 1}: {self.name} gives it a cost of {found[row]:g} {self.model.unit}, "
+                "having no price for such work; leave it out, or use a calibration whose model "
+                "knows bytes, such as alpha-roofline"
+            )
+        return found

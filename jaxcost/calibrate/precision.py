@@ -1,0 +1,65 @@
+"""In which precision a calibration was measured, and what is said of pricing another."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from jaxcost._support.sizes import is_traced
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.models.base import LayerwiseCost
+from jaxcost.workload import Workload, counts
+from jaxcost.workload.layer_table import ITEM_BYTES, validate_layers
+from jaxcost.workload.runs import TrainingRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check_rows(models: Mapping[str, Fitted], frame: "pd.DataFrame") -> None:
+    """ValueError for rows of a table of layers in another precision than was measured."""
+    dtypes = validate_layers(frame)["dtype"]
+    for fitted in models.values():
+        others = sorted(set(dtypes) - {fitted.dtype})
+        if fitted.dtype is None or not others:
+            continue
+        number = int((dtypes != fitted.dtype).sum())
+        raise ValueError(
+            f"{number} of {len(frame)} rows are in {', '.join(others)}, but the calibration was "
+            f"measured in {fitted.dtype}; keep only the latter with --dtype {fitted.dtype}, or "
+            f"make another with jaxcost calibrate --dtype {others[0]}"
+        )
+
+
+def unsaid(models: Mapping[str, Fitted]) -> list[str]:
+    """A line where a calibration of layers does not say in which precision it was measured."""
+    if all(f.dtype or not isinstance(f.model, LayerwiseCost) for f in models.values()):
+        return []
+    line = (
+        "the calibration does not say in which precision it was measured, so that of what it "
+        "prices is not checked; fit or calibrate again"
+    )
+    return [line]
+
+
+def other_items(fitted: Fitted, workload: Workload | TrainingRun) -> list[str]:
+    """A line where layers have items of another size than what was measured.
+
+    Sizes that JAX is tracing are not known and pass; so do float16 for bfloat16, of equal size.
+    """
+    layers = workload.workload if isinstance(workload, TrainingRun) else workload
+    if fitted.dtype is None or is_traced(*jax.tree.leaves(layers)):
+        return []
+    with jax.ensure_compile_time_eval():  # what a traced function is closed over is known
+        sizes, macs = np.asarray(layers.item_bytes), np.asarray(layers.repeat * counts.macs(layers))
+    others = (macs > 0) & (sizes != ITEM_BYTES[fitted.dtype])
+    if not others.any():
+        return []
+    line = (
+        f"{int(others.sum())} of {int((macs > 0).sum())} layers have items of "
+        f"{sizes[others][0]:g} bytes, but the calibration was measured in {fitted.dtype} "
+        f"({ITEM_BYTES[fitted.dtype]} bytes): their cost is that of {fitted.dtype}; "
+        "make another with jaxcost calibrate --dtype"
+    )
+    return [line]

@@ -1,0 +1,354 @@
+"""Calibrations as JSON: what the file holds, writing it, and refusing one that is damaged."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jaxcost._support.messages import shown, unknown
+from jaxcost.calibrate import UNITS, Calibration
+from jaxcost.calibrate.correction import Correction, fit_correction
+from jaxcost.calibrate.fit import Accuracy, Estimate
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.intervals import Intervals
+from jaxcost.calibrate.likelihood import LENGTH
+from jaxcost.device.facts import from_facts, to_facts
+from jaxcost.models.base import parameters_of, settings_of
+from jaxcost.models.registry import ALL, model_class
+from jaxcost.workload.layer_table import ITEM_BYTES
+
+VERSION = 1
+# Strict: text that looks like a number, or a truth value, is none.
+Number = Annotated[float, Field(strict=True), AllowInfNan(False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Log = Annotated[Number, Field(ge=-700, le=700)]  # of a number that a float can hold
+Rows = Annotated[int, Field(strict=True, ge=1)]
+Errors = dict[str, "AccuracyRecord"]
+Bounds = tuple[Number | None, Number | None]
+_ASYMMETRY = 1e-6  # of a covariance, in standard deviations of its two parameters
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class LevelRecord(_Record):
+    """One memory level: name, bytes per unit, units."""
+
+    name: str
+    bytes_per_unit: Positive
+    units: Positive
+
+
+class DeviceRecord(_Record):
+    """A device; null is unknown. FLOP/s, B/s, W."""
+
+    name: str
+    platform: str | None = None
+    kind: str | None = None
+    memory: tuple[LevelRecord, ...] = ()
+    compute_units: Positive | None = None
+    peak_flops: Positive | None = None
+    bandwidth: Positive | None = None
+    idle_power: Positive | None = None
+    design_power: Positive | None = None
+    launch_year: Positive | None = None
+
+
+class AccuracyRecord(_Record):
+    """Relative errors as fractions; `layers` where several rows measured one."""
+
+    rows: Rows
+    layers: Rows | None = None
+    mean_absolute: NotNegative
+    median_absolute: NotNegative
+    within_10_percent: Annotated[NotNegative, Field(le=1)]
+    bias: Number
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "AccuracyRecord":
+        if self.layers is not None and self.layers > self.rows:
+            raise ValueError(f"layers = {self.layers} must be at most rows = {self.rows}")
+        return self
+
+
+class ParameterRecord(_Record):
+    """A parameter: value with its 90 % interval, and the bounds of the search (null: none)."""
+
+    name: str
+    value: Number
+    lower: Number
+    upper: Number
+    bounds: Bounds
+    unit: str
+    doc: str
+    determined: Annotated[bool, Field(strict=True)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ParameterRecord":
+        least, most = self.bounds
+        bounds = (-math.inf if least is None else least, math.inf if most is None else most)
+        for kind, (low, high) in {"interval": (self.lower, self.upper), "bounds": bounds}.items():
+            if not low <= self.value <= high:
+                ends = f"{low:g} to {high:g}"
+                raise ValueError(f"value = {self.value:g} must lie in its {kind}, {ends}")
+        return self
+
+
+class IntervalsRecord(_Record):
+    """Half the width of the 90 % interval of ln(cost), and how far it widens for novel layers."""
+
+    half_width: Positive
+    widening: NotNegative
+    usual: NotNegative = 0.0
+
+
+class KernelRecord(_Record):
+    """How a correction carries from layer to layer: as in `calibrate.correction.Correction`."""
+
+    amplitude: Positive
+    noise: Positive
+    lengths: Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7)]
+
+
+class ModelRecord(_Record):
+    """One target: the model, its parameters, and how well it predicts."""
+
+    model: str
+    unit: str
+    dtype: Literal[tuple(ITEM_BYTES)] | None = None  # type: ignore[valid-type]
+    settings: dict[str, Number | str] = Field(default_factory=dict)
+    parameters: tuple[ParameterRecord, ...]
+    intervals: IntervalsRecord
+    errors: Errors
+    model_errors: Errors
+    baselines: dict[str, Errors]
+    warnings: tuple[str, ...]
+    singular_values: tuple[NotNegative, ...]
+    covariance: tuple[tuple[Number, ...], ...]
+    correction_columns: tuple[str, ...] | None
+    correction_kernel: KernelRecord | None = None  # earlier files have none
+    correction_layers: Annotated[tuple[tuple[Log, ...], ...], Field(min_length=1)] | None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelRecord":
+        kind = model_class(self.model, ALL)
+        names = [p.name for p in parameters_of(kind)]
+        if [p.name for p in self.parameters] != names:
+            raise ValueError(f"parameters must be {', '.join(names)}")
+        sides = {len(self.covariance), *map(len, self.covariance)}
+        if sides not in ({0}, {len(names)}):
+            raise ValueError(f"covariance must be {len(names)} x {len(names)}")
+        _check_covariance(np.array(self.covariance), names)
+        for name in self.settings:
+            if name not in (known := settings_of(kind)):
+                raise ValueError(unknown("setting", name, known))
+        if (self.correction_columns is None) != (self.correction_layers is None):
+            raise ValueError("correction_columns and correction_layers must come together")
+        if self.correction_columns not in (None, COLUMNS):
+            raise ValueError(f"correction_columns must be {', '.join(COLUMNS)}")
+        if {len(row) for row in self.correction_layers or ()} - {len(COLUMNS)}:
+            raise ValueError(f"each row of correction_layers must have {len(COLUMNS)} numbers")
+        return self
+
+
+class CalibrationRecord(_Record):
+    """The whole file."""
+
+    schema_version: Annotated[int, Field(strict=True)]
+    device: DeviceRecord
+    models: Annotated[dict[str, ModelRecord], Field(min_length=1)]
+    provenance: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _targets(self) -> "CalibrationRecord":
+        for target, model in self.models.items():
+            if target not in UNITS:
+                raise ValueError(unknown("target", target, UNITS))
+            # Files of earlier versions give a model of energies the unit of its times.
+            earlier = {model_class(model.model, ALL).unit} if target == "energy_j" else set()
+            if model.unit not in {UNITS[target], *earlier}:
+                raise ValueError(f"models.{target}: unit must be {UNITS[target]}")
+        return self
+
+
+COLUMNS = (
+    "ln_positions", "ln_c_in", "ln_c_out", "ln_taps", "ln_groups", "twice_spatial", "is_dense",
+    "ln_observed_over_model",
+)  # fmt: skip
+
+
+def dump(calibration: Calibration) -> str:
+    """The calibration as JSON text, keys in a fixed order, one measured layer a line."""
+    record = CalibrationRecord(
+        schema_version=VERSION,
+        device=DeviceRecord.model_validate(to_facts(calibration.device)),
+        models={target: _model_record(target, f) for target, f in calibration.models.items()},
+        provenance=calibration.provenance,
+    )
+    return _indented(record.model_dump(mode="json")) + "\n"
+
+
+def load(path: Path) -> Calibration:
+    """The calibration in a file.
+
+    Raises: ValueError: one line that names the file, the place in it, and what is wrong there.
+    """
+    try:
+        content = _read(path.read_text(encoding="utf-8"))
+        _check_version(content)
+        record = CalibrationRecord.model_validate(content)
+        models = {target: _fitted(model) for target, model in record.models.items()}
+        return Calibration(from_facts(record.device.model_dump()), models, record.provenance)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{path}, {place}: not JSON ({error.msg}); calibrate again") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        value = "" if isinstance(first["input"], dict | list) else f" = {shown(first['input'])}"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{path}: {place}{value}: {reason}; calibrate again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}; give a calibration that jaxcost wrote") from None
+
+
+def _check_version(content: Any) -> None:
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise ValueError("has no schema_version, so it is no calibration")
+    if content["schema_version"] != VERSION:
+        found = shown(content["schema_version"])
+        raise ValueError(f"schema_version = {found}, but this jaxcost reads {VERSION}")
+
+
+def _check_covariance(covariance: np.ndarray, names: list[str]) -> None:
+    """ValueError where a variance is negative, or two entries of one pair differ."""
+    if not covariance.size:
+        return
+    variances = np.diag(covariance)
+    if (bad := variances < 0).any():
+        first = int(bad.argmax())
+        raise ValueError(f"covariance: variance of {names[first]} = {variances[first]:g} < 0")
+    scale = np.sqrt(variances)
+    apart = np.abs(covariance - covariance.T) > _ASYMMETRY * np.multiply.outer(scale, scale)
+    if apart.any():
+        row, column = np.argwhere(apart)[0]
+        raise ValueError(f"covariance must be symmetric; {row}.{column} and {column}.{row} differ")
+
+
+def _read(text: str) -> Any:
+    """JSON as the standard has it: every number finite, and no key twice."""
+    return json.loads(
+        text, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=_object
+    )
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_constant(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{shown(twice)} stands twice in one object")
+    return found
+
+
+def _model_record(target: str, fitted: Fitted) -> ModelRecord:
+    bounds = {p.name: _finite(p.lower, p.upper) for p in parameters_of(fitted.model)}
+    parameters = tuple(
+        ParameterRecord(**dataclasses.asdict(e), bounds=bounds[e.name]) for e in fitted.estimates
+    )
+    layers = None if fitted.layers is None else fitted.layers.tolist()
+    return ModelRecord(
+        model=fitted.name,
+        unit=UNITS[target],
+        dtype=fitted.dtype,
+        settings={name: getattr(fitted.model, name) for name in settings_of(fitted.model)},
+        parameters=parameters,
+        intervals=IntervalsRecord(**dataclasses.asdict(fitted.intervals)),
+        errors=_error_records(fitted.errors),
+        model_errors=_error_records(fitted.model_errors),
+        baselines={name: _error_records(errors) for name, errors in fitted.baselines.items()},
+        warnings=fitted.warnings,
+        singular_values=fitted.singular_values.tolist(),
+        covariance=fitted.covariance.tolist(),
+        correction_columns=None if layers is None else COLUMNS,
+        correction_kernel=_kernel_record(fitted.correction),
+        correction_layers=layers,
+    )
+
+
+def _fitted(record: ModelRecord) -> Fitted:
+    kind = model_class(record.model, ALL)
+    fields = {field.name for field in dataclasses.fields(Estimate)}
+    rows = record.correction_layers
+    layers = None if rows is None else np.array(rows)
+    return Fitted(
+        name=record.model,
+        model=kind(**{p.name: p.value for p in record.parameters}, **record.settings),
+        intervals=Intervals(**dict(record.intervals)),
+        estimates=tuple(Estimate(**p.model_dump(include=fields)) for p in record.parameters),
+        covariance=np.array(record.covariance),
+        singular_values=np.array(record.singular_values),
+        errors=_accuracies(record.errors),
+        model_errors=_accuracies(record.model_errors),
+        baselines={name: _accuracies(errors) for name, errors in record.baselines.items()},
+        warnings=record.warnings,
+        correction=None if layers is None else _correction(layers, record.correction_kernel),
+        layers=layers,
+        dtype=record.dtype,
+    )
+
+
+def _kernel_record(correction: Correction | None) -> KernelRecord | None:
+    if correction is None or np.isinf(correction.least).any():  # from a file that had none
+        return None
+    return KernelRecord(
+        amplitude=float(correction.amplitude),
+        noise=float(correction.noise),
+        lengths=tuple(correction.lengths.tolist()),
+    )
+
+
+def _correction(layers: np.ndarray, kernel: KernelRecord | None) -> Correction:
+    """Anew from its layers, which takes less room in a file than its matrices do."""
+    x, residual = layers[:, :-1], layers[:, -1]
+    if kernel is None:
+        return fit_correction(x, residual, lengths=np.full(x.shape[1], LENGTH))
+    return fit_correction(x, residual, (kernel.amplitude, kernel.noise, np.array(kernel.lengths)))
+
+
+def _error_records(errors: dict[str, Accuracy]) -> Errors:
+    return {kind: AccuracyRecord(**dataclasses.asdict(a)) for kind, a in errors.items()}
+
+
+def _accuracies(errors: Errors) -> dict[str, Accuracy]:
+    return {kind: Accuracy(**dict(record)) for kind, record in errors.items()}
+
+
+def _finite(lower: float, upper: float) -> Bounds:
+    return (lower if np.isfinite(lower) else None, upper if np.isfinite(upper) else None)
+
+
+def _indented(value: Any, depth: int = 0) -> str:
+    """JSON in which a list of numbers stands on one line, and everything else is indented."""
+    pad, inner = "  " * depth, "  " * (depth + 1)
+    if isinstance(value, dict) and value:
+        items = [f"{inner}{json.dumps(k)}: {_indented(v, depth + 1)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(items) + f"\n{pad}}}"
+    if isinstance(value, list) and any(isinstance(v, dict | list) for v in value):
+        return "[\n" + ",\n".join(inner + _indented(v, depth + 1) for v in value) + f"\n{pad}]"
+    return json.dumps(value, allow_nan=False)

@@ -1,0 +1,1 @@
+"""Timing: programs of one layer, the clock, what spoils a timing, proofs of the work done."""

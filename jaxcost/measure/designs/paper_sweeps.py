@@ -1,0 +1,134 @@
+"""The eight sweeps of the α-FLOPs paper, at its sizes or smaller ones."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jaxcost._support.messages import unknown
+from jaxcost.measure.layers import LayerSpec
+
+_CHANNELS = (50, 70, 100, 150)
+_STEPS_OF_20 = (10, *range(20, 641, 20))
+
+
+def conv_k_vs_s(side: int = 300, channels: Sequence[int] = _CHANNELS) -> list[LayerSpec]:
+    """Kernels K from 1 with a side of about `side` / K pixels, so that FLOPs hardly change."""
+    kernels = {side // k: k for k in range(28, 0, -1)}  # the smallest K for each side
+    return [
+        _conv("conv_K_vs_S", line, size, size, c, c, k)
+        for line, c in enumerate(channels)
+        for size, k in sorted(kernels.items(), reverse=True)
+    ]
+
+
+def conv_k_vs_c(
+    side: int = 10, products: Sequence[int] = (1500, 2100, 3000, 4500)
+) -> list[LayerSpec]:
+    """Kernels K from 1 to 30 with `product` / K channels, so that FLOPs hardly change."""
+    return [
+        _conv("conv_K_vs_C", line, side, side, round(product / k), round(product / k), k)
+        for line, product in enumerate(products)
+        for k in range(1, 31)
+    ]
+
+
+def increasing_w(side: int = 100, channels: Sequence[int] = (50, 100, 150)) -> list[LayerSpec]:
+    """Heights up to 640 pixels at a width of `side`, K = 3."""
+    return [
+        _conv("increasing_W", line, height, side, c, 100, 3)
+        for line, c in enumerate(channels)
+        for height in _STEPS_OF_20
+    ]
+
+
+def increasing_c_out(side: int = 100, channels: Sequence[int] = (50, 100, 150)) -> list[LayerSpec]:
+    """Up to 640 output channels, K = 3."""
+    return [
+        _conv("increasing_Cout", line, side, side, c_in, c_out, 3)
+        for line, c_in in enumerate(channels)
+        for c_out in _STEPS_OF_20
+    ]
+
+
+def increasing_c_out_k1(
+    height: int = 300, widths: Sequence[int] = (100, 200, 300)
+) -> list[LayerSpec]:
+    """Up to 640 output channels, K = 1, at several widths in pixels."""
+    return [
+        _conv("increasing_Cout_with_K1", line, height, width, 50, c_out, 1)
+        for line, width in enumerate(widths)
+        for c_out in _STEPS_OF_20
+    ]
+
+
+def increasing_c_in(side: int = 10, c_out: int = 1000) -> list[LayerSpec]:
+    """From 100 to 1000 input channels, K = 1, 3 and 5."""
+    return [
+        _conv("increasing_Cin_100-1000", line, side, side, c_in, c_out, k)
+        for line, k in enumerate((1, 3, 5))
+        for c_in in range(100, 1001, 100)
+    ]
+
+
+def increasing_batch(widths: Sequence[int] = (6400, 9050, 11085, 12800)) -> list[LayerSpec]:
+    """Square dense layers with batches of 1 to 64: even ones, and odd ones in the fourth line."""
+    odd = 3
+    return [
+        _dense("increasing_batch", line, batch, width, width)
+        for line, width in enumerate(widths)
+        for batch in (range(1, 64, 2) if line == odd else (1, *range(2, 65, 2)))
+    ]
+
+
+def conv_fixed_progressive(
+    widths: Sequence[int] = (400, 500, 800, 1100, 1600, 2200, 3200, 4500, 6400, 9000, 12800),
+) -> list[LayerSpec]:
+    """A dense layer and convolutions (K = 1) of equal FLOPs on 2, 4 and 16 pixels."""
+    shapes = ((1, 1, 1, 1), (1, 2, 1, 2), (2, 2, 1, 4), (2, 2, 2, 2), (4, 4, 4, 4))
+    name = "conv_fixed_progressive"
+    return [
+        _dense(name, line, 1, width, width)
+        if height * breadth == 1
+        else _conv(name, line, height, breadth, width // less_in, width // less_out, 1)
+        for line, (height, breadth, less_in, less_out) in enumerate(shapes)
+        for width in widths
+    ]
+
+
+_SWEEPS: dict[str, tuple[Callable[..., list[LayerSpec]], dict[str, Any]]] = {
+    "conv_K_vs_C": (conv_k_vs_c, {"products": (1000, 1500)}),
+    "conv_K_vs_S": (conv_k_vs_s, {"side": 150, "channels": (50, 70)}),
+    "increasing_W": (increasing_w, {"side": 50, "channels": (50, 100)}),
+    "increasing_Cout": (increasing_c_out, {"side": 50, "channels": (50, 100)}),
+    "increasing_Cout_with_K1": (increasing_c_out_k1, {"height": 150, "widths": (50, 100)}),
+    "increasing_Cin_100-1000": (increasing_c_in, {"c_out": 500}),
+    "increasing_batch": (increasing_batch, {"widths": (1100, 1600)}),
+    "conv_fixed_progressive": (conv_fixed_progressive, {"widths": (400, 800, 1600, 3200)}),
+}
+PAPER_SWEEPS = tuple(_SWEEPS)
+
+
+def paper_sweep(name: str, *, small: bool = False) -> list[LayerSpec]:
+    """One of the paper's sweeps, every layer with its `sweep` and `line` as the authors name them.
+
+    Args:
+        name: one of `PAPER_SWEEPS`.
+        small: at sizes that a laptop's processor runs in a few ms, keyword-only.
+    Raises:
+        ValueError: an unknown name.
+    Source: Asperti, Evangelista & Marzolla, "Dissecting FLOPs along input dimensions for GreenAI
+        cost estimations" (2021), sections 4 to 6; conv_K_vs_C is its figure 2a.
+    """
+    if name not in _SWEEPS:
+        raise ValueError(unknown("sweep", name, PAPER_SWEEPS))
+    build, reduced = _SWEEPS[name]
+    return build(**reduced) if small else build()
+
+
+def _conv(sweep: str, line: int, h: int, w: int, c_in: int, c_out: int, k: int) -> LayerSpec:
+    return LayerSpec(
+        op="conv2d", in_h=h, in_w=w, c_in=c_in, c_out=c_out, k_h=k, k_w=k, sweep=sweep, line=line
+    )
+
+
+def _dense(sweep: str, line: int, batch: int, c_in: int, c_out: int) -> LayerSpec:
+    return LayerSpec(op="dense", batch=batch, c_in=c_in, c_out=c_out, sweep=sweep, line=line)

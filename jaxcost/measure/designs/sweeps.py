@@ -1,0 +1,224 @@
+"""The presets: which layers a calibration measures, and for how long."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from jaxcost._support.messages import unknown
+from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
+from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.process.schedule import SweepPlan
+
+# Sizes that networks have; the space-filling design is moved to the nearest of them, so that
+# most layers share some size with others and differ from them in the rest.
+_SIDES = (7, 8, 14, 16, 28, 32, 56, 64, 112, 224)
+_CHANNELS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_FEATURES = (*_CHANNELS, 1536, 2048, 3072, 4096, 8192)
+_POWERS = tuple(2**e for e in range(13))
+_POINTS = 1 << 13
+_ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
+
+Draw = tuple[float, ...]  # a point of the unit cube
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A list of layers with the time to be spent on it.
+
+    Args:
+        name: its name.
+        layers: what to measure.
+        plan: how, and for how long.
+    """
+
+    name: str
+    layers: list[LayerSpec]
+    plan: SweepPlan
+
+
+@dataclasses.dataclass(frozen=True)
+class _Size:
+    """How large a preset is: layers of each kind, lines of each paper sweep and points of a line,
+    limits of a layer, and how to measure."""
+
+    counts: dict[str, int]
+    sweeps: tuple[str, ...]
+    lines: int
+    points: int
+    most_flops: float
+    most_bytes: float
+    plan: SweepPlan
+
+
+_QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_batch")
+_SIZES = {
+    "quick": _Size(
+        counts={"conv": 14, "conv1x1": 8, "depthwise": 6, "grouped": 4, "dense": 12},
+        sweeps=_QUICK_SWEEPS,
+        lines=1,
+        points=6,
+        most_flops=1.5e9,
+        most_bytes=32e6,
+        plan=SweepPlan(budget_s=100, rules=TimingRules(longest_step_s=0.2)),
+    ),
+    "standard": _Size(
+        counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
+        sweeps=PAPER_SWEEPS,
+        lines=3,
+        points=14,
+        most_flops=2e9,
+        most_bytes=128e6,
+        plan=SweepPlan(
+            budget_s=780,
+            processes=3,
+            rules=TimingRules(
+                # Compiling and loading cost a visit 0.1 s: more blocks make it worth that.
+                blocks_per_visit=8,
+                longest_step_s=0.5,
+                converged=0.02,
+                rounds=6,
+                most_rounds=6,
+            ),
+        ),
+    ),
+}
+_FULL = SweepPlan(budget_s=4 * 3600, processes=3, rules=TimingRules(longest_step_s=2.0))
+PRESETS = (*_SIZES, "full")
+
+
+def preset(name: str, platform: str = "cpu") -> Preset:
+    """The layers that a calibration measures, and for how long.
+
+    "quick" and "standard" fill the space of convolutions (dense, 1x1, depthwise, grouped) and of
+    matrix products evenly in the logarithm of every size, by a Sobol sequence, and add a few
+    points of the α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
+    paper's eight sweeps at their own sizes.
+
+    Args:
+        name: "quick", "standard" or "full".
+        platform: JAX's name of the device's kind; layers are larger on others than "cpu".
+    Returns:
+        The preset; the same one each time.
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name not in PRESETS:
+        raise ValueError(unknown("preset", name, PRESETS))
+    scale = 1 if platform == "cpu" else _ACCELERATOR
+    size = _SIZES["standard" if name == "full" else name]
+    layers = [layer for kind in _KINDS for layer in _design(kind, size, scale)]
+    if name == "full":
+        layers += [layer for sweep in PAPER_SWEEPS for layer in paper_sweep(sweep)]
+        return Preset(name, layers, _FULL)
+    for sweep in size.sweeps:
+        layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.lines, size.points)
+    return Preset(name, layers, size.plan)
+
+
+def _design(kind: str, size: _Size, scale: float) -> Iterator[LayerSpec]:
+    """The first layers of one kind along a shifted Sobol sequence that are within the limits."""
+    dimensions, build, speed = _KINDS[kind]
+    least, most = 2e5 * speed * math.sqrt(scale), size.most_flops * speed * scale
+    seen: set[LayerSpec] = set()
+    for number, point in enumerate(_sobol(dimensions, seed=list(_KINDS).index(kind))):
+        if len(seen) == size.counts[kind]:
+            return
+        layer = dataclasses.replace(build(point, number), sweep=kind)
+        fits = least <= layer.flops <= most and layer.operand_bytes <= size.most_bytes
+        if fits and layer not in seen:
+            seen.add(layer)
+            yield layer
+
+
+def _sobol(dimensions: int, seed: int) -> np.ndarray:
+    from scipy.stats import qmc
+
+    points = qmc.Sobol(dimensions, scramble=False).random_base2(int(math.log2(_POINTS)))
+    shift = np.random.default_rng(seed).random(dimensions)  # else the first points are a grid
+    return (points + shift) % 1
+
+
+def _conv(point: Draw, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7)) -> LayerSpec:
+    batch, side, c_in, c_out, kernel, stride = point
+    k, pixels = _pick(kernel, kernels), _nearest(_log(side, 7, 224), _SIDES)
+    return LayerSpec(
+        op="conv2d",
+        batch=_nearest(_log(batch, 1, 32), _POWERS),
+        in_h=pixels,
+        in_w=pixels,
+        c_in=3 if c_in < 0.06 else _nearest(_log(c_in, 8, 1024), _CHANNELS),
+        c_out=_nearest(_log(c_out, 8, 1024), _CHANNELS),
+        k_h=k,
+        k_w=k,
+        stride=_pick(stride, (1, 1, 1, 2)),
+        padding="valid" if k <= 5 and number % 8 == 7 else "same",
+        line=k,
+    )
+
+
+def _conv1x1(point: Draw, number: int) -> LayerSpec:
+    layer = _conv((*point[:4], 0.0, point[4]), number, kernels=(1,))
+    return dataclasses.replace(layer, padding="same")
+
+
+def _depthwise(point: Draw, number: int) -> LayerSpec:
+    batch, side, channels, kernel, stride = point
+    layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(3, 3, 5, 7))
+    c = _nearest(_log(channels, 8, 1024), _CHANNELS)
+    return dataclasses.replace(layer, c_in=c, c_out=c, groups=c, padding="same")
+
+
+def _grouped(point: Draw, number: int) -> LayerSpec:
+    batch, side, c_in, c_out, kernel, stride, groups = point
+    layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(1, 3, 3, 5))
+    g = _pick(groups, (2, 4, 8, 16, 32))
+    each_in, each_out = (_nearest(_log(c, 4, 128), _POWERS) for c in (c_in, c_out))
+    return dataclasses.replace(
+        layer, c_in=g * each_in, c_out=g * each_out, groups=g, padding="same"
+    )
+
+
+def _dense(point: Draw, number: int) -> LayerSpec:
+    batch, c_in, c_out = point
+    return LayerSpec(
+        op="dense",
+        batch=1 if batch < 0.15 else _nearest(_log(batch, 1, 4096), _POWERS),
+        c_in=_nearest(_log(c_in, 16, 8192), _FEATURES),
+        c_out=10 if c_out < 0.06 else _nearest(_log(c_out, 16, 8192), _FEATURES),
+    )
+
+
+# Dimensions of the design, how a point becomes a layer, and the speed of a CPU per FLOP against
+# a dense convolution: XLA runs depthwise ones many times slower.
+_KINDS: dict[str, tuple[int, Callable[[Draw, int], LayerSpec], float]] = {
+    "conv": (6, _conv, 1.0),
+    "conv1x1": (5, _conv1x1, 1.0),
+    "depthwise": (5, _depthwise, 0.02),
+    "grouped": (7, _grouped, 0.1),
+    "dense": (3, _dense, 1.0),
+}
+
+
+def _log(position: float, low: float, high: float) -> float:
+    return low * (high / low) ** position
+
+
+def _pick(position: float, choices: Sequence[int]) -> int:
+    return choices[int(position * len(choices))]
+
+
+def _nearest(size: float, used: Sequence[int]) -> int:
+    return min(used, key=lambda one: abs(math.log(one / size)))
+
+
+def _thinned(layers: Sequence[LayerSpec], lines: int, points: int) -> list[LayerSpec]:
+    """At most `points` layers, evenly spaced, of each of the sweep's first lines."""
+    chosen = []
+    for name in list(dict.fromkeys(layer.line for layer in layers))[:lines]:
+        line = [layer for layer in layers if layer.line == name]
+        positions = np.linspace(0, len(line) - 1, min(points, len(line)))
+        chosen += [line[round(position)] for position in positions]
+    return chosen

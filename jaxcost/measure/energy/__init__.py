@@ -1,0 +1,248 @@
+"""The energy of one step of a layer, from a counter that can be trusted, or the reason why not."""
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from jaxcost._support.messages import refused, unknown
+from jaxcost.device import Device, detect_device
+from jaxcost.measure.clock.gates import Block
+from jaxcost.measure.clock.timing import Runnable, Stopwatch, TimingRules, checked
+from jaxcost.measure.clock.track import Track
+from jaxcost.measure.energy.power import PowerMeter, power_meter_for
+from jaxcost.measure.energy.readings import (
+    Idle,
+    NoEnergyError,
+    Sample,
+    idle_power,
+    longest_still,
+    rise,
+)
+
+SOURCES = ("counter", "design-power")
+_MOST_STEPS = 1 << 24
+_HELD_UP = 1.1  # of the time that the window's stretches take at their median
+
+Reader = Callable[[Track, TimingRules], Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnergyRules:
+    """How energies are read; times in s.
+
+    Args:
+        window_s: shortest window of work.
+        least_ticks: fewest ticks of the counter in the window: each of its ends is off by up
+            to one.
+        longest_s: longest window that may be needed for them.
+        stretch_s: least work between two readings; settle_s: rest before an idle reading.
+        warm_s: work before the window opens, so that the power is that of work at both ends.
+        idle_s, longest_idle_s: how long the idle device is watched, at most where it ticks slowly.
+        idle_ticks: ticks after which it need not be watched any longer than `idle_s`.
+        poll_s: between two readings of the idle device.
+    """
+
+    window_s: float = 5.0
+    least_ticks: int = 50
+    longest_s: float = 60.0
+    stretch_s: float = 0.25
+    settle_s: float = 0.5
+    warm_s: float = 0.5
+    idle_s: float = 1.0
+    longest_idle_s: float = 5.0
+    idle_ticks: int = 10
+    poll_s: float = 0.002
+
+
+@dataclasses.dataclass(frozen=True)
+class CounterReader:
+    """Reads the energy of a step of a layer; whatever fails, it says why and raises nothing.
+
+    Args:
+        meter: the counters.
+        watch: clock, and judge of whether work was disturbed.
+        rules: how to read.
+        sleep: waits for a time in s.
+    """
+
+    meter: PowerMeter
+    watch: Stopwatch
+    rules: EnergyRules = EnergyRules()
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, track: Track, timing: TimingRules) -> Mapping[str, Any]:
+        """The energy of a step of the track's loop, in J, or None with the reason.
+
+        Returns: `energy_j`, all that the device took during a step, its idle power included; the
+            idle power apart, before and after (`idle_power_w` is their mean); the window and its
+            ticks. Without an energy: `energy_j`, None, and `reason`.
+        """
+        if self.meter.reason:
+            return self._none(self.meter.reason)
+        if track.programs is None:
+            return self._none("the layer has no programs to run")
+        try:
+            loaded = track.programs.load(timing.seed + track.visits)
+            return self._measured(loaded, track.steps, timing)
+        except NoEnergyError as error:
+            return self._none(str(error))
+        except Exception as error:  # a driver that fails must not end the timing
+            line = " ".join(str(error).split())
+            return self._none(f"{type(error).__name__}: {line}"[:200])
+
+    def _none(self, reason: str) -> dict[str, Any]:
+        return {"energy_j": None, "reason": reason, "meter": self.meter.name, "estimated": False}
+
+    def _measured(self, loaded: Runnable, steps: int, timing: TimingRules) -> dict[str, Any]:
+        before = self._idle()
+        length = max(self.rules.window_s, self.rules.least_ticks * before.tick_s)
+        if length > self.rules.longest_s:
+            slow = f"the counter ticks every {before.tick_s:.2g} s"
+            least, most = self.rules.least_ticks, self.rules.longest_s
+            raise NoEnergyError(f"{slow}: {least} ticks take over {most:g} s")
+        steps = self._warm(loaded, max(1, steps))
+        samples, blocks = self._window(loaded, steps, length)
+        after = self._idle()
+        self._check(samples, blocks, before, timing)
+        return self._result(samples, len(blocks) * steps, before, after)
+
+    def _sample(self) -> Sample:
+        joules = tuple(self.meter.read())
+        return Sample(self.watch.now(), joules)
+
+    def _idle(self) -> Idle:
+        """Watches the idle device, after a rest."""
+        rules = self.rules
+        self.sleep(rules.settle_s)
+        samples, ticks = [self._sample()], 0
+        for _ in range(math.ceil(rules.longest_idle_s / rules.poll_s)):
+            elapsed = samples[-1].time_s - samples[0].time_s
+            if elapsed >= (rules.idle_s if ticks >= rules.idle_ticks else rules.longest_idle_s):
+                break
+            self.sleep(rules.poll_s)
+            samples.append(self._sample())
+            ticks += samples[-1].joules != samples[-2].joules
+        return idle_power(samples, self.meter.ranges_j)
+
+    def _warm(self, loaded: Runnable, steps: int) -> int:
+        """Works for a while; returns how many steps make a stretch."""
+        loaded.loop(1)  # operands are fresh and cold
+        (block,) = checked([self.watch.time(loaded.loop, steps)])
+        stretch = min(_MOST_STEPS, math.ceil(self.rules.stretch_s / block.step_s))
+        worked = 0.0
+        while worked < self.rules.warm_s:
+            (block,) = checked([self.watch.time(loaded.loop, stretch)])
+            worked += block.duration_s
+        return stretch
+
+    def _window(
+        self, loaded: Runnable, steps: int, length: float
+    ) -> tuple[list[Sample], list[Block]]:
+        """Readings between stretches of work, each of which ends when its result is there."""
+        samples, blocks = [self._sample()], []
+        while samples[-1].time_s - samples[0].time_s < length:
+            blocks += checked([self.watch.time(loaded.loop, steps)])
+            samples.append(self._sample())
+        return samples, blocks
+
+    def _check(
+        self, samples: list[Sample], blocks: list[Block], idle: Idle, timing: TimingRules
+    ) -> None:
+        """Raises NoEnergyError for a window in which something else went on, or nothing did."""
+        elapsed = samples[-1].time_s - samples[0].time_s
+        typical = statistics.median(block.duration_s for block in blocks)
+        if elapsed > _HELD_UP * len(blocks) * typical:
+            raise NoEnergyError(
+                f"held up: {elapsed:.3g} s for work that takes {len(blocks) * typical:.3g} s"
+            )
+        accepted = sum(self.watch.accepted(blocks))
+        if accepted < timing.least_accepted * len(blocks):
+            raise NoEnergyError(
+                f"disturbed: {accepted} of {len(blocks)} stretches of work pass the noise gates"
+            )
+        still = longest_still(samples)
+        if still > 5 * idle.tick_s + 2 * typical:
+            raise NoEnergyError(f"the counter stood still for {still:.3g} s of work")
+
+    def _result(
+        self, samples: list[Sample], steps: int, before: Idle, after: Idle
+    ) -> dict[str, Any]:
+        elapsed = samples[-1].time_s - samples[0].time_s
+        joules = rise(samples, self.meter.ranges_j)
+        return {
+            "energy_j": joules / steps,
+            "power_w": joules / elapsed,
+            "idle_power_w": (before.power_w + after.power_w) / 2,
+            "idle_before_w": before.power_w,
+            "idle_after_w": after.power_w,
+            "window_s": elapsed,
+            "steps": steps,
+            "ticks": math.floor(elapsed / before.tick_s),
+            "tick_s": before.tick_s,
+            "meter": self.meter.name,
+            "estimated": False,
+        }
+
+
+def reader_for(
+    device: jax.Device,
+    watch: Stopwatch,
+    *,
+    source: str = "counter",
+    meter: PowerMeter | None = None,
+    rules: EnergyRules | None = None,
+) -> Reader:
+    """What reads the energy of a layer's step on a device.
+
+    Args:
+        device: on which the layers run.
+        watch: its clock and meter of disturbances.
+        source: `counter`, or `design-power` for an estimate that is marked as one.
+        meter: the counters; None finds the device's.
+        rules: how to read them.
+    Raises: ValueError: another source.
+    """
+    if source not in SOURCES:
+        raise ValueError(unknown("energy source", source, SOURCES))
+    if source == "counter":
+        return CounterReader(meter or power_meter_for(device), watch, rules or EnergyRules())
+    described = detect_device(device)
+
+    def estimate(track: Track, timing: TimingRules) -> Mapping[str, Any]:
+        if described.design_power is None or not track.loops:
+            why = "no design power is known" if track.loops else "the layer has no time"
+            return {"energy_j": None, "reason": why, "meter": "design power", "estimated": True}
+        step_s = statistics.median(block.step_s for block in track.loops)
+        return estimate_from_design_power(described, step_s)
+
+    return estimate
+
+
+def estimate_from_design_power(device: Device, step_s: float) -> Mapping[str, Any]:
+    """Energy of a step, in J, as if the device took its design power throughout: an estimate.
+
+    Most layers take less; a processor that boosts may take more. It is no measurement.
+
+    Args:
+        device: whose design power is known.
+        step_s: time of the step, in s, > 0.
+    Returns: `energy_j`, and `estimated`, which is True.
+    Raises: ValueError: a time out of range, or no design power.
+    """
+    if device.design_power is None:
+        allowed = "a device whose design power is known, or Device(..., design_power=W)"
+        raise ValueError(refused("design_power", None, allowed))
+    if not (math.isfinite(step_s) and step_s > 0):
+        raise ValueError(refused("step_s", step_s, "a finite time in s greater than 0"))
+    watts = float(device.design_power)
+    return {
+        "energy_j": watts * step_s,
+        "power_w": watts,
+        "meter": f"estimate from the design power of {watts:.4g} W",
+        "estimated": True,
+    }

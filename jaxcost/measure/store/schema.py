@@ -1,0 +1,130 @@
+"""The tables of a store, and the steps from each version of them to the next."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from jaxcost.measure.store import checksums
+
+# "jaxc": tells a store from any other SQLite file.
+APPLICATION_ID = 0x6A617863
+IN_MEMORY = ":memory:"
+
+_FIRST = """
+CREATE TABLE partitions (
+    id INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL UNIQUE,
+    device TEXT NOT NULL,
+    created_utc TEXT NOT NULL
+);
+CREATE TABLE layers (
+    id INTEGER PRIMARY KEY,
+    partition_id INTEGER NOT NULL REFERENCES partitions (id),
+    position INTEGER NOT NULL,
+    spec TEXT NOT NULL,
+    UNIQUE (partition_id, spec)
+);
+CREATE TABLE processes (
+    id INTEGER PRIMARY KEY,
+    partition_id INTEGER NOT NULL REFERENCES partitions (id),
+    slot INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    started_utc TEXT NOT NULL,
+    started_monotonic_s REAL NOT NULL,
+    seed INTEGER NOT NULL,
+    provenance TEXT NOT NULL
+);
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    process_id INTEGER NOT NULL REFERENCES processes (id),
+    layer_id INTEGER NOT NULL REFERENCES layers (id),
+    status TEXT NOT NULL,
+    error TEXT NOT NULL,
+    at_utc TEXT NOT NULL,
+    at_monotonic_s REAL NOT NULL,
+    wall_s REAL,
+    compile_s REAL,
+    memory_bytes INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    work TEXT,
+    hlo_hash TEXT NOT NULL,
+    settled INTEGER NOT NULL,
+    loops TEXT NOT NULL,
+    calls TEXT NOT NULL,
+    doubling TEXT NOT NULL,
+    energy TEXT NOT NULL,
+    state TEXT NOT NULL
+);
+CREATE INDEX attempts_by_layer ON attempts (layer_id);
+"""
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _FIRST.split(";"):
+        connection.execute(statement)
+
+
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    connection.execute(checksums.TABLE)
+    checksums.add(connection)
+
+
+# The step at position n leads from version n to n + 1. Never change one that was released.
+MIGRATIONS: Sequence[Migration] = (_create, _add_checksums)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The version of the tables; 0 where there are none."""
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def is_whole(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are to the letter those of the version that the file claims."""
+    at, newest = version(connection), len(MIGRATIONS)
+    if at > newest:  # `migrate` has words for it
+        return True
+    known, found = _tables_of(newest), _tables(connection)
+    return {name: found[name] for name in known if name in found} == _tables_of(at)
+
+
+def _tables_of(number: int) -> dict[str, tuple[str, ...]]:
+    """The tables of an empty store of that version."""
+    with contextlib.closing(sqlite3.connect(IN_MEMORY, isolation_level=None)) as connection:
+        for step in MIGRATIONS[:number]:
+            step(connection)
+        return _tables(connection)
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """What defines each table and index, by name."""
+    rows = connection.execute("SELECT name, type, tbl_name, sql FROM sqlite_master")
+    return {name: tuple(defined) for name, *defined in rows}
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the tables up to the newest version, each step whole or not at all.
+
+    Raises:
+        ValueError: a version newer than this program knows.
+    """
+    at = version(connection)
+    if at > len(steps):
+        raise ValueError(
+            f"schema version {at} is newer than {len(steps)}, the newest known here; update jaxcost"
+        )
+    while version(connection) < len(steps):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            number = version(connection)  # another process may have been first
+            if number < len(steps):
+                steps[number](connection)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")

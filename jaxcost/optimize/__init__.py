@@ -1,0 +1,1 @@
+"""Choosing widths by what they cost: searches, Pareto fronts, penalties in training."""

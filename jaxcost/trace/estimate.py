@@ -1,0 +1,249 @@
+"""What a traced program costs on a calibrated device: latency and energy, by layer and in total."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcost.calibrate import Calibration, load_calibration
+from jaxcost.calibrate.correction import features
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.precision import unsaid
+from jaxcost.measure.layers import DTYPE_BYTES
+from jaxcost.models.base import LayerwiseCost
+from jaxcost.trace import count
+from jaxcost.trace.counts import Counts
+from jaxcost.trace.whole_program import Costs, program_costs
+
+_TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
+_WORDS = {"latency_s": "time", "energy_j": "energy"}
+_ENDS = ("", "_lo", "_hi")
+_SIZES = ("positions", "input channels", "output channels", "taps of the kernel", "groups")
+_BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
+_MOST_LINES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramEstimate:
+    """What a program costs on the calibrated device.
+
+    Attributes:
+        counts: what it computes.
+        costs: by `latency_s` and `energy_j`, as far as the calibration knows them.
+        energy_reason: why there is no energy; None where there is.
+        warnings: what the reader must mind.
+        other_precision: places of products in another precision than the calibration's.
+        unpriced: by `latency_s` and `energy_j`, places of operations that the model has no price
+            for; totals are without them.
+    """
+
+    counts: Counts
+    costs: dict[str, Costs]
+    energy_reason: str | None
+    warnings: tuple[str, ...]
+    other_precision: tuple[int, ...] = ()
+    unpriced: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def latency_s(self) -> float | None:
+        """Of one run of the program, in s; None where the calibration has no times."""
+        return self._total("latency_s", "total")
+
+    @property
+    def latency_s_lo(self) -> float | None:
+        """The lower end of its 90 % interval, in s."""
+        return self._total("latency_s", "total_lower")
+
+    @property
+    def latency_s_hi(self) -> float | None:
+        """The upper end of its 90 % interval, in s."""
+        return self._total("latency_s", "total_upper")
+
+    @property
+    def energy_j(self) -> float | None:
+        """Of one run of the program, in J; None, with `energy_reason`, where it is not known."""
+        return self._total("energy_j", "total")
+
+    @property
+    def energy_j_lo(self) -> float | None:
+        """The lower end of its 90 % interval, in J."""
+        return self._total("energy_j", "total_lower")
+
+    @property
+    def energy_j_hi(self) -> float | None:
+        """The upper end of its 90 % interval, in J."""
+        return self._total("energy_j", "total_upper")
+
+    latency = latency_s
+    energy = energy_j
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The rows of `Counts.layers` with what each costs for one run of `repeat`.
+
+        A cost is None where it is not known: the calibration has none, or no price for the row.
+        `other_precision` is the type of a product that the calibration was not measured in.
+        """
+        rows, places = self.counts.layers(), self.counts.rows_of_operations()
+        for row in rows:
+            known = {n + end: 0.0 if n in self.costs else None for n in _TARGETS for end in _ENDS}
+            row.update(known, other_precision=None)
+        for name, found in self.costs.items():
+            for end, values in zip(_ENDS, (found.each, found.lower, found.upper)):
+                for place, value in zip(places, values):
+                    rows[place][name + end] += float(value)
+            # A row is a product, or has none: one without a price has no other cost.
+            for index in self.unpriced.get(name, ()):
+                rows[places[index]].update(dict.fromkeys(name + end for end in _ENDS))
+        for index in self.other_precision:
+            rows[places[index]]["other_precision"] = self.counts.operations[index].dtype
+        return rows
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        record = self.counts.record()
+        for name in _TARGETS:
+            record |= {end: getattr(self, end) for end in (name, f"{name}_lo", f"{name}_hi")}
+        layers = [row | {"output": list(row["output"])} for row in self.layers()]
+        return record | {
+            "energy_reason": self.energy_reason,
+            "warnings": list(self.warnings),
+            "layers": layers,
+        }
+
+    def _total(self, name: str, end: str) -> float | None:
+        return float(getattr(self.costs[name], end)) if name in self.costs else None
+
+
+def estimate(
+    fn: Any, *args: Any, calibration: Calibration | str, backward: bool = False, **kwargs: Any
+) -> ProgramEstimate:
+    """Latency and energy of any JAX callable or model on a calibrated device; nothing is run.
+
+    Args:
+        fn, args, kwargs, backward: as `jaxcost.count` takes them.
+        calibration: one that was loaded, a file, or a preset; keyword-only.
+    Returns: a `ProgramEstimate`, in seconds and joules, by layer and in total.
+    Raises: ValueError: `fn` cannot be traced, or the calibration is not one of single layers.
+    """
+    return estimate_counts(count(fn, *args, backward=backward, **kwargs), calibration)
+
+
+def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEstimate:
+    """The same of a program that was counted."""
+    loaded = load_calibration(calibration) if isinstance(calibration, str) else calibration
+    fitted = {name: loaded.models[t] for name, t in _TARGETS.items() if t in loaded.models}
+    usable = {n: f for n, f in fitted.items() if isinstance(f.model, LayerwiseCost)}
+    if not usable:
+        raise ValueError(
+            f"the calibration of {loaded.device.name} has no cost of single layers; "
+            "make one with jaxcost calibrate"
+        )
+    costs = {name: program_costs(found, f, loaded.device) for name, f in usable.items()}
+    reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
+    others = _other_precision(found, usable)
+    warnings = [*found.warnings, *_nothing(found), *_other_device(loaded), *unsaid(usable)]
+    warnings += _precision_lines(found, usable, costs, others)
+    unpriced = {name: _unpriced(found, f) for name, f in usable.items()}
+    if any(unpriced.values()):
+        warnings += _without_bandwidth(found)
+    if "latency_s" in costs:
+        warnings += outside(found, usable["latency_s"], costs["latency_s"])
+    return ProgramEstimate(found, costs, reason, tuple(warnings), others, unpriced)
+
+
+def _unpriced(found: Counts, fitted: Fitted) -> tuple[int, ...]:
+    """Places of what moves bytes alone, where the model knows no bandwidth."""
+    if hasattr(fitted.model, "bandwidth"):
+        return ()
+    moving = enumerate(found.operations)
+    return tuple(i for i, o in moving if o.work.sizes is None and o.bytes_moved > 0)
+
+
+def _other_precision(found: Counts, fitted: Mapping[str, Fitted]) -> tuple[int, ...]:
+    """The places of products in a precision in which not all was measured."""
+    known = [{f.dtype} for f in fitted.values() if f.dtype]
+    return tuple(
+        i
+        for i, o in enumerate(found.operations)
+        if o.work.sizes is not None and any({o.dtype} != dtype for dtype in known)
+    )
+
+
+def _precision_lines(
+    found: Counts, fitted: Mapping[str, Fitted], costs: Mapping[str, Costs], others: Sequence[int]
+) -> list[str]:
+    """A line for each precision that is priced as another, with its share of the cost."""
+    name, of = next(iter(costs.items()))
+    by_type: dict[str, list[int]] = {}
+    for index in others:
+        by_type.setdefault(found.operations[index].dtype, []).append(index)
+    lines = []
+    for dtype, places in by_type.items():
+        part = sum(found.operations[i].repeat * of.each[i] for i in places)
+        share = f"{part / max(of.total, 1e-300):.1%} of the {_WORDS[name]}"
+        way = f"; calibrate with --dtype {dtype}" if dtype in DTYPE_BYTES else ""
+        lines.append(
+            f"{len(places)} products in {dtype} ({share}) are priced as if in "
+            f"{fitted[name].dtype}, which the calibration was measured in{way}"
+        )
+    return lines
+
+
+def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
+    """A line for each layer whose sizes lie outside what was measured, the costliest first."""
+    if fitted.layers is None or not found.operations:
+        return []
+    measured = fitted.layers[:, : len(_SIZES)]
+    low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
+    sizes = np.asarray(features(found.workload()), np.float64)[:, : len(_SIZES)]
+    is_product = np.array([o.work.sizes is not None for o in found.operations])
+    beyond = ((sizes < low) | (sizes > high)) & is_product[:, None]
+    share = costs.each * [o.repeat for o in found.operations] / max(costs.total, 1e-300)
+    rows = [int(i) for i in np.argsort(-share) if beyond[i].any()]
+    lines = [_line(found, i, beyond[i], sizes[i], low, high, share[i]) for i in rows[:_MOST_LINES]]
+    if len(rows) > _MOST_LINES:
+        rest = float(share[rows[_MOST_LINES:]].sum())
+        lines.append(f"{len(rows) - _MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
+    return lines
+
+
+def _line(
+    found: Counts, row: int, beyond: np.ndarray, sizes: np.ndarray,
+    low: np.ndarray, high: np.ndarray, share: float,
+) -> str:  # fmt: skip
+    least, most = (np.exp(ends) for ends in (low + _BEYOND, high - _BEYOND))
+    words = [
+        f"{np.exp(sizes[i]):.0f} {_SIZES[i]} (measured: {least[i]:.0f} to {most[i]:.0f})"
+        for i in np.flatnonzero(beyond)
+    ]
+    name = found.operations[row].name or "a layer without a name"
+    return f"{name} ({share:.1%} of the time) lies outside the calibration: {', '.join(words)}"
+
+
+def _without_bandwidth(found: Counts) -> list[str]:
+    """Says that what is no product is left out, where the model has no price for it."""
+    left_out = sum(o.repeat * o.bytes_moved for o in found.operations if o.work.sizes is None)
+    line = (
+        f"operations that are no product ({left_out:.3g} bytes) are left out: the calibration's "
+        "model knows no bandwidth; make one with jaxcost calibrate"
+    )
+    return [line]
+
+
+def _nothing(found: Counts) -> list[str]:
+    """Says why a cost of 0 is one: nothing is computed, or what is known does nothing."""
+    if sum(o.repeat * (o.flops + o.bytes_moved) for o in found.operations):
+        return []
+    if found.unknown:
+        return ["the cost of 0 is of what is known alone: all that computes is unknown"]
+    return ["the program computes nothing: it returns its inputs, constants or empty arrays"]
+
+
+def _other_device(calibration: Calibration) -> list[str]:
+    from jaxcost.device import detect_device
+
+    kind = calibration.device.kind
+    if kind in (None, detect_device().kind):
+        return []
+    return [f"the calibration is of {kind}, not of this machine"]

@@ -1,0 +1,1 @@
+"""What an operation does, by its primitive: a file a family of operations."""

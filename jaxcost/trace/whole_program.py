@@ -1,0 +1,134 @@
+"""The cost of a whole program from the costs of its layers: what is fused, and what is not.
+
+    time = sum of products, each as the calibration predicts it
+         + sum of other operations: share of their family * bytes moved / calibrated bandwidth
+
+Each is the cost of a row of the program's `Workload`, as `Calibration.latency` adds them up.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcost._support.precision import double_precision
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.device import Device
+from jaxcost.trace.counts import Counts
+from jaxcost.trace.records import Operation
+from jaxcost.workload import Workload, counts
+from jaxcost.workload.fusion import FUSION, Fusion
+
+_LEAST_ROWS = 64  # rows are padded to a power of two, so that few programs are compiled
+_Z90 = 1.645
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What each operation of a program costs once, with its 90 % interval; arrays `(operations,)`.
+
+    `total`, `total_lower`, `total_upper` are of the program; `novelty` is 0 for an operation like
+    those measured, and 1 for one unlike any.
+    """
+
+    each: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    novelty: np.ndarray
+    total: float
+    total_lower: float
+    total_upper: float
+
+
+def program_costs(
+    program: Counts, fitted: Fitted, device: Device, fusion: Fusion = FUSION
+) -> Costs:
+    """The cost of each operation and of all, in the unit of what was fitted, with 90 % intervals.
+
+    Args:
+        program: as from `jaxcost.count`.
+        fitted: a calibration's model of time or energy, of single layers.
+        device: the calibration's.
+        fusion: how much of what is no product is left after fusion.
+    Returns: `Costs`, computed in float64; of a program without operations, zeros of no length.
+    Raises: ValueError: a cost that is no finite number; the message names the operation.
+    """
+    if not program.operations:
+        none = np.zeros(0)
+        return Costs(none, none, none, none, 0.0, 0.0, 0.0)
+    with double_precision():
+        return _costs(program, fitted, device, fusion)
+
+
+def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> Costs:
+    layers = program.workload(fusion)
+    repeat = np.asarray(layers.repeat, np.float64)
+    each, novelty = _each(fitted, layers, device)
+    _check_finite(each, program.operations)
+    reach = fitted.intervals.reach(novelty)
+    total = float((repeat * each).sum())
+    half = _half_width(repeat * each, reach, layers, fusion)
+    return Costs(
+        each=each,
+        lower=each * np.exp(-reach),
+        upper=each * np.exp(reach),
+        novelty=novelty,
+        total=total,
+        total_lower=total * math.exp(-half),
+        total_upper=total * math.exp(half),
+    )
+
+
+def _check_finite(costs: np.ndarray, operations: Sequence[Operation]) -> None:
+    bad = np.flatnonzero(~(np.isfinite(costs) & (costs >= 0)))
+    if len(bad):
+        found = operations[bad[0]]
+        raise ValueError(
+            f"{found.name or found.op} with results of shape {found.outputs} has no finite cost: "
+            "its sizes are too large, or the calibration's model does not know such layers"
+        )
+
+
+def _each(fitted: Fitted, layers: Workload, device: Device) -> tuple[np.ndarray, np.ndarray]:
+    """Cost and novelty of each row; what is no product is unlike any layer that was measured.
+
+    Equal rows are predicted once.
+    """
+    table = np.stack([np.asarray(leaf) for leaf in jax.tree.leaves(layers)])
+    distinct, place = np.unique(table, axis=1, return_inverse=True)
+    size = max(_LEAST_ROWS, 1 << (distinct.shape[1] - 1).bit_length())
+    padded = np.concatenate([distinct, np.repeat(distinct[:, :1], size - distinct.shape[1], 1)], 1)
+    tree = jax.tree.structure(layers)
+    few = jax.tree.unflatten(tree, [jnp.asarray(row) for row in padded])
+    costs = eqx.filter_jit(lambda w: fitted.layer_costs(w, device))(few)
+    novelty = jnp.zeros(size)
+    if fitted.correction is not None:
+        correction = fitted.correction
+        novelty = eqx.filter_jit(lambda w: correction.novelty(w))(few)
+    novelty = jnp.where(few.within > 0, 1.0, novelty)
+    rows = place.ravel()
+    return np.asarray(costs, np.float64)[rows], np.asarray(novelty, np.float64)[rows]
+
+
+def _half_width(costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: Fusion) -> float:
+    """Half the 90 % interval of the total, in ln.
+
+    Layers of one kind err together, since what is wrong of one is wrong of its like; those of
+    different kinds do not; and programs differ from their layers by `spread`.
+    """
+    share = costs / max(costs.sum(), np.finfo(float).tiny)
+    kinds = _kinds(layers)
+    of_kinds = [float((share * reach)[kinds == kind].sum()) for kind in np.unique(kinds)]
+    return math.hypot(*of_kinds, _Z90 * fusion.spread)
+
+
+def _kinds(layers: Workload) -> np.ndarray:
+    """A number for each kind of layer: dense, pointwise, larger kernels, grouped, no product."""
+    taps = np.asarray(layers.k_h * layers.k_w)
+    kinds = np.where(np.asarray(layers.is_dense) > 0, 0, np.where(taps > 1, 2, 1))
+    kinds = np.where((kinds > 0) & (np.asarray(layers.groups) > 1), 3, kinds)
+    return np.where(np.asarray(counts.macs(layers)) > 0, kinds, 4)

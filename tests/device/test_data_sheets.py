@@ -1,0 +1,62 @@
+import pytest
+
+from jaxcost._support.published import published
+from jaxcost.device.data_sheets import data_sheet, data_sheets
+
+
+def test_every_gpu_of_the_thesis_has_a_sheet_in_every_precision():
+    for table in ("b_1", "b_3"):
+        for row in published(f"inference_trends_table_{table}").itertuples():
+            adapted = getattr(row, "adapted_for", "none")
+            suffix = "" if adapted == "none" else f"-{adapted}"
+            sheet = data_sheet(row.gpu, row.precision + suffix)
+            assert (sheet.peak_flops, sheet.design_power) == (
+                row.peak_flop_per_s,
+                row.design_power_w,
+            )
+            assert sheet.launch_date == row.launch_date
+
+
+@pytest.mark.parametrize("name", ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l4", "tpu-v4"])
+def test_current_accelerators_have_peak_power_and_source(name):
+    for sheet in data_sheets()[name].values():
+        assert sheet.peak_flops > 0
+        assert sheet.design_power > 0
+        assert sheet.source
+
+
+def test_names_may_be_written_as_their_makers_do():
+    for name in ("v100", "V100", "Tesla V100", "NVIDIA Tesla V100"):
+        assert data_sheet(name).name == "v100"
+    assert data_sheet("GeForce GTX 780 TI").name == "gtx-780-ti"
+    assert data_sheet("Google TPU v4").precision == "bf16"  # the only one it has
+
+
+def test_a_sheet_is_a_device_for_any_model():
+    device = data_sheet("v100").device()
+    assert float(device.peak_flops) == pytest.approx(15.7e12)
+    assert float(device.design_power) == 300
+    assert float(device.launch_year) == pytest.approx(2018.233, abs=1e-3)
+    assert data_sheet("tpu-v5e").device().design_power is None
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("h100", "'h100-sxm'"), ("rtx-3900", "'rtx-3090'"), ("tpu-v5", "'tpu-v5e'"), ("gtx", "'gtx-")],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name, near):
+    with pytest.raises(ValueError, match="has no data sheet here; did you mean") as caught:
+        data_sheet(name)
+    assert near in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_like_none_is_refused_with_where_to_look():
+    with pytest.raises(ValueError, match=r"'qqq' has no data sheet here; `jaxcost devices"):
+        data_sheet("qqq")
+
+
+def test_a_precision_that_a_device_has_not_is_refused_with_those_it_has():
+    with pytest.raises(ValueError, match="precision of v100 'tf32' is not known") as caught:
+        data_sheet("v100", "tf32")
+    assert "fp16-tensor, mixed-cnn, mixed-nlp" in str(caught.value)
