@@ -8,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import agenda
 import pandas as pd
 import pytest
+import run as run_script
+import stages
 
 from jaxcost.measure import LayerSpec, Store, TimingRules
 from jaxcost.measure.process.supervisor import Worker
@@ -24,30 +27,25 @@ LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s", line=n) for
 @pytest.fixture
 def script(monkeypatch, tmp_path):
     """The script's modules; its device is a made-up GPU with a short agenda."""
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    import accelerator
-    import accelerator_agenda
-    import accelerator_measure
-
     monkeypatch.setenv("FAKE_PLATFORM", "gpu")
     monkeypatch.setenv("FAKE_DEVICE", "made-up-gpu")
-    stages = [
-        accelerator_agenda.Stage("times", 0.5, lambda *_: LAYERS),
-        accelerator_agenda.Stage("networks", 0.2),
-        accelerator_agenda.Stage("joules", 0.5, lambda *_: joules(), energy=True),
-        accelerator_agenda.Stage("again", 1.0, lambda *_: LAYERS[:2], slot=2),
+    short = [
+        agenda.Stage("times", 0.5, lambda *_: LAYERS),
+        agenda.Stage("networks", 0.2),
+        agenda.Stage("joules", 0.5, lambda *_: joules(), energy=True),
+        agenda.Stage("again", 1.0, lambda *_: LAYERS[:2], slot=2),
     ]
-    monkeypatch.setattr(accelerator_agenda, "agenda", lambda rehearse: stages)
+    monkeypatch.setattr(agenda, "agenda", lambda rehearse: short)
     parts = []
     monkeypatch.setattr(
-        accelerator_measure.Run, "_part", lambda self, name, budget: parts.append((name, budget))
+        stages.Run, "_part", lambda self, name, budget: parts.append((name, budget))
     )
     faults = tmp_path / "faults.json"
     faults.write_text("{}")
     command = [sys.executable, str(FAKE), str(faults)]
     start = functools.partial(Worker, TimingRules(), energy=True, command=command)
     return argparse.Namespace(
-        main=accelerator.main, measure=accelerator_measure, agenda=accelerator_agenda,
+        main=run_script.main, measure=stages, agenda=agenda,
         start=start, faults=faults, parts=parts,
     )  # fmt: skip
 
@@ -107,7 +105,7 @@ def test_an_energy_is_null_with_its_reason_or_there(script, tmp_path, monkeypatc
 def test_time_that_runs_out_loses_nothing_and_another_call_goes_on(script, tmp_path, monkeypatch):
     begun = time.monotonic()
     clock = [begun]
-    monkeypatch.setattr("accelerator_measure.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("stages.time.monotonic", lambda: clock[0])
     add = Store.add_attempt
 
     def slow(*args):
@@ -227,22 +225,19 @@ def test_wheels_are_installed_beside_and_the_rest_is_the_same(
     assert calls[1][1]["PYTHONPATH"].startswith(site)
 
 
-def test_the_agenda_for_a_gpu_is_layers_of_both_types_by_value(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    import accelerator_agenda
-
-    stages = accelerator_agenda.agenda(rehearse=False)
-    assert [stage.name for stage in stages[:6]] == [
+def test_the_agenda_for_a_gpu_is_layers_of_both_types_by_value():
+    whole = agenda.agenda(rehearse=False)
+    assert [stage.name for stage in whole[:6]] == [
         "paper float32", "space-filling float32", "transformer", "memory-bound", "networks",
         "training",
     ]  # fmt: skip
-    built = {s.name: s.layers("gpu", 8e10) for s in stages if s.layers and s.name != "energies"}
-    assert {layer.sweep for layer in built["paper float32"]} == set(accelerator_agenda.PAPER_SWEEPS)
+    built = {s.name: s.layers("gpu", 8e10) for s in whole if s.layers and s.name != "energies"}
+    assert {layer.sweep for layer in built["paper float32"]} == set(agenda.PAPER_SWEEPS)
     assert {layer.dtype for layer in built["everything"]} == {"float32", "bfloat16"}
     assert set(built["paper float32"]) <= set(built["everything"])
     assert set(built["space-filling bfloat16"]) <= set(built["everything"])
     assert 150 < len(built["paper float32"]) < 220
-    energies = [x for s in stages if s.name == "energies" for x in s.layers("gpu", 8e10)]
+    energies = [x for s in whole if s.name == "energies" for x in s.layers("gpu", 8e10)]
     assert {layer.sweep for layer in energies} == {"energy"}
     moved = sorted(x.bytes_moved for x in energies if x.op == "elementwise")
     assert moved[0] < 2e6
@@ -251,7 +246,7 @@ def test_the_agenda_for_a_gpu_is_layers_of_both_types_by_value(monkeypatch):
 
 @pytest.mark.slow
 def test_the_rehearsal_runs_on_this_machine(tmp_path):
-    program = [sys.executable, str(ROOT / "experiments" / "accelerator.py"), "--rehearse"]
+    program = [sys.executable, str(ROOT / "experiments" / "accelerator" / "run.py"), "--rehearse"]
     command = [*program, "--minutes", "0.6", "--out", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert ended.returncode == 0, ended.stderr

@@ -2,12 +2,13 @@
 
 import functools
 import json
-from pathlib import Path
 
+import findings
 import jax
 import numpy as np
 import pandas as pd
 import pytest
+import report
 
 import jaxcost as jc
 from jaxcost.calibrate import load_calibration
@@ -24,7 +25,6 @@ from jaxcost.models.spills import spills
 from jaxcost.models.training_energy import TrainingEnergy
 from jaxcost.workload.run_table import runs_from_table
 
-ROOT = Path(__file__).resolve().parents[2]
 LEVELS = (("L1", 228 * 1024, 132), ("L2", 50 * MIB, 1), ("VRAM", 1.4e11, 1))
 GPU = Device("made-up", tuple(MemoryLevel(b, u, n) for n, b, u in LEVELS), platform="gpu")
 PICOJOULES = {"L1": 4.0, "L2": 12.0, "VRAM": 40.0}  # a byte, above idle
@@ -39,17 +39,6 @@ RUN_ENERGY = TrainingEnergy(
     pass_energy=2e-2, layer_ratio=0.05, access_ratio=0.05, byte_energy=4e-9,
     activation_ratio=0.1, beyond_ratio=2.0,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def findings():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "experiments")
-        import accelerator_findings
-        import accelerator_report
-
-        accelerator_findings.report = accelerator_report
-        yield accelerator_findings
 
 
 def layer_table():
@@ -90,7 +79,7 @@ def network_table():
 
 
 @pytest.fixture(scope="module")
-def told(findings, tmp_path_factory):
+def told(tmp_path_factory):
     """What the report makes of the made-up GPU; the folder has its calibrations."""
     folder = tmp_path_factory.mktemp("data") / "made-up"
     folder.mkdir()
@@ -104,7 +93,7 @@ def told(findings, tmp_path_factory):
         quick = functools.partial(fit_layers, model="alpha-roofline", correction=True, starts=3)
         patch.setattr(findings, "fit_layers", quick)
         patch.setattr(findings, "fit_runs", functools.partial(fit_runs, starts=3))
-        findings.report.main([str(folder), "--out", str(out), "--calibrations"])
+        report.main([str(folder), "--out", str(out), "--calibrations"])
     return json.loads((out / "report.json").read_text()), folder, out
 
 
@@ -136,7 +125,7 @@ def test_the_report_finds_what_was_planted(told):
     assert float(calibration.latency(jc.mlp([784, 512, 10], batch_size=32))) > 0
 
 
-def test_alpha_flops_parameters_are_found_beside_the_t2000s(findings):
+def test_alpha_flops_parameters_are_found_beside_the_t2000s():
     rows = pd.DataFrame([layer.row() for name in PAPER_SWEEPS for layer in paper_sweep(name)[::18]])
     true = AlphaFlops(scale=2e-14, beta_1=0.05, gamma_1=0.8, beta_k=0.01, gamma_k=0.4)
     rows["time_s"] = np.asarray(true.layer_costs(jc.from_table(rows), GPU), float)
@@ -146,7 +135,7 @@ def test_alpha_flops_parameters_are_found_beside_the_t2000s(findings):
     assert found["gamma_k"]["t2000"] == pytest.approx(0.56)
 
 
-def test_an_epochs_energy_rises_where_the_sets_leave_the_last_cache(findings):
+def test_an_epochs_energy_rises_where_the_sets_leave_the_last_cache():
     rows = pd.DataFrame(butter_e_runs([2**e for e in range(8, 27)])[::2])
     sizes = rows["n_parameters"].to_numpy(float)
     for boundary in (1e5, 3e6):
@@ -161,7 +150,7 @@ def test_an_epochs_energy_rises_where_the_sets_leave_the_last_cache(findings):
             assert 1e6 < rise.l2 < 2e7  # 50 MiB hold some 6 million weights with their gradients
 
 
-def test_minima_are_of_joules_and_epochs_together(findings, shared):
+def test_minima_are_of_joules_and_epochs_together(shared):
     from jaxcost.papers.butter_e.data import butter_e_isolines
 
     isolines = butter_e_isolines(shared / "datasets")
@@ -180,11 +169,11 @@ def test_minima_are_of_joules_and_epochs_together(findings, shared):
     )  # the dearer a weight, the smaller the best network
 
 
-def test_tables_that_tell_little_are_said_to(findings, tmp_path):
+def test_tables_that_tell_little_are_said_to(tmp_path):
     frame = layer_table().head(6).assign(energy_j=np.nan, energy_reason="no counter here")
     frame.to_csv(tmp_path / "layers.csv", index=False)
     (tmp_path / "summary.json").write_text(json.dumps({"device": to_facts(GPU), "rehearsal": True}))
-    findings.report.main([str(tmp_path), "--out", str(tmp_path / "out"), "--calibrations"])
+    report.main([str(tmp_path), "--out", str(tmp_path / "out"), "--calibrations"])
     found = json.loads((tmp_path / "out" / "report.json").read_text())
     assert found["rehearsal"] is True
     assert "energies of layers: no counter here" in found["missing"]
@@ -192,7 +181,7 @@ def test_tables_that_tell_little_are_said_to(findings, tmp_path):
     assert not list(tmp_path.glob("calibration*.json"))
 
 
-def test_noisy_rows_count_where_enough_of_their_blocks_do(findings):
+def test_noisy_rows_count_where_enough_of_their_blocks_do():
     frame = pd.DataFrame(
         {"time_s": [1.0, 2.0, 3.0, None], "status": ["ok", "noisy", "noisy", "oom"],
          "accepted_samples": [0, 5, 4, 9]}

@@ -1,17 +1,11 @@
 """Knees and judgements of the experiments, on data whose answer is known."""
 
-import sys
-from pathlib import Path
-
+import digits_judged as judged
+import digits_network
 import jax
 import numpy as np
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments"))
-
-import digits_judged as judged
-import digits_network
 from knees import knee
 
 WIDTHS = np.geomspace(200, 6000, 40)

@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_latency_of_unseen_models_is_as_the_readme_says():
-    table = pd.read_csv(ROOT / "experiments" / "model_zoo.csv")
+    table = pd.read_csv(ROOT / "experiments" / "zoo" / "model_zoo.csv")
     unseen = table[~table.fitted_to]
     error = (unseen.predicted_s / unseen.time_s - 1).abs()
     inside = unseen.time_s.between(unseen.predicted_lo_s, unseen.predicted_hi_s).mean()
@@ -20,7 +20,7 @@ def test_latency_of_unseen_models_is_as_the_readme_says():
 
 
 def test_counts_agree_with_table_a_3_as_the_readme_says():
-    table = pd.read_csv(ROOT / "experiments" / "zoo_counts.csv")
+    table = pd.read_csv(ROOT / "experiments" / "zoo" / "zoo_counts.csv")
     part = table[(table.table == "A.3") & ~table.model.str.contains(",")]
     plain, explained = ((part[c] - 1).abs() for c in ("ratio", "explained_ratio"))
     words = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def main(given: list[str] | None = None) -> int:
     begun = time.monotonic()
     if options.wheels:
         return with_wheels(options.wheels, sys.argv[1:] if given is None else given)
-    from accelerator_measure import RefusedError, Run, measure_part
+    from stages import RefusedError, Run, measure_part
 
     options.out.mkdir(parents=True, exist_ok=True)
     try:

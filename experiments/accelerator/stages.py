@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import accelerator_agenda as agenda
-from accelerator_agenda import Stage
+import agenda
+from agenda import Stage
 
 from jaxcost._support.files import write_text
 from jaxcost.measure import (
@@ -163,7 +163,7 @@ class Run:
 
     def _part(self, name: str, budget: float) -> None:
         """Networks or training, in a process that is ended when its time is up."""
-        command = [sys.executable, str(Path(__file__).with_name("accelerator.py")), "--part", name]
+        command = [sys.executable, str(Path(__file__).with_name("run.py")), "--part", name]
         command += ["--out", str(self.options.out), "--minutes", str(budget / 60)]
         command += ["--rehearse"] * self.options.rehearse
         try:

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import accelerator_findings as findings
+import findings
 import numpy as np
 import pandas as pd
 
