@@ -5,10 +5,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from epochs import butter_e_runs
+
 from jaxcost.measure import PAPER_SWEEPS, LayerSpec, paper_sweep
 from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS, other_sweep
 from jaxcost.measure.designs.space_filling import space_filling
-from jaxcost.measure.epochs import butter_e_runs
 from jaxcost.measure.layers import DTYPE_BYTES
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from networks import network
 
 import jaxcost as jc
 from jaxcost.app.cli.held_out import draw
@@ -18,7 +19,6 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device
 from jaxcost.measure.layers import layers_from_rows
-from jaxcost.measure.networks import network
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.residency import MOST_LEVELS
 from jaxcost.models.spills import Spill, spills

@@ -13,6 +13,8 @@ from typing import Any
 
 import agenda
 from agenda import Stage
+from lease import Lease
+from ledger import Ledger
 
 from jaxcost._support.files import write_text
 from jaxcost.measure import (
@@ -25,8 +27,6 @@ from jaxcost.measure import (
     WorkerHungError,
     measure_into,
 )
-from jaxcost.measure.lease import Lease
-from jaxcost.measure.ledger import Ledger
 from jaxcost.measure.process.supervisor import Worker
 from jaxcost.measure.store.export import export_table
 from jaxcost.workload.run_table import RUN_TARGET
@@ -242,8 +242,9 @@ def identity(device: Any) -> dict[str, Any]:
 
 def measured(prepare: Any, watch: Any, reader: Any, most: float, device: Any) -> dict[str, Any]:
     """What was measured of one network or run, with the device's state at the end."""
+    from whole import measure_whole
+
     from jaxcost.measure.energy.power import device_state
-    from jaxcost.measure.whole import measure_whole
 
     row = measure_whole(prepare, RULES, watch, energy=reader, most_bytes=most)
     state = device_state(device)
@@ -253,8 +254,8 @@ def measured(prepare: Any, watch: Any, reader: Any, most: float, device: Any) ->
 
 
 def _networks(device: Any, rehearse: bool) -> Any:
-    from jaxcost.measure.networks import network
-    from jaxcost.measure.whole import compile_whole, forward_pass
+    from networks import network
+    from whole import compile_whole, forward_pass
 
     for name, batch, dtype, energy in agenda.networks(rehearse):
         net = network(name, batch, dtype)
@@ -270,8 +271,8 @@ def _networks(device: Any, rehearse: bool) -> Any:
 
 
 def _runs(device: Any, rehearse: bool) -> Any:
-    from jaxcost.measure.epochs import Epochs
-    from jaxcost.measure.whole import compile_whole, epoch_of_training
+    from epochs import Epochs
+    from whole import compile_whole, epoch_of_training
 
     for row in agenda.training(rehearse):
         widths = tuple(map(int, row["widths"].split()))

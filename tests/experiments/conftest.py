@@ -3,5 +3,16 @@
 import sys
 from pathlib import Path
 
-_EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
-sys.path[:0] = [str(_EXPERIMENTS / folder) for folder in ("accelerator", "search")]
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_FOLDERS = ("experiments/accelerator", "experiments/search", "tests/measure")
+sys.path[:0] = [str(_ROOT / folder) for folder in _FOLDERS]
+
+
+@pytest.fixture
+def machine():
+    """The machine made up for the tests of measuring."""
+    from fake_machine import FakeMachine
+
+    return FakeMachine()

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import report
+from epochs import butter_e_runs
+from networks import network
 
 import jaxcost as jc
 from jaxcost.calibrate import load_calibration
@@ -18,8 +20,6 @@ from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import MIB, Device, MemoryLevel
 from jaxcost.device.facts import to_facts
 from jaxcost.measure import PAPER_SWEEPS, LayerSpec, paper_sweep
-from jaxcost.measure.epochs import butter_e_runs
-from jaxcost.measure.networks import network
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.spills import spills
 from jaxcost.models.training_energy import TrainingEnergy

@@ -1,8 +1,7 @@
 import math
 
 import pytest
-
-from jaxcost.measure.ledger import Ledger
+from ledger import Ledger
 
 
 def test_rows_come_back_as_text_and_nothing_is_empty(tmp_path):

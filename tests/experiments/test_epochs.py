@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from epochs import Epochs, _loss, butter_e_runs
 
-from jaxcost.measure.epochs import Epochs, _loss, butter_e_runs
 from jaxcost.workload.run_table import read_run_table, validate_runs
 from jaxcost.workload.runs import training_run
 

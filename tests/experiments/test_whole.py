@@ -7,19 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from jaxcost.measure.clock.timing import Stopwatch, TimingRules
-from jaxcost.measure.energy import CounterReader, EnergyRules
-from jaxcost.measure.energy.power import ReplayMeter, UnreadableMeter
-from jaxcost.measure.epochs import Epochs
-from jaxcost.measure.networks import Network, activated, dense
-from jaxcost.measure.whole import (
+from epochs import Epochs
+from networks import Network, activated, dense
+from whole import (
     Whole,
     compile_whole,
     epoch_of_training,
     forward_pass,
     measure_whole,
 )
+
+from jaxcost.measure.clock.timing import Stopwatch, TimingRules
+from jaxcost.measure.energy import CounterReader, EnergyRules
+from jaxcost.measure.energy.power import ReplayMeter, UnreadableMeter
 
 DEVICE = jax.devices()[0]
 NET = Network("net", (4, 8), lambda tape, x: dense(tape, activated(tape, dense(tape, x, 6)), 5))

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from jaxcost.measure.networks import NETWORKS, Network, Tape, attention, conv, dense, network
+from networks import NETWORKS, Network, Tape, attention, conv, dense, network
 
 
 def weights_of(net):

@@ -9,8 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from epochs import Epochs
 from jax import lax
 from jaxtyping import Array
+from networks import Network
 
 from jaxcost.measure.clock.bench import EnergyReader
 from jaxcost.measure.clock.gates import rejections
@@ -19,9 +21,7 @@ from jaxcost.measure.clock.records import converged
 from jaxcost.measure.clock.statistics import summarise
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.clock.track import Track, visit
-from jaxcost.measure.epochs import Epochs
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.networks import Network
 
 State = Any
 _STAND_IN = LayerSpec(op="dense", c_in=1, c_out=1)  # of a track: `visit` asks its programs alone
