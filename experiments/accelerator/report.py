@@ -1,6 +1,6 @@
 """What a measured GPU's tables say, without the GPU: fits, errors, figures, calibrations.
 
-    python experiments/accelerator_report.py data/measured/DEVICE --out DIR [--butter-e FOLDER]
+    python experiments/accelerator/report.py data/measured/DEVICE --out DIR [--butter-e FOLDER]
 
 Reads layers.csv, networks.csv, training.csv and summary.json (in data/: provenance.json). Writes
 report.json and figures to DIR, and with --calibrations the calibrations beside the tables, which

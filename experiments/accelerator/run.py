@@ -1,12 +1,12 @@
 """Calibrates an NVIDIA GPU in a short time, on a borrowed machine without a network.
 
-    python experiments/accelerator.py --minutes 9 --out OUT [--resume] [--wheels DIR]
-    python experiments/accelerator.py --rehearse --out OUT          # the same, tiny, on a CPU
+    python experiments/accelerator/run.py --minutes 9 --out OUT [--resume] [--wheels DIR]
+    python experiments/accelerator/run.py --rehearse --out OUT          # the same, tiny, on a CPU
 
 What tells most is measured first, and every measurement is on disk before the next begins: when
 the time is up nothing is lost, and another call with the same OUT and --resume goes on. OUT then
 has measurements.db (every timing; --store puts it elsewhere), layers.csv, networks.csv,
-training.csv and summary.json, from which experiments/accelerator_report.py makes the rest.
+training.csv and summary.json, from which experiments/accelerator/report.py makes the rest.
 
 The machine needs jax with CUDA, equinox, jaxtyping, pandas, scipy and filelock, and for energies
 nvidia-ml-py. What it lacks --wheels installs from a folder of wheels, into a folder of its own.

@@ -1,4 +1,4 @@
-"""How experiments/accelerator.py measures: stages into a store, networks and runs into tables."""
+"""How `run.py` measures: stages into a store, networks and runs into tables."""
 
 import argparse
 import dataclasses

@@ -1,6 +1,6 @@
 """Why the latency model is what it is: each part taken away in turn, and cross-validated.
 
-    python experiments/latency_model.py LAYERS.csv [--out experiments/latency_model]
+    python experiments/accuracy/latency_model.py LAYERS.csv [--out OUT]
 
 Fits, to a table of measured layers with a column `sweep`, the published formula, the baselines,
 the latency model, and the latency model without each of its parts; by rows (five folds, three
@@ -134,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path)
     parser.add_argument("--device", default="quadro-t2000")
-    parser.add_argument("--out", type=Path, default=Path("experiments/latency_model"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/accuracy/latency_model"))
     options = parser.parse_args()
     frame = read_layer_table(options.table, target="time_s")
     study = Study(frame, device(options.device))

@@ -1,6 +1,6 @@
 """How well timings repeat between fresh processes, alone and beside a busy neighbour.
 
-    python experiments/repeatability.py [--processes 10] [--out experiments/repeatability]
+    python experiments/accuracy/repeatability.py [--processes 10] [--out OUT]
 
 Twelve layers are timed in fresh processes, one after another; then again while another program
 keeps one core busy. For each layer: the coefficient of variation between processes of the figure
@@ -182,7 +182,7 @@ def main() -> None:
     """Prints the tables and writes them as CSV."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("experiments/repeatability"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/accuracy/repeatability"))
     options = parser.parse_args()
     found = []
     for neighbour in (False, True):

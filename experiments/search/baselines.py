@@ -4,7 +4,7 @@ Every search may evaluate so many networks on the same whole widths, and knows n
 caches; a gradient counts as three evaluations. Hypervolumes are of the costs' logarithms, beyond
 the worst of all searches' fronts together, and relative to that of all searches together.
 
-    python experiments/search_baselines.py --out experiments/search_baselines.json
+    python experiments/search/baselines.py --out experiments/search/baselines.json
 """
 
 import argparse
@@ -201,7 +201,7 @@ def figure(rows: list[dict]) -> object:
 def main() -> None:
     """Runs all problems, prints the table, and writes JSON and a figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("experiments/search_baselines.json"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/search/baselines.json"))
     parser.add_argument("--evaluations", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--draw", type=int, default=7, help="seed of the problems")

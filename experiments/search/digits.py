@@ -6,7 +6,7 @@ and, of the latency's way, made smaller or larger by what was measured (`keep_me
 and tested. What predicts times is fitted to layers of other widths and to a few whole networks of
 random widths. The times that are judged are measured once more, of all networks in shuffled order.
 
-    python experiments/search_digits.py calibrate|train|measure|finish --folder FOLDER
+    python experiments/search/digits.py calibrate|train|measure|finish --folder FOLDER
 
 Timing is in `calibrate` and `measure`. `digits_judged` says what "at equal accuracy" means; the
 data and the budgets were chosen by looking at the control and at the full network alone, but the
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("part", choices=["calibrate", "train", "measure", "finish"])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--out", type=Path, default=Path("experiments/search_digits.json"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/search/digits.json"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.part == "calibrate":

@@ -1,4 +1,4 @@
-"""How `search_digits` judges: times at equal accuracy, budgets met, and the figure.
+"""How `digits.py` judges: times at equal accuracy, budgets met, and the figure.
 
 At equal accuracy, declared before the runs: for each budget of the control, its mean accuracy over
 the seeds is looked up on the front of the networks trained for latency (their means by budget, and

@@ -1,4 +1,4 @@
-"""The small network of `search_digits`: two inverted bottlenecks and a dense layer, with gates."""
+"""The small network of `digits.py`: two inverted bottlenecks and a dense layer, with gates."""
 
 from collections.abc import Callable
 

@@ -4,7 +4,7 @@ BUTTER-E's energy of its CPU node, exact; the epochs to a loss follow equation 1
 made-up factors, and the quality of the convolutional network saturates with its parameters in a
 made-up way.
 
-    python experiments/search_energy.py --out experiments/search_energy
+    python experiments/search/energy.py --out experiments/search/energy
 """
 
 import argparse
@@ -54,7 +54,7 @@ def per_quality(widths: jax.Array, temperature: float) -> jax.Array:
 def main() -> None:
     """Both searches, printed and drawn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("experiments/search_energy"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/search/energy"))
     options = parser.parse_args()
     problems = {
         "loss": (to_loss, perceptron, [(784, 784), (8, 2048), (8, 2048), (10, 10)], "energy"),

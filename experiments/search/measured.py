@@ -7,7 +7,7 @@ then other widths between them, and the chosen ones, are measured in shuffled or
 processes, which give the intervals. Of the shortlist, measured apart, the best is `verified`. Both,
 and the best of the sweep, are measured anew: the best of many timings is partly luck.
 
-    python experiments/search_measured.py known|choose|others|verify|judge --folder FOLDER --run N
+    python experiments/search/measured.py known|choose|others|verify|judge --folder FOLDER --run N
 
 Timing is in `known`, `others` and `verify`. XLA takes one core for small layers and two for large
 ones; each kind has a calibration of its own. The knee is the onset of `knees.knee`: where a byte
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("part", choices=["known", "choose", "others", "verify", "judge"])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--run", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("experiments/search_measured.json"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/search/measured.json"))
     options = parser.parse_args()
     folder, seed = options.folder / str(options.run), options.run
     folder.mkdir(parents=True, exist_ok=True)

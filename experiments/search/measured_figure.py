@@ -1,4 +1,4 @@
-"""The figure of `search_measured`: time of a parameter over the width, a panel a run."""
+"""The figure of `measured.py`: time of a parameter over the width, a panel a run."""
 
 import numpy as np
 

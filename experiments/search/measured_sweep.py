@@ -1,4 +1,4 @@
-"""Sweeps of `search_measured`: square dense layers, each measured in several fresh processes."""
+"""Sweeps of `measured.py`: square dense layers, each measured in several fresh processes."""
 
 import subprocess
 import sys

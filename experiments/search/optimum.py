@@ -4,7 +4,7 @@ Two widths are compared with every network there is; eight with the best that is
 search with four times the starts and another seed, of coordinate and pair moves from 100 random
 networks, and of differential evolution.
 
-    python experiments/search_optimum.py --out experiments/search_optimum.json
+    python experiments/search/optimum.py --out experiments/search/optimum.json
 """
 
 import argparse
@@ -121,7 +121,7 @@ def figure(rows: list[dict]) -> object:
 def main() -> None:
     """Runs all problems, prints the table, and writes JSON and a figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("experiments/search_optimum.json"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/search/optimum.json"))
     parser.add_argument("--resume", action="store_true", help="keep the problems in --out")
     parser.add_argument("--share", type=float, default=1.0, help="of the problems, the first")
     options = parser.parse_args()

@@ -3,9 +3,10 @@
 The step is forward and backward through convolutions of the sizes of ResNet-50's, each with gates
 on its outputs; the same step with and without the penalty, in turns.
 
-    python experiments/search_speed.py
+    python experiments/search/speed.py
 """
 
+import argparse
 import time
 
 import jax
@@ -105,6 +106,7 @@ def search_times() -> dict[str, list[float]]:
 
 def main() -> None:
     """Prints both."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     steps = step_times()
     for name, seconds in steps.items():
         print(f"{name:<16}{1e3 * np.median(seconds):10.3f} ms")

@@ -1,6 +1,6 @@
 """How fast the package is: predictions, gradients, fits, and import, each beside a yardstick.
 
-    python experiments/speed.py [--table LAYERS.csv] [--out experiments/speed.json]
+    python experiments/speed/speed.py [--table LAYERS.csv] [--out experiments/speed/speed.json]
 
 Every figure is the median of repetitions with its range; those that are compared are measured in
 turns in the same run. Without a table, a made-up one of 439 rows is fitted.
@@ -233,7 +233,7 @@ def main() -> None:
     """Runs all of it, prints a table and writes it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table", type=Path, help="layers with time_s, such as the T2000's")
-    parser.add_argument("--out", type=Path, default=Path("experiments/speed.json"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/speed/speed.json"))
     options = parser.parse_args()
     frame = read_layer_table(options.table, target="time_s") if options.table else made_up_table()
     results = imports() | fits(frame) | predictions(frame) | energies()

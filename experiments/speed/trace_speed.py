@@ -1,6 +1,6 @@
 """How long counting takes, beside compiling the same program for XLA's cost analysis.
 
-    python experiments/trace_speed.py [--out experiments/trace_speed.json]
+    python experiments/speed/trace_speed.py [--out experiments/speed/trace_speed.json]
 
 ResNet-152 (keras.applications) and a transformer of 24 layers, batch 1; each in turn, so that both
 see the same machine. Nothing is run. KERAS_BACKEND=jax is set here.

@@ -1,8 +1,8 @@
 """Whole models: latency predicted from single layers against measured, and baselines.
 
-    python experiments/model_zoo.py MEASURED.csv --calibration FILE [--out experiments/model_zoo]
+    python experiments/zoo/model_zoo.py MEASURED.csv --calibration FILE [--out OUT]
 
-MEASURED.csv is what experiments/zoo_times.py wrote; the calibration saw single layers only. The
+MEASURED.csv is what experiments/zoo/zoo_times.py wrote; the calibration saw single layers only. The
 models in FIT choose the share of elementwise work that fusion leaves, and how far programs scatter;
 they fit the baselines, too. All errors are of the others. Writes OUT.csv and OUT.png.
 """
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measured", type=Path)
     parser.add_argument("--calibration", required=True)
-    parser.add_argument("--out", type=Path, default=Path("experiments/model_zoo"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/zoo/model_zoo"))
     given = parser.parse_args()
     loaded = jc.load_calibration(given.calibration)
     table = predictions(features(pd.read_csv(given.measured), loaded))

@@ -1,6 +1,6 @@
 """What the zoo's models compute against published figures, and why where they differ.
 
-    python experiments/zoo_counts.py [--out experiments/zoo_counts.csv]
+    python experiments/zoo/zoo_counts.py [--out experiments/zoo/zoo_counts.csv]
 
 `ratio` is ours over the printed figure; `explained_gflops` what the printed figure becomes once a
 difference of version or of what was counted is made good, and `explained_ratio` ours over that.

@@ -1,6 +1,6 @@
 """How long the zoo's models take on this machine, and what XLA says of them.
 
-    python experiments/zoo_times.py --out measured.csv [--models NAME ...] [--batches 1 8]
+    python experiments/zoo/zoo_times.py --out measured.csv [--models NAME ...] [--batches 1 8]
 
 A row is written as soon as it is known, and what is there is not measured again. A model is
 compiled once and called until the seconds are over, and four times at least; each call is awaited.

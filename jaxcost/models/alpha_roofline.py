@@ -46,7 +46,7 @@ class AlphaRoofline(LayerwiseCost):
         grouped or small layers leaves no wild values.
     Valid for: dense layers and 2-D convolutions in one precision on the device it was fitted on.
     Source: ours, from Asperti, Evangelista, Marzolla (2021), eq. 5; chosen by cross-validation
-        within and across sweeps, see experiments/latency_model.py.
+        within and across sweeps, see experiments/accuracy/latency_model.py.
     """
 
     unit: ClassVar[str] = "s"

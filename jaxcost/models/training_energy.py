@@ -65,7 +65,7 @@ class TrainingEnergy(CostModel):
     Raises: ValueError: a parameter below 0, a device without levels, a set larger than the last.
     Valid for: dense networks trained by Adam in float32, at about the batch size fitted.
     Source: ours, from Tripp et al. (2024), sections 6 and 7; chosen by leaving out networks and
-        ranges of sizes, see experiments/energy_model.py.
+        ranges of sizes.
     """
 
     unit: ClassVar[str] = "J"

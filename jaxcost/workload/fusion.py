@@ -30,5 +30,5 @@ class Fusion:
 
 
 # The share of elementwise work was fitted to six networks on a CPU with two cores, and checked on
-# twenty-eight others by experiments/model_zoo.py; what is not fused moves its bytes once.
+# twenty-eight others by experiments/zoo/model_zoo.py; what is not fused moves its bytes once.
 FUSION = Fusion(elementwise=0.29, reduction=1.0, pooling=1.0, movement=1.0, spread=0.1)

@@ -41,10 +41,16 @@ def test_commands_have_the_options_that_they_are_given(name, rest):
     assert _flags(rest) <= OPTIONS[name]
 
 
-@pytest.mark.parametrize(("script", "rest"), _calls(r"python (experiments/\w+\.py)"))
+@pytest.mark.parametrize(("script", "rest"), _calls(r"python (experiments/\w+/\w+\.py)"))
 def test_experiments_have_the_options_that_they_are_given(script, rest):
     words = (ROOT / script).read_text(encoding="utf-8")
     assert all(f'"{flag}"' in words for flag in _flags(rest))
+
+
+def test_experiments_that_are_named_are_there():
+    named = set(re.findall(r"experiments/[\w/]+\.\w+", README))
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_options_by_themselves_are_some_command_s():
