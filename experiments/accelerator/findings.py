@@ -17,9 +17,7 @@ from jaxcost.calibrate.build import LEAST_LAYERS, fit_layers
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.run_build import fit_runs
-from jaxcost.device import Device
-from jaxcost.measure.layers import layers_from_rows
-from jaxcost.models.alpha_flops import AlphaFlops
+from jaxcost.measure import layers_from_rows
 from jaxcost.models.residency import MOST_LEVELS
 from jaxcost.models.spills import Spill, spills
 from jaxcost.workload.memory_bound import PRODUCTS
@@ -54,7 +52,7 @@ def trusted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[good].reset_index(drop=True)
 
 
-def fit_rows(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) -> Fit | None:
+def fit_rows(frame: pd.DataFrame, device: jc.Device, target: str, seed: int = 0) -> Fit | None:
     """A fit to four fifths of the rows, judged on the others; None where rows are too few."""
     rows = frame[frame[target] > 0].reset_index(drop=True)
     columns = [name for name in SIZES if name in rows]
@@ -72,7 +70,9 @@ def fit_rows(frame: pd.DataFrame, device: Device, target: str, seed: int = 0) ->
     return Fit(target, fitted, judged, float(inside.mean()))
 
 
-def predict_networks(frame: pd.DataFrame, fits: Mapping[str, Fit], device: Device) -> pd.DataFrame:
+def predict_networks(
+    frame: pd.DataFrame, fits: Mapping[str, Fit], device: jc.Device
+) -> pd.DataFrame:
     """Each network with a time: the sum over its products, and over all its layers, in s.
 
     Args: fits: of times, by type.
@@ -90,13 +90,13 @@ def predict_networks(frame: pd.DataFrame, fits: Mapping[str, Fit], device: Devic
     return pd.DataFrame(found)
 
 
-def alpha_parameters(frame: pd.DataFrame, device: Device) -> dict[str, dict[str, float]] | None:
+def alpha_parameters(frame: pd.DataFrame, device: jc.Device) -> dict[str, dict[str, float]] | None:
     """α-FLOPs' parameters refitted to the paper's sweeps, beside those printed for the T2000."""
     rows = frame[frame["op"].isin(PRODUCTS) & (frame["groups"] == 1)].reset_index(drop=True)
     if len(rows) < LEAST_LAYERS:
         return None
-    result = jc.fit(AlphaFlops, jc.from_table(rows), device, rows["time_s"], folds=0)
-    printed = AlphaFlops.quadro_t2000()
+    result = jc.fit(jc.AlphaFlops, jc.from_table(rows), device, rows["time_s"], folds=0)
+    printed = jc.AlphaFlops.quadro_t2000()
     return {
         e.name: {"value": e.value, "lower": e.lower, "upper": e.upper,
                  "determined": e.determined, "t2000": float(getattr(printed, e.name))}
@@ -116,7 +116,7 @@ def rates(frame: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def roofline(rated: pd.DataFrame, device: Device) -> dict[str, float]:
+def roofline(rated: pd.DataFrame, device: jc.Device) -> dict[str, float]:
     """The highest rate of a product, the highest bandwidth beyond the last cache, where they meet.
 
     FLOP/s, B/s, FLOP/B; NaN without rows that tell.
@@ -128,7 +128,7 @@ def roofline(rated: pd.DataFrame, device: Device) -> dict[str, float]:
     return {"flops_per_s": peak, "bytes_per_s": bandwidth, "flops_per_byte": peak / bandwidth}
 
 
-def unit_energies(frame: pd.DataFrame, device: Device) -> pd.DataFrame:
+def unit_energies(frame: pd.DataFrame, device: jc.Device) -> pd.DataFrame:
     """J a FLOP of large products, J a byte of elementwise operations by the level they fit in.
 
     The idle power is taken off. A level without rows is not in the table.
@@ -155,7 +155,7 @@ def energy_summary(units: pd.DataFrame) -> list[dict[str, Any]]:
     return medians.reset_index().to_dict("records")
 
 
-def training_fit(runs: pd.DataFrame, device: Device) -> Fitted | str:
+def training_fit(runs: pd.DataFrame, device: jc.Device) -> Fitted | str:
     """A model of training energy fitted to the measured epochs, or why there is none."""
     rows = runs[runs[RUN_TARGET] > 0].reset_index(drop=True)
     if not 2 <= len(device.memory) <= MOST_LEVELS:
@@ -180,7 +180,7 @@ class Rise:
     within_factor_2: bool
 
 
-def rises(runs: pd.DataFrame, device: Device, column: str = RUN_TARGET) -> list[Rise]:
+def rises(runs: pd.DataFrame, device: jc.Device, column: str = RUN_TARGET) -> list[Rise]:
     """For each data set: where an epoch's cost starts to follow the size, against the spills."""
     found = []
     rows = runs[runs[column] > 0]
@@ -199,15 +199,14 @@ def rises(runs: pd.DataFrame, device: Device, column: str = RUN_TARGET) -> list[
     return found
 
 
-def minima(runs: pd.DataFrame, device: Device, isolines: pd.DataFrame) -> list[dict[str, Any]]:
+def minima(runs: pd.DataFrame, device: jc.Device, isolines: pd.DataFrame) -> list[dict[str, Any]]:
     """Sizes of least energy to a loss: measured joules an epoch times the authors' epochs to it.
 
     Args: isolines: as from `jaxcost.papers.butter_e.data.butter_e_isolines`.
     """
-    from jaxcost.models.working_set import WorkingSetEnergy
     from jaxcost.papers.butter_e.isolines import energies, panels
 
-    model = WorkingSetEnergy.butter_e("gpu")
+    model = jc.WorkingSetEnergy.butter_e("gpu")
     measured = runs[runs[RUN_TARGET] > 0]
     found = []
     for panel in panels(isolines, measured, {"gpu": model}):
@@ -230,7 +229,7 @@ def _minimum(
     sizes: np.ndarray,
     total: np.ndarray,
     steps: list[Spill],
-    device: Device,
+    device: jc.Device,
 ) -> list[dict[str, Any]]:
     """One row if the line has a minimum within it."""
     there = np.isfinite(total)
@@ -251,7 +250,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def predict_runs(fitted: Fitted, runs: pd.DataFrame, device: Device) -> np.ndarray:
+def predict_runs(fitted: Fitted, runs: pd.DataFrame, device: jc.Device) -> np.ndarray:
     """Joules an epoch of each run, shape `(rows,)`."""
     of_all = jax.jit(jax.vmap(fitted.model, in_axes=(0, None)))
     return np.asarray(of_all(runs_from_table(runs), device), np.float64)
@@ -265,11 +264,11 @@ def _knee(sizes: np.ndarray, cost: np.ndarray) -> float:
     return float(sizes[first]) if first < len(slope) else np.nan
 
 
-def _last_cache(device: Device) -> float:
+def _last_cache(device: jc.Device) -> float:
     return float(device.memory[-2].capacity) if len(device.memory) > 1 else 0.0
 
 
-def _level(device: Device, moved: float) -> str:
+def _level(device: jc.Device, moved: float) -> str:
     """The first level whose capacity holds so many bytes."""
     holds = [level.name for level in device.memory if moved <= float(level.capacity)]
     return holds[0] if holds else device.memory[-1].name if device.memory else ""

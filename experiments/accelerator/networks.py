@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxcost._support.messages import refused, unknown
-from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure import LayerSpec
 
 
 class Tape:

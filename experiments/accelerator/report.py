@@ -18,13 +18,12 @@ import findings
 import numpy as np
 import pandas as pd
 
+import jaxcost as jc
 from jaxcost import figures
 from jaxcost._support.files import write_text
 from jaxcost._support.provenance import provenance
-from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
-from jaxcost.device import Device
 from jaxcost.device.facts import from_facts
 from jaxcost.workload.run_table import RUN_TARGET
 
@@ -38,7 +37,7 @@ class Report:
     def __init__(self, folder: Path, out: Path) -> None:
         self.folder, self.out = folder, out
         self.facts = _facts(folder)
-        self.device: Device = from_facts(self.facts["device"])
+        self.device: jc.Device = from_facts(self.facts["device"])
         self.found: dict[str, Any] = {"device": self.device.name, "missing": []}
         self.fits: dict[tuple[str, str], findings.Fit] = {}
         self.training: Fitted | str = "no training runs"
@@ -189,7 +188,7 @@ def calibrations(report: Report) -> None:
             made = provenance(table, (report.folder / table).read_bytes())
             made |= {"measured": report.facts.get("fingerprint", {}), "note": _INTERVAL_NOTE}
             path = report.folder / f"calibration{ending}.json"
-            Calibration(report.device, models, made).save(path)
+            jc.Calibration(report.device, models, made).save(path)
 
 
 def in_words(report: Report) -> str:

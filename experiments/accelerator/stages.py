@@ -16,6 +16,7 @@ from agenda import Stage
 from lease import Lease
 from ledger import Ledger
 
+import jaxcost as jc
 from jaxcost._support.files import write_text
 from jaxcost.measure import (
     Store,
@@ -198,9 +199,9 @@ def measure_part(name: str, out: Path, seconds: float, rehearse: bool) -> None:
     """Networks or training runs, one row after another, until all are there or the time is up."""
     import jax
 
+    from jaxcost.measure import Stopwatch
     from jaxcost.measure.clock.gates import meter_for, processors
     from jaxcost.measure.clock.memory import free_memory_bytes
-    from jaxcost.measure.clock.timing import Stopwatch
     from jaxcost.measure.energy import reader_for
 
     end = time.monotonic() + seconds
@@ -231,13 +232,12 @@ def _of_an_epoch(found: dict[str, Any]) -> dict[str, Any]:
 
 def identity(device: Any) -> dict[str, Any]:
     """The device, the versions and the commit that a row comes from."""
-    from jaxcost.device import detect_device
     from jaxcost.measure.process.identity import fingerprint, process_facts, utc_now
 
     found = fingerprint(device)
     names = ("driver", "jax", "jaxlib", "xla_flags")
     rest = {"at_utc": utc_now(), "git_commit": process_facts(0.0)["git_commit"]}
-    return {"device": detect_device(device).name} | {n: found[n] for n in names} | rest
+    return {"device": jc.detect_device(device).name} | {n: found[n] for n in names} | rest
 
 
 def measured(prepare: Any, watch: Any, reader: Any, most: float, device: Any) -> dict[str, Any]:

@@ -19,10 +19,10 @@ import jaxcost as jc
 from jaxcost import figures
 from jaxcost._support.files import write_bytes, write_text
 from jaxcost.calibrate.correction import cross_validate_correction, features
-from jaxcost.calibrate.fit import Accuracy, FitResult
+from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.intervals import calibrate_intervals
-from jaxcost.device import Device, device
-from jaxcost.models.base import LayerwiseCost, parameter, parameters_of
+from jaxcost.device import device
+from jaxcost.models.base import parameters_of
 from jaxcost.models.baselines import FlopsOnly, Roofline
 from jaxcost.workload import counts
 from jaxcost.workload.layer_table import read_layer_table
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SHUFFLES = 3
 
 
-def with_fixed(name: str, free: tuple[str, ...] = (), **fixed: float) -> type[LayerwiseCost]:
+def with_fixed(name: str, free: tuple[str, ...] = (), **fixed: float) -> type[jc.LayerwiseCost]:
     """The latency model with some parameters held at a value, and others freed of their prior."""
     kept = [p for p in parameters_of(jc.AlphaRoofline) if p.name not in fixed]
 
@@ -45,13 +45,13 @@ def with_fixed(name: str, free: tuple[str, ...] = (), **fixed: float) -> type[La
     for p in kept:
         spread = 10.0 if p.name in free else p.spread
         settings = {"unit": p.unit, "doc": p.doc, "start": p.start, "spread": spread}
-        body[p.name] = parameter(p.lower, p.upper, **settings)
+        body[p.name] = jc.parameter(p.lower, p.upper, **settings)
         body["__annotations__"][p.name] = jc.Workload.__annotations__["batch"]
-    return type(name, (LayerwiseCost,), body)
+    return type(name, (jc.LayerwiseCost,), body)
 
 
 NONE, ENDLESS = 1e-9, 1e9
-CANDIDATES: dict[str, type[LayerwiseCost]] = {
+CANDIDATES: dict[str, type[jc.LayerwiseCost]] = {
     "FLOPs only": FlopsOnly,
     "roofline": Roofline,
     "α-FLOPs, refitted": jc.AlphaFlops,
@@ -74,7 +74,7 @@ CANDIDATES: dict[str, type[LayerwiseCost]] = {
 class Study:
     """A table, and what models make of it."""
 
-    def __init__(self, frame: pd.DataFrame, where: Device) -> None:
+    def __init__(self, frame: pd.DataFrame, where: jc.Device) -> None:
         self.layers = jc.from_table(frame)
         self.where = where
         self.observed = frame["time_s"].to_numpy(float)
@@ -83,12 +83,12 @@ class Study:
         rate = np.asarray(counts.flops(self.layers)) / self.observed
         self.possible = rate <= float(where.peak_flops)
 
-    def fitted(self, model: type[LayerwiseCost], seed: int) -> FitResult:
+    def fitted(self, model: type[jc.LayerwiseCost], seed: int) -> jc.FitResult:
         return jc.fit(
             model, self.layers, self.where, self.observed, sweeps=self.sweeps, seed=seed, starts=8
         )
 
-    def errors(self, model: type[LayerwiseCost]) -> dict[str, float]:
+    def errors(self, model: type[jc.LayerwiseCost]) -> dict[str, float]:
         """Mean absolute relative errors, without and with the correction, and its intervals."""
         results = [self.fitted(model, seed) for seed in range(SHUFFLES)]
         row = {"parameters": len(parameters_of(model))}

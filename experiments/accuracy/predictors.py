@@ -9,24 +9,22 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.correction import features
-from jaxcost.device import Device
 from jaxcost.models.registry import MODELS
-from jaxcost.workload import counts, from_table
+from jaxcost.workload import counts
 
 Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there are intervals
 
 
 def ours(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
     """As `jaxcost fit` and `jaxcost predict` do it, through the file; and the model chosen."""
-    device = Device(name="bench")
-    calibration = Calibration(device, {"time_s": fit_layers(fitted, device)})
+    device = jc.Device(name="bench")
+    calibration = jc.Calibration(device, {"time_s": fit_layers(fitted, device)})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "calibration.json"
         calibration.save(path)
-        loaded = load_calibration(path)
+        loaded = jc.load_calibration(path)
     return loaded.predict(judged), loaded.models["time_s"].name
 
 
@@ -34,9 +32,9 @@ def model_alone(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], tuple[Predi
     """A model of the registry without correction, nor intervals."""
 
     def predict(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
-        device, time_s = Device(name="bench"), fitted["time_s"].to_numpy(float)
-        found = jc.fit(MODELS[name], from_table(fitted), device, time_s, folds=0, starts=4).model
-        costs = found.layer_costs(from_table(judged), device)
+        device, time_s = jc.Device(name="bench"), fitted["time_s"].to_numpy(float)
+        found = jc.fit(MODELS[name], jc.from_table(fitted), device, time_s, folds=0, starts=4).model
+        costs = found.layer_costs(jc.from_table(judged), device)
         return pd.DataFrame({"predicted_time_s": np.asarray(costs, np.float64)}), name
 
     return predict
@@ -52,7 +50,7 @@ def extra_trees(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, 
 
 
 def _inputs(table: pd.DataFrame) -> np.ndarray:
-    layers = from_table(table)
+    layers = jc.from_table(table)
     amounts = (counts.flops(layers), counts.bytes_moved(layers))
     return np.column_stack([features(layers), *(np.log(np.asarray(a)) for a in amounts)])
 

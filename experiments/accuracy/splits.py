@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jaxcost.workload import counts, from_table
+import jaxcost as jc
+from jaxcost.workload import counts
 from jaxcost.workload.layer_table import read_layer_table
 
 MOST_FITTED, MOST_JUDGED = 400, 1000
@@ -86,7 +87,7 @@ def _by_size(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     if (table["op"] == "dense").all():
         rows = table["batch"].to_numpy()
         return rows <= 512, rows >= 2048
-    flops = np.asarray(counts.flops(from_table(table)), np.float64)
+    flops = np.asarray(counts.flops(jc.from_table(table)), np.float64)
     return flops <= np.quantile(flops, 0.5), flops >= np.quantile(flops, 0.75)
 
 

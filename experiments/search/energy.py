@@ -20,7 +20,6 @@ from jaxcost.app.report.search import boundaries, search_figure
 from jaxcost.device import device
 from jaxcost.papers.butter_e.efficiency import DataEfficiency, energy_to_loss
 from jaxcost.workload import counts
-from jaxcost.workload.runs import TrainingRun
 
 NODE = device("eagle-cpu")
 MODEL = jc.WorkingSetEnergy.butter_e("cpu")
@@ -28,7 +27,7 @@ SIZES = np.array([1e3, 1e4, 1e5, 1e6])
 EPOCHS = DataEfficiency.fit(SIZES, 20 + 2e4 * SIZES**-0.55)
 
 
-def perceptron(widths: jax.Array) -> TrainingRun:
+def perceptron(widths: jax.Array) -> jc.TrainingRun:
     """A perceptron on a data set of the size of MNIST."""
     return jc.training_run(widths, n_observations=70_000)
 
@@ -38,10 +37,10 @@ def to_loss(widths: jax.Array, temperature: float) -> jax.Array:
     return energy_to_loss(MODEL, perceptron(widths), NODE, EPOCHS, temperature=temperature)
 
 
-def convolutional(widths: jax.Array) -> TrainingRun:
+def convolutional(widths: jax.Array) -> jc.TrainingRun:
     """Two convolutions and a dense layer on images of 32 by 32 in three colours."""
     layers = jc.cnn(widths, in_h=32, in_w=32, batch_size=64, pool=4, head=[10])
-    return TrainingRun(layers, jnp.asarray(60_000.0), jnp.asarray(3072.0), jnp.asarray(10.0))
+    return jc.TrainingRun(layers, jnp.asarray(60_000.0), jnp.asarray(3072.0), jnp.asarray(10.0))
 
 
 def per_quality(widths: jax.Array, temperature: float) -> jax.Array:

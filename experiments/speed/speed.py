@@ -28,9 +28,7 @@ from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.fit.problem import Problem
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import device
-from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.workload.layer_table import read_layer_table
-from jaxcost.workload.runs import TrainingRun
 
 MILLION = 1_000_000
 
@@ -168,7 +166,7 @@ def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Ca
     return solve
 
 
-def training_runs(rows: int = 40_000) -> TrainingRun:
+def training_runs(rows: int = 40_000) -> jc.TrainingRun:
     """Made-up runs as many as BUTTER-E's: 2 to 20 layers, 2**5 to 2**25 parameters."""
     draw = np.random.default_rng(0)
     depth = draw.integers(2, 21, rows)
@@ -182,15 +180,15 @@ def training_runs(rows: int = 40_000) -> TrainingRun:
         c_in=c_in, c_out=c_out, batch=256, bias=True, repeat=1.0 * (place < depth[:, None])
     )
     observations = draw.integers(500, 110_000, rows).astype(float)
-    return TrainingRun(layers, observations, c_in[:, 0], jnp.ones(rows))
+    return jc.TrainingRun(layers, observations, c_in[:, 0], jnp.ones(rows))
 
 
 def energies() -> dict[str, dict]:
     """40,000 runs of training: energy and its gradients by every width and parameter, and a fit."""
     runs, node = training_runs(), device("eagle-gpu")
-    smooth = WorkingSetEnergy.butter_e("gpu", temperature=0.3)
+    smooth = jc.WorkingSetEnergy.butter_e("gpu", temperature=0.3)
 
-    def total(model: WorkingSetEnergy, widths: jax.Array) -> jax.Array:
+    def total(model: jc.WorkingSetEnergy, widths: jax.Array) -> jax.Array:
         moved = eqx.tree_at(lambda r: r.workload.c_out, runs, widths)
         return jnp.sum(jax.vmap(model, in_axes=(0, None))(moved, node))
 
@@ -211,7 +209,7 @@ def energies() -> dict[str, dict]:
         {
             "40,000 runs, energy and gradients": lambda: evaluate(smooth, runs.workload.c_out),
             "40,000 runs, fit of training-energy": fit(jc.TrainingEnergy),
-            "40,000 runs, fit of working-set": fit(WorkingSetEnergy),
+            "40,000 runs, fit of working-set": fit(jc.WorkingSetEnergy),
         },
         repetitions=3,
     )
