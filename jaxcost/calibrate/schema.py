@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jaxcost._support.messages import shown, unknown
+from jaxcost._support.strict_json import indented, read
 from jaxcost.calibrate import UNITS, Calibration
 from jaxcost.calibrate.correction import Correction, fit_correction
 from jaxcost.calibrate.fit import Accuracy, Estimate
@@ -191,7 +192,7 @@ def dump(calibration: Calibration) -> str:
         models={target: _model_record(target, f) for target, f in calibration.models.items()},
         provenance=calibration.provenance,
     )
-    return _indented(record.model_dump(mode="json")) + "\n"
+    return indented(record.model_dump(mode="json")) + "\n"
 
 
 def load(path: Path) -> Calibration:
@@ -200,7 +201,7 @@ def load(path: Path) -> Calibration:
     Raises: ValueError: one line that names the file, the place in it, and what is wrong there.
     """
     try:
-        content = _read(path.read_text(encoding="utf-8"))
+        content = read(path.read_text(encoding="utf-8"))
         _check_version(content)
         record = CalibrationRecord.model_validate(content)
         models = {target: _fitted(model) for target, model in record.models.items()}
@@ -239,31 +240,6 @@ def _check_covariance(covariance: np.ndarray, names: list[str]) -> None:
     if apart.any():
         row, column = np.argwhere(apart)[0]
         raise ValueError(f"covariance must be symmetric; {row}.{column} and {column}.{row} differ")
-
-
-def _read(text: str) -> Any:
-    """JSON as the standard has it: every number finite, and no key twice."""
-    return json.loads(
-        text, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=_object
-    )
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _no_constant(text)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{shown(twice)} stands twice in one object")
-    return found
 
 
 def _model_record(target: str, fitted: Fitted) -> ModelRecord:
@@ -341,14 +317,3 @@ def _accuracies(errors: Errors) -> dict[str, Accuracy]:
 
 def _finite(lower: float, upper: float) -> Bounds:
     return (lower if np.isfinite(lower) else None, upper if np.isfinite(upper) else None)
-
-
-def _indented(value: Any, depth: int = 0) -> str:
-    """JSON in which a list of numbers stands on one line, and everything else is indented."""
-    pad, inner = "  " * depth, "  " * (depth + 1)
-    if isinstance(value, dict) and value:
-        items = [f"{inner}{json.dumps(k)}: {_indented(v, depth + 1)}" for k, v in value.items()]
-        return "{\n" + ",\n".join(items) + f"\n{pad}}}"
-    if isinstance(value, list) and any(isinstance(v, dict | list) for v in value):
-        return "[\n" + ",\n".join(inner + _indented(v, depth + 1) for v in value) + f"\n{pad}]"
-    return json.dumps(value, allow_nan=False)

@@ -1,7 +1,6 @@
 """Measurements on disk: one SQLite file, a row an attempt, written as it is made."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import sqlite3
@@ -23,40 +22,10 @@ from jaxcost.measure.store.faults import (
     refuse_second_name,
     told,
 )
+from jaxcost.measure.store.records import Attempt, Partition, layer_text, text
 from jaxcost.measure.store.schema import IN_MEMORY
 
 __all__ = ["IN_MEMORY", "Attempt", "Partition", "Store", "StoreError", "StoreFullError"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Attempt:
-    """One visit as it was stored.
-
-    Args:
-        layer, slot: what was visited, in which of the sweep's processes.
-        process: the operating system's process, by the store's own number.
-        visit: what came of it.
-    """
-
-    layer: LayerSpec
-    slot: int
-    process: int
-    visit: Visit
-
-
-@dataclasses.dataclass(frozen=True)
-class Partition:
-    """What was measured on one device with one set of versions.
-
-    Args:
-        number: in the store.
-        fingerprint: what must be equal for two timings to belong together, by name.
-        device: the device as its worker described it.
-    """
-
-    number: int
-    fingerprint: Mapping[str, Any]
-    device: Mapping[str, Any]
 
 
 class Store:
@@ -135,14 +104,14 @@ class Store:
 
     def partition(self, fingerprint: Mapping[str, Any], device: Mapping[str, Any]) -> Partition:
         """The partition of that fingerprint, begun if it is new."""
-        text = _text(fingerprint)
+        own = text(fingerprint)
         with self.writing():
             self._db.execute(
                 "INSERT OR IGNORE INTO partitions (fingerprint, device, created_utc)"
                 " VALUES (?, ?, ?)",
-                (text, _text(device), utc_now()),
+                (own, text(device), utc_now()),
             )
-        return next(p for p in self.partitions() if _text(p.fingerprint) == text)
+        return next(p for p in self.partitions() if text(p.fingerprint) == own)
 
     def partitions(self) -> list[Partition]:
         """All partitions, oldest first."""
@@ -200,7 +169,7 @@ class Store:
                     facts.get("started_utc") or utc_now(),
                     facts["started_monotonic_s"],
                     seed,
-                    _text(rest),
+                    text(rest),
                 ),
             )
         return int(cursor.lastrowid or 0)
@@ -327,11 +296,6 @@ _PLAIN_COLUMNS = (
 )
 
 
-def layer_text(layer: LayerSpec) -> str:
-    """A layer as the text that names it in a store."""
-    return _text(wire.layer_to_json(layer))
-
-
 def _opened(kind: type[Store], path: str | Path) -> Store:
     """A store whose file was found to be one, at the newest version of the tables."""
     refuse_second_name(path)
@@ -376,10 +340,6 @@ def _check_in_one_view(store: Store) -> None:
 def _decoded(text: bytes) -> str:
     """Damaged text is read all the same: its checksum names the row that it is in."""
     return text.decode("utf-8", "surrogateescape")
-
-
-def _text(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _column(value: Any) -> Any:
