@@ -4,6 +4,7 @@ Each is loaded on first use, so that importing jaxcost costs little beside impor
 """
 
 import sys
+import warnings
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ from jaxcost._support import old_names
 if TYPE_CHECKING:
     from jaxcost.calibrate import Calibration as Calibration
     from jaxcost.calibrate import load_calibration as load_calibration
+    from jaxcost.calibrate.data_sheet import from_data_sheet as from_data_sheet
     from jaxcost.calibrate.fit import FitResult as FitResult
-    from jaxcost.calibrate.fit import fit as fit
-    from jaxcost.calibrate.tables import fit_table as fit_table
+    from jaxcost.calibrate.fit import fit_model as fit_model
+    from jaxcost.calibrate.tables import fit as fit
+    from jaxcost.calibrate.this_device import calibrate as calibrate
     from jaxcost.device import Device as Device
     from jaxcost.device import MemoryLevel as MemoryLevel
     from jaxcost.device import detect_device as detect_device
+    from jaxcost.measure.run import measure as measure
     from jaxcost.models.alpha_flops import AlphaFlops as AlphaFlops
     from jaxcost.models.alpha_roofline import AlphaRoofline as AlphaRoofline
     from jaxcost.models.base import CostModel as CostModel
@@ -50,9 +54,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "calibrate": ("Calibration", "load_calibration"),
-    "calibrate.fit": ("FitResult", "fit"),
-    "calibrate.tables": ("fit_table",),
+    "calibrate.data_sheet": ("from_data_sheet",),
+    "calibrate.fit": ("FitResult", "fit_model"),
+    "calibrate.tables": ("fit",),
+    "calibrate.this_device": ("calibrate",),
     "device": ("Device", "MemoryLevel", "detect_device"),
+    "measure.run": ("measure",),
     "models.alpha_flops": ("AlphaFlops",),
     "models.alpha_roofline": ("AlphaRoofline",),
     "models.base": ("CostModel", "LayerwiseCost", "parameter"),
@@ -70,6 +77,7 @@ _HOMES = {
     "workload.tiles": ("secant", "tiled"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
+_OLD_NAMES = {"fit_table": "fit"}  # of 0.1, until 0.3
 
 __all__ = sorted(_HOME)
 
@@ -79,6 +87,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("jaxcost")
+    if name in _OLD_NAMES:
+        new = _OLD_NAMES[name]
+        warnings.warn(f"jaxcost.{name} is now jaxcost.{new}", DeprecationWarning, stacklevel=2)
+        return __getattr__(new)
     if name not in _HOME:
         raise AttributeError(f"module 'jaxcost' has no attribute {name!r}")
     value = getattr(import_module(f"jaxcost.{_HOME[name]}"), name)

@@ -18,7 +18,7 @@ import pytest
 from jaxtyping import Array
 
 import jaxcost.models
-from jaxcost.calibrate.fit import fit
+from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import Device, device
 from jaxcost.models.alpha_flops import AlphaFlops
@@ -373,7 +373,7 @@ def test_a_fit_recovers_what_was_planted(case):
     planted, table = case.planted, case.table or every_kind()
     devices = case.devices(len(jax.tree.leaves(table)[0]))
     observed = case.observe(table, devices)
-    result = fit(planted, table, devices, observed, folds=0, priors=False)
+    result = fit_model(planted, table, devices, observed, folds=0, priors=False)
     for p in parameters_of(planted):
         if p.name in case.silent:
             continue
@@ -389,7 +389,9 @@ def test_what_the_data_leave_open_is_said_in_words(case):
         return
     observed = case.observe(case.open_table, DEVICE)
     noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(len(observed)))
-    result = fit(case.planted, case.open_table, DEVICE, observed * noise, folds=0, priors=False)
+    result = fit_model(
+        case.planted, case.open_table, DEVICE, observed * noise, folds=0, priors=False
+    )
     assert {e.name for e in result.estimates if not e.determined} == case.undetermined
     for name in case.undetermined:
         lines = [line for line in result.warnings if line.startswith(f"{name} ")]

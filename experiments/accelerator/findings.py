@@ -12,10 +12,10 @@ import pandas as pd
 from networks import network
 
 import jaxcost as jc
-from jaxcost.app.cli.held_out import draw
 from jaxcost.calibrate.build import LEAST_LAYERS, fit_layers
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.held_out import draw
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.measure import layers_from_rows
 from jaxcost.models.residency import MOST_LEVELS
@@ -95,7 +95,7 @@ def alpha_parameters(frame: pd.DataFrame, device: jc.Device) -> dict[str, dict[s
     rows = frame[frame["op"].isin(PRODUCTS) & (frame["groups"] == 1)].reset_index(drop=True)
     if len(rows) < LEAST_LAYERS:
         return None
-    result = jc.fit(jc.AlphaFlops, jc.from_table(rows), device, rows["time_s"], folds=0)
+    result = jc.fit_model(jc.AlphaFlops, jc.from_table(rows), device, rows["time_s"], folds=0)
     printed = jc.AlphaFlops.quadro_t2000()
     return {
         e.name: {"value": e.value, "lower": e.lower, "upper": e.upper,

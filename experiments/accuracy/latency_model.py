@@ -84,7 +84,7 @@ class Study:
         self.possible = rate <= float(where.peak_flops)
 
     def fitted(self, model: type[jc.LayerwiseCost], seed: int) -> jc.FitResult:
-        return jc.fit(
+        return jc.fit_model(
             model, self.layers, self.where, self.observed, sweeps=self.sweeps, seed=seed, starts=8
         )
 

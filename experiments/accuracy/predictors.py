@@ -33,8 +33,9 @@ def model_alone(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], tuple[Predi
 
     def predict(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
         device, time_s = jc.Device(name="bench"), fitted["time_s"].to_numpy(float)
-        found = jc.fit(MODELS[name], jc.from_table(fitted), device, time_s, folds=0, starts=4).model
-        costs = found.layer_costs(jc.from_table(judged), device)
+        rows = jc.from_table(fitted), device, time_s
+        found = jc.fit_model(MODELS[name], *rows, folds=0, starts=4)
+        costs = found.model.layer_costs(jc.from_table(judged), device)
         return pd.DataFrame({"predicted_time_s": np.asarray(costs, np.float64)}), name
 
     return predict

@@ -118,11 +118,11 @@ def fits(frame: pd.DataFrame) -> dict[str, dict]:
     observed = frame["time_s"].to_numpy(float)
 
     def ours() -> object:
-        return jc.fit(jc.AlphaRoofline, layers, where, observed, folds=0).covariance
+        return jc.fit_model(jc.AlphaRoofline, layers, where, observed, folds=0).covariance
 
     def with_folds() -> object:
         sweeps = frame["sweep"].astype(str).tolist()
-        return jc.fit(jc.AlphaRoofline, layers, where, observed, sweeps=sweeps).covariance
+        return jc.fit_model(jc.AlphaRoofline, layers, where, observed, sweeps=sweeps).covariance
 
     return in_turns(
         {
@@ -203,7 +203,7 @@ def energies() -> dict[str, dict]:
 
     def fit(model: type) -> Callable[[], object]:
         given = (model, runs, node, observed)
-        return lambda: jc.fit(*given, folds=0, starts=8, robust=1.0, noise=0.1).covariance
+        return lambda: jc.fit_model(*given, folds=0, starts=8, robust=1.0, noise=0.1).covariance
 
     return in_turns(
         {

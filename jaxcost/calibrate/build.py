@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate.correction import cross_validate_correction, features, fit_correction
-from jaxcost.calibrate.fit import ROBUST, Accuracy, FitResult, fit
+from jaxcost.calibrate.fit import ROBUST, Accuracy, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.fitted import Fitted
@@ -71,9 +71,9 @@ def fit_layers(
             cross-validated error. keyword-only.
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
-        starts, seed: as in `jaxcost.fit`, keyword-only.
+        starts, seed: as in `jaxcost.fit_model`, keyword-only.
     Raises: ValueError: fewer than ten layers, rows that are no layers or have no cost, rows of
-        several devices or precisions, or whatever `jaxcost.fit` refuses.
+        several devices or precisions, or whatever `jaxcost.fit_model` refuses.
     """
     check_enough(len(frame), len(frame), "layers")
     corrected = model is None if correction is None else correction
@@ -170,7 +170,7 @@ class MeasuredLayers:
 
     def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
         """A model of `jaxcost.models.registry`, fitted to these rows."""
-        return fit(
+        return fit_model(
             model_class(name, MODELS), self.layers, self.device, self.observed,
             sweeps=self.sweeps, largest=self.largest, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip

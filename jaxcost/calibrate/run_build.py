@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcost.calibrate.build import check_enough
-from jaxcost.calibrate.fit import FitResult, fit
+from jaxcost.calibrate.fit import FitResult, fit_model
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import calibrate_intervals
@@ -44,9 +44,9 @@ def fit_runs(
         device: what was measured, with its memory levels.
         model: a name from `jaxcost.models.registry.RUN_MODELS`; None takes the one with the
             smallest cross-validated error. keyword-only.
-        starts, seed: as in `jaxcost.fit`, keyword-only.
+        starts, seed: as in `jaxcost.fit_model`, keyword-only.
     Raises: ValueError: fewer than ten runs, rows that are no runs or have no energy, a working
-        set larger than the device's last level, or whatever `jaxcost.fit` refuses.
+        set larger than the device's last level, or whatever `jaxcost.fit_model` refuses.
     """
     check_enough(len(frame), len(frame), "runs")
     if model is not None:
@@ -58,7 +58,7 @@ def fit_runs(
     check_enough(len(frame), repeats.layers, "runs")
     enough = [n for n, kind in RUN_MODELS.items() if len(parameters_of(kind)) <= repeats.layers]
     results = {
-        name: fit(
+        name: fit_model(
             RUN_MODELS[name], runs, device, observed, sweeps=networks_of(frame),
             starts=starts, seed=seed, robust=ROBUST, noise=NOISE,
         )

@@ -1,13 +1,16 @@
-"""From a table of measurements, as it stands in a file, to a calibration: `fit_table`."""
+"""From a table of measurements, as it stands in a file, to a calibration: `fit`."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcost._support.provenance import provenance
 from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, detect_device
 from jaxcost.device.data_sheets import is_known, known_device
@@ -24,12 +27,27 @@ if TYPE_CHECKING:
 _FOR_LAYERS = "is for tables of layers; leave it out for training runs"
 
 
-def fit_table(
+def _models_as_before(fit: Callable[..., Calibration]) -> Callable[..., Any]:
+    """In 0.1 `jaxcost.fit` fitted a model's parameters; given a model it does so until 0.3."""
+
+    @functools.wraps(fit)
+    def either(table: Any, *given: Any, **settings: Any) -> Any:
+        if not isinstance(table, CostModel | type):
+            return fit(table, *given, **settings)
+        words = "jaxcost.fit of a model is now jaxcost.fit_model; jaxcost.fit is of a table"
+        warnings.warn(words, DeprecationWarning, stacklevel=2)
+        return fit_model(table, *given, **settings)
+
+    return either
+
+
+@_models_as_before
+def fit(
     table: "str | Path | pd.DataFrame",
+    device: str | Device | None = None,
     *,
     target: str = "time_s",
     model: str | type[CostModel] | None = None,
-    device: str | Device | None = None,
     dtype: str | None = None,
     time_column: str | None = None,
     energy_column: str | None = None,
@@ -41,11 +59,11 @@ def fit_table(
 
     Args:
         table: a CSV file, or the same in memory; with a column `widths` it is of training runs.
+        device: what was measured, by name or itself, `"this"` for this machine; of a table of
+            several, only its rows. None: what the table says.
         target: the measured column of a table of layers, `time_s` or `energy_j`, keyword-only.
         model: one of `jaxcost models`, or a class of one's own, which is registered; None: the one
             that cross-validation chooses. keyword-only.
-        device: what was measured, by name or itself, `"this"` for this machine; of a table of
-            several, only its rows. None: what the table says. keyword-only.
         dtype: of a table of several precisions, the one to fit, keyword-only.
         time_column, energy_column: columns in the unit their name ends in, keyword-only.
         rename: from names in the table to those they are read by, keyword-only.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxcost._support.dates import fractional_year, fractional_years
 from jaxcost._support.messages import unknown
 from jaxcost._support.published import published
-from jaxcost.calibrate.fit import FitResult, fit
+from jaxcost.calibrate.fit import FitResult, fit_model
 from jaxcost.calibrate.intervals import Intervals, calibrate_intervals
 from jaxcost.device import Device
 from jaxcost.models.efficiency_trend import EfficiencyTrend, of_flops
@@ -80,7 +80,7 @@ def efficiency_line(name: str) -> EfficiencyLine:
     gpus = table[table.adapted_for.isin(LINES[name])]
     joules = 1 / gpus.efficiency_flop_per_j.to_numpy()
     years = jnp.asarray(fractional_years(gpus.launch_date.to_numpy()))
-    found = fit(
+    found = fit_model(
         EfficiencyTrend, of_flops(np.ones(len(gpus))), Device(name, launch_year=years), joules,
         robust=_LEAST_SQUARES, folds=10, starts=2, combine=False,
     )  # fmt: skip

@@ -4,6 +4,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ WATTS = 50.0
 def _model_alone() -> Iterator[None]:
     """No other models are fitted beside the one asked for: what they add is not what flows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxcost.calibrate.build.BASELINES", ())
+        patch.setattr(import_module("jaxcost.calibrate.build"), "BASELINES", ())
         yield
 
 
@@ -33,8 +34,8 @@ def device(tmp_path_factory) -> Iterator[None]:
     fake = functools.partial(Worker, command=[sys.executable, str(FAKE), str(faults)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_WATTS", str(WATTS))
-        patch.setattr("jaxcost.measure.process.supervisor.Worker", fake)
-        patch.setattr("jaxcost.measure.process.runner.Worker", fake)
+        patch.setattr(import_module("jaxcost.measure.process.supervisor"), "Worker", fake)
+        patch.setattr(import_module("jaxcost.measure.process.runner"), "Worker", fake)
         yield
 
 

@@ -89,7 +89,7 @@ def test_every_data_sheet_listed_is_taken(succeeds, strict, tmp_path):
     for name in names:
         precision = next(iter(data_sheets()[name]))
         given = ("--device", name, "--precision", precision, "--assume-peak", 0.4)
-        succeeds("estimate", "--flops", 1e9, *given, "--json", tmp_path / "e.json")
+        succeeds("datasheet", "--flops", 1e9, *given, "--json", tmp_path / "e.json")
         assert strict(tmp_path / "e.json")["assumptions"]["device"] == name
 
 

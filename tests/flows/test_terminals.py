@@ -10,8 +10,9 @@ import pytest
 
 from jaxcost.app.cli.app import app
 from jaxcost.app.cli.errors import run
-from jaxcost.calibrate import load_calibration
+from jaxcost.calibrate import load_calibration, this_device
 from jaxcost.measure import LayerSpec, Preset, Store, SweepPlan
+from jaxcost.measure import run as measure_run
 from jaxcost.measure.process.wire import Visit
 from jaxcost.papers import PAPERS, Reproduction, SummaryRow
 
@@ -25,7 +26,8 @@ COMMANDS = {
     "fit": "{table} --out {out}/c.json --model flops-only --no-correction",
     "predict": "{golden}/time.json {golden}/time.csv --out {out}/p.csv",
     "count": "jax.numpy:tanh --input f32[8] --json {out}/c.json",
-    "estimate": "--flops 1e12 --device a100 --assume-peak 0.4 --json {out}/e.json",
+    "estimate": "jax.numpy:tanh --input f32[8] --calibration amd-epyc --json {out}/e.json",
+    "datasheet": "--flops 1e12 --device a100 --assume-peak 0.4 --json {out}/e.json",
     "reproduce": "alpha-flops --out {out}/paper",
     "devices": "",
     "models": "",
@@ -37,8 +39,9 @@ def arguments(device, store, tmp_path, monkeypatch):
     """The words of a command that succeeds, in little time."""
     layers = [LayerSpec(op="dense", batch=n, c_in=64, c_out=64, sweep="×") for n in range(1, 21)]
     plan = Preset("quick", layers, SweepPlan(processes=1))
-    monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-    monkeypatch.setattr("jaxcost.app.cli.calibrate._fit", lambda *_, **__: fitted())
+    monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
+    monkeypatch.setattr(this_device, "fit_layers", lambda *_, **__: fitted())
+    monkeypatch.setattr(this_device, "evaluate", lambda found, *_, **__: found)
     monkeypatch.setitem(PAPERS, "alpha-flops", paper)
     out = tmp_path / BAD_NAME
     out.mkdir()

@@ -120,6 +120,6 @@ def test_a_trace_costs_what_is_estimated(models, name, calibration):
 def test_a_data_sheet_is_given_what_is_counted(succeeds, strict, models, tmp_path):
     flops = jc.count(models.network, shape("network")).flops
     sheet = ("--device", "v100", "--assume-peak", 0.4, "--json")
-    succeeds("estimate", *given("network"), *sheet, tmp_path / "model.json")
-    succeeds("estimate", "--flops", flops, *sheet, tmp_path / "flops.json")
+    succeeds("datasheet", *given("network"), *sheet, tmp_path / "model.json")
+    succeeds("datasheet", "--flops", flops, *sheet, tmp_path / "flops.json")
     assert strict(tmp_path / "model.json") == strict(tmp_path / "flops.json")

@@ -21,12 +21,12 @@ def store(tmp_path):
     return path
 
 
-SHEET = ("estimate", "--flops", "1e9", "--device", "v100", "--assume-peak", "0.4", "--json")
+SHEET = ("datasheet", "--flops", "1e9", "--device", "v100", "--assume-peak", "0.4", "--json")
 COMMANDS = {
     "predict": ("predict", "quadro-t2000", str(LAYERS), "--out"),
     "predict runs": ("predict", "butter-e-gpu", str(RUNS), "--out"),
     "export": ("export", "m.db", "--out"),
-    "estimate": SHEET,
+    "datasheet": SHEET,
     "count": ("count", "jax.numpy:sin", "--input", "f32[3]", "--json"),
     "count csv": ("count", "jax.numpy:sin", "--input", "f32[3]", "--csv"),
 }

@@ -7,9 +7,9 @@ import draws
 import judge
 
 _COMMANDS = (
-    ("estimate", "--flops", "1e9", "--device", "v100", "--assume-peak", "0.4"),
-    ("estimate", "--flops", "1e9", "--date", "2019-05-28", "--line", "cnn"),
-    ("estimate", "--flops", "1e9", "--device", "v100", "--assume-peak", "1", "--inferences", "2"),
+    ("datasheet", "--flops", "1e9", "--device", "v100", "--assume-peak", "0.4"),
+    ("datasheet", "--flops", "1e9", "--date", "2019-05-28", "--line", "cnn"),
+    ("datasheet", "--flops", "1e9", "--device", "v100", "--assume-peak", "1", "--inferences", "2"),
     ("count", "jax.numpy:tanh", "--input", "f32[2,3]"),
     ("fit", "no.csv", "--out", "no.json", "--target", "time_s"),
     ("predict", "quadro-t2000", "no.csv", "--out", "no-out.csv"),

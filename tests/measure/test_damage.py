@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,9 @@ def old(tmp_path, monkeypatch):
     """A store as it was before rows had checksums."""
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        before.setattr(
-            "jaxcost.measure.store.schema.migrate.__defaults__", (schema.MIGRATIONS[:1],)
-        )
-        before.setattr("jaxcost.measure.store.checksums.add", lambda _: None)
-        before.setattr("jaxcost.measure.store.checksums.damaged", lambda _: [])
+        before.setattr(schema.migrate, "__defaults__", (schema.MIGRATIONS[:1],))
+        before.setattr(import_module("jaxcost.measure.store.checksums"), "add", lambda _: None)
+        before.setattr(import_module("jaxcost.measure.store.checksums"), "damaged", lambda _: [])
         with Store.create(tmp_path / "old.db") as store:
             fill(store)
     return tmp_path / "old.db"

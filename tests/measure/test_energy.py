@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxcost.device import Device
+from jaxcost.measure import energy as energy_of_a_step
 from jaxcost.measure.clock.bench import Bench
 from jaxcost.measure.clock.gates import Block
 from jaxcost.measure.clock.timing import TimingRules
@@ -255,7 +256,7 @@ def test_a_device_without_a_counter_says_so(machine):
 
 def test_an_estimate_is_given_by_name_only_and_marked(machine, monkeypatch):
     described = Device("a card", design_power=60.0)
-    monkeypatch.setattr("jaxcost.measure.energy.detect_device", lambda device: described)
+    monkeypatch.setattr(energy_of_a_step, "detect_device", lambda device: described)
     tpu, watch = SimpleNamespace(platform="tpu"), machine.watch()
     track = dataclasses.replace(Track(LAYER), loops=[Block(10, 0.02), Block(10, 0.02)])
     assert refused(reader_for(tpu, watch)(track, RULES))
@@ -268,7 +269,7 @@ def test_an_estimate_is_given_by_name_only_and_marked(machine, monkeypatch):
 
 
 def test_without_a_design_power_there_is_no_estimate(machine, monkeypatch):
-    monkeypatch.setattr("jaxcost.measure.energy.detect_device", lambda device: Device("a card"))
+    monkeypatch.setattr(energy_of_a_step, "detect_device", lambda device: Device("a card"))
     track = dataclasses.replace(Track(LAYER), loops=[Block(10, 0.02)])
     reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch(), source="design-power")
     found = reader(track, RULES)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost.calibrate.fit import fit
+from jaxcost.calibrate.fit import fit_model
 from jaxcost.device import device
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.workload import conv2d, dense, rows
@@ -174,7 +174,7 @@ def test_without_small_layers_the_floor_is_that_of_the_fastest_measured():
     batch, c_in, c_out = random.integers(1000, 9000, (3, 60)).astype(float)
     layers = dense(batch=batch, c_in=c_in, c_out=c_out)
     seconds = model(floor=1e-12).layer_costs(layers, T2000) * random.lognormal(0, 0.05, 60)
-    fitted = fit(AlphaRoofline, layers, T2000, seconds)
+    fitted = fit_model(AlphaRoofline, layers, T2000, seconds)
     floor = next(e for e in fitted.estimates if e.name == "floor")
     assert not floor.determined
     assert seconds.min() / 100 < floor.value < seconds.min()

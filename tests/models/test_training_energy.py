@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcost.calibrate.fit import fit
+from jaxcost.calibrate.fit import fit_model
 from jaxcost.device import device
 from jaxcost.models.training_energy import TrainingEnergy
 from jaxcost.models.working_set import WorkingSetEnergy
@@ -58,7 +58,7 @@ def fitted(request, shared):
     observed = runs["energy_per_epoch_j"].to_numpy()
     settings = {"sweeps": networks_of(runs), "starts": 4, "robust": 1.0, "noise": 0.1}
     given = (runs_from_table(runs), device(node), observed)
-    return request.param, fit(TrainingEnergy, *given, **settings), given
+    return request.param, fit_model(TrainingEnergy, *given, **settings), given
 
 
 def test_rows_and_whole_networks_left_out_are_predicted(fitted):
@@ -71,7 +71,7 @@ def test_rows_and_whole_networks_left_out_are_predicted(fitted):
 def test_it_predicts_a_left_out_network_better_than_the_papers_form(fitted):
     _, result, (runs, node, observed) = fitted
     sweeps = [str(n) for n in np.asarray(runs.n_observations)]
-    theirs = fit(WorkingSetEnergy, runs, node, observed, sweeps=sweeps, starts=2, folds=2)
+    theirs = fit_model(WorkingSetEnergy, runs, node, observed, sweeps=sweeps, starts=2, folds=2)
     ours, printed = (r.errors["sweeps"].mean_absolute for r in (result, theirs))
     assert ours < 0.7 * printed
 

@@ -164,9 +164,9 @@ def test_the_command_prints_and_writes_it(calibration, tmp_path, monkeypatch, ca
     assert record["macs"] == 2 * 8 * 8 * 512
     assert all("latency_s" in row for row in record["layers"])
     assert run(["estimate", *options]) == 2
-    assert "--calibration needs a model" in capsys.readouterr().err
+    assert "Missing argument 'MODULE:ATTR'" in capsys.readouterr().err
     assert run([*given, *options, "--device", "v100"]) == 2
-    assert "leave out --device" in capsys.readouterr().err
+    assert "No such option: --device" in capsys.readouterr().err
 
 
 def test_a_model_can_be_estimated_from_a_data_sheet(tmp_path, monkeypatch, capsys):
@@ -174,7 +174,7 @@ def test_a_model_can_be_estimated_from_a_data_sheet(tmp_path, monkeypatch, capsy
 
     (tmp_path / "sheet_model.py").write_text("def network(x):\n    return x @ x.T\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    given = ["estimate", "sheet_model:network", "--input", "f32[8,512]", "--device", "v100"]
+    given = ["datasheet", "sheet_model:network", "--input", "f32[8,512]", "--device", "v100"]
     assert run([*given, "--assume-peak", "0.4"]) == 0
     assert "65.5 kFLOP" in capsys.readouterr().out
 

@@ -6,6 +6,7 @@ import typer
 
 from jaxcost.app.cli.calibrate import calibrate
 from jaxcost.app.cli.count import count
+from jaxcost.app.cli.datasheet import datasheet
 from jaxcost.app.cli.estimate import estimate
 from jaxcost.app.cli.fit import fit
 from jaxcost.app.cli.measure import measure
@@ -27,7 +28,8 @@ app.command(short_help="Merge several stores into one.")(merge)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
 app.command(short_help="Count what a JAX model computes.")(count)
-app.command(short_help="Estimate an inference from a data sheet.")(estimate)
+app.command(short_help="Estimate what a model costs on a calibrated device.")(estimate)
+app.command(short_help="Estimate an inference from a data sheet.")(datasheet)
 app.command(short_help="Recompute a paper's tables and figures.")(reproduce)
 app.command(short_help="The devices that are known, and this machine.")(devices)
 app.command(short_help="The cost models that can be fitted.")(models)

@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxcost.app.cli.options import Minutes, Seed, check_outputs
-from jaxcost.app.cli.sweeping import announce, look, store_path, sweep_into
+from jaxcost.app.cli.sweeping import announce, store_path, sweep_into
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from jaxcost.app.report import Study
-    from jaxcost.calibrate.fitted import Fitted
     from jaxcost.device import Device
     from jaxcost.measure import Measurements, Preset
 
 _SHOWN = 12  # held-out layers on the terminal; the report has all
-_TABLE = "measurements.csv"  # what --table writes, under whatever name
 
 
 def calibrate(
@@ -71,9 +68,11 @@ def calibrate(
     if resume and store is None:
         raise ValueError("--resume needs --store FILE.db; give the store of the earlier run")
     from jaxcost.app.cli import show
+    from jaxcost.measure.run import planned_preset
 
     console = show.console()
-    device, plan = _plan(preset, dtype, budget, seed)
+    seconds = None if budget is None else 60 * budget
+    device, plan = planned_preset(preset, dtype=dtype, budget_s=seconds, seed=seed)
     title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
     announce(console, device, title, len(plan.layers), plan.plan)
     with store_path(store, out) as path:
@@ -91,25 +90,6 @@ def _write_report(path: Path, study: "Study") -> None:
     write_report(path, study)
 
 
-def _plan(name: str, dtype: str, budget: float | None, seed: int) -> tuple["Device", "Preset"]:
-    import dataclasses
-
-    from jaxcost._support.messages import unknown
-    from jaxcost.measure import PRESETS, preset
-    from jaxcost.measure.designs.catalogue import check_sweep
-
-    if name not in PRESETS:
-        raise ValueError(unknown("preset", name, PRESETS))
-    check_sweep(name, [dtype])
-    device, platform = look()
-    found = preset(name, platform)
-    rules = dataclasses.replace(found.plan.rules, seed=seed)
-    seconds = found.plan.budget_s if budget is None else 60 * budget
-    plan = dataclasses.replace(found.plan, rules=rules, budget_s=seconds)
-    layers = [dataclasses.replace(layer, dtype=dtype) for layer in found.layers]
-    return device, dataclasses.replace(found, layers=layers, plan=plan)
-
-
 def _study(
     console: "Console",
     device: "Device",
@@ -121,41 +101,26 @@ def _study(
 ) -> "Study":
     """The calibration fitted to four fifths of what was measured, with all that is shown of it."""
     from jaxcost._support.files import write_text
-    from jaxcost._support.provenance import provenance
-    from jaxcost.app.cli.measured import disturbances, facts, in_words, rows_to_fit
+    from jaxcost.app.cli.errors import RunError
+    from jaxcost.app.cli.measured import facts, in_words
+    from jaxcost.app.cli.progress import working
     from jaxcost.app.report import Study
-    from jaxcost.calibrate import Calibration
+    from jaxcost.app.report.study import in_words as layers_in_words
+    from jaxcost.calibrate import this_device
 
-    rows, others = rows_to_fit(measured, plan, seed=seed)
-    text = rows.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    try:
+        rows, others = this_device.rows_to_fit(measured, plan, seed=seed)
+    except this_device.TooFewLayersError as error:
+        raise RunError(str(error)) from None
     if table is not None:
-        write_text(table, text)
-    fitted = _fit(console, device, rows, disturbances(measured, rows), seed=seed)
+        write_text(table, this_device.as_text(rows))
     held = rows["held_out"].to_numpy()
-    counts = {"rows": int((~held).sum()), "held_out": int(held.sum())}
-    source = provenance(_TABLE, text.encode(), **counts, preset=plan.name, dtype=dtype, seed=seed)
+    with working(console, f"fitting and cross-validating on {layers_in_words(rows[~held])}"):
+        calibration = this_device.calibrated(device, plan, measured, rows, dtype=dtype, seed=seed)
     return Study.of(
-        Calibration(device, {"time_s": fitted}, source), "time_s", rows,
+        calibration, "time_s", rows,
         held_out=held, unmeasured=in_words(others), facts=facts(measured, plan, len(rows)),
     )  # fmt: skip
-
-
-def _fit(
-    console: "Console", device: "Device", rows: "pd.DataFrame", warnings: list[str], *, seed: int
-) -> "Fitted":
-    """Fitted to the rows that are not held out, with its errors on those that are."""
-    import dataclasses
-
-    from jaxcost.app.cli.held_out import evaluate
-    from jaxcost.app.cli.progress import working
-    from jaxcost.app.report.study import in_words
-    from jaxcost.calibrate.build import fit_layers
-
-    seen, unseen = (rows[rows["held_out"] == held].reset_index(drop=True) for held in (False, True))
-    with working(console, f"fitting and cross-validating on {in_words(seen)}"):
-        fitted = fit_layers(seen, device, seed=seed)
-        fitted = evaluate(fitted, seen, unseen, device, seed=seed)
-    return dataclasses.replace(fitted, warnings=(*warnings, *fitted.warnings))
 
 
 def _print(console: "Console", study: "Study") -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxcost._support.messages import printable
+from jaxcost.app.cli.estimate import in_new_words
 from jaxcost.app.cli.interrupts import Interrupts
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
@@ -32,7 +33,8 @@ def run(arguments: Sequence[str]) -> int:
     _write_any_text()
     try:
         with Interrupts():
-            status = _command().main(list(arguments), prog_name="jaxcost", standalone_mode=False)
+            words = in_new_words(list(arguments))
+            status = _command().main(words, prog_name="jaxcost", standalone_mode=False)
         sys.stdout.flush()
     except BaseException as error:
         if _is_broken_pipe(error):

@@ -118,8 +118,8 @@ def _rows_in_words(measured: "MeasuredTable") -> str:
 def _study(
     calibration: "Calibration", measured: "MeasuredTable", report: Path | None, seed: int
 ) -> "Study":
-    from jaxcost.app.cli.held_out import predict_each_unseen
     from jaxcost.app.report import Study
+    from jaxcost.calibrate.held_out import predict_each_unseen
 
     frame, target, unseen = measured.frame, measured.target, None
     if report is not None:

@@ -10,9 +10,9 @@ from jaxcost.app.cli.options import Minutes, Seed, check_outputs
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jaxcost.measure import Measurements, SweepPlan
+    from jaxcost.measure import Measurements
 
-_PROCESSES = 3  # fresh ones: the spread between them is part of the result
+_PROCESSES = 3  # as `jaxcost.measure.run` has it, which is slow to import
 
 
 def measure(
@@ -52,38 +52,25 @@ def measure(
       jaxcost measure --sweep list
     """
     from jaxcost.app.cli import show
-    from jaxcost.app.cli.sweeping import announce, look, store_path, sweep_into
+    from jaxcost.app.cli.sweeping import announce, store_path, sweep_into
     from jaxcost.app.report.sweep import sweeps
-    from jaxcost.measure.designs.catalogue import SWEEPS, check_sweep, sweep_layers
+    from jaxcost.measure.designs.catalogue import SWEEPS
+    from jaxcost.measure.run import planned_sweep
 
     console = show.console()
     if sweep == "list":
         show.table(console, sweeps(SWEEPS))
         return
     check_outputs({"--store": store}, [Path(sweep)] if Path(sweep).suffix == ".csv" else [])
-    check_sweep(sweep, dtype or ())
-    device, platform = look()
-    memory = float(device.memory[-1].capacity) if device.memory else None
-    layers = sweep_layers(sweep, platform, dtype or (), memory)
-    plan = _plan(processes, energy, budget, seed)
-    announce(console, device, f"sweep {sweep}", len(layers), plan)
+    seconds = float("inf") if budget is None else 60 * budget
+    device, planned = planned_sweep(
+        sweep, processes=processes, dtypes=dtype or (), energy=energy, budget_s=seconds, seed=seed
+    )
+    announce(console, device, f"sweep {sweep}", len(planned.layers), planned.plan)
     with store_path(store, store) as path:
-        measured = sweep_into(console, path, layers, plan, resume)
+        measured = sweep_into(console, path, planned.layers, planned.plan, resume)
     _print(console, measured)
     show.written(console, [store])
-
-
-def _plan(processes: int, energy: bool, budget: float | None, seed: int) -> "SweepPlan":
-    import math
-
-    from jaxcost.measure import SweepPlan, TimingRules
-
-    return SweepPlan(
-        rules=TimingRules(seed=seed, longest_step_s=2.0),
-        processes=processes,
-        budget_s=math.inf if budget is None else 60 * budget,
-        energy=energy,
-    )
 
 
 def _print(console: "Console", measured: "Measurements") -> None:

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jaxcost._support.files import is_stream
 from jaxcost.app.cli.errors import InterruptedRunError, RunError
@@ -15,29 +15,6 @@ if TYPE_CHECKING:
 
     from jaxcost.device import Device
     from jaxcost.measure import LayerSpec, Measurements, SweepPlan
-
-
-def look() -> tuple["Device", str]:
-    """The device that JAX gives a fresh process, and its platform; this process takes none.
-
-    Raises:
-        ValueError: JAX sees no such device.
-    """
-    from jaxcost.device.facts import from_facts
-    from jaxcost.measure import TimingRules, WorkerDiedError
-    from jaxcost.measure.process.supervisor import Worker
-
-    try:
-        with Worker(TimingRules()) as worker:
-            found: Mapping[str, Any] = worker.description
-    except WorkerDiedError as error:
-        asked = os.environ.get("JAX_PLATFORMS")
-        where = f" with JAX_PLATFORMS = {asked!r}" if asked else ""
-        raise ValueError(
-            f"JAX finds no device to measure{where} ({error.words}); "
-            "choose another with JAX_PLATFORMS, or install the JAX that drives it"
-        ) from None
-    return from_facts(found["device"]), str(found["fingerprint"]["platform"])
 
 
 def announce(

@@ -30,7 +30,7 @@ def models() -> None:
 
 def devices(
     data_sheets: Annotated[
-        bool, typer.Option("--data-sheets", help="Those that `jaxcost estimate --device` takes.")
+        bool, typer.Option("--data-sheets", help="Those that `jaxcost datasheet --device` takes.")
     ] = False,
 ) -> None:
     """List the devices known by name, this machine, and the calibrations that come with jaxcost.

@@ -1,4 +1,4 @@
-"""Fitting a cost model to measurements: `fit`, and the `FitResult` it returns."""
+"""Fitting a cost model to measurements: `fit_model`, and the `FitResult` it returns."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class FitResult:
     largest: Folds | None = None
 
 
-def fit(
+def fit_model(
     model: type[CostModel] | CostModel,
     workloads: Workload | TrainingRun,
     device: Device,
@@ -113,7 +113,8 @@ def fit(
         >>> from jaxcost.models.baselines import FlopsOnly
         >>> from jaxcost.workload import dense
         >>> layers = dense(c_in=[64, 128, 256], c_out=[64, 128, 256])
-        >>> result = fit(FlopsOnly, layers, device("quadro-t2000"), [8e-6, 32e-6, 128e-6], folds=0)
+        >>> observed = [8e-6, 32e-6, 128e-6]
+        >>> result = fit_model(FlopsOnly, layers, device("quadro-t2000"), observed, folds=0)
         >>> print(f"{result.estimates[0].value:.3g} {result.estimates[0].unit}")
         1.02e+09 FLOP/s
     """
@@ -255,3 +256,6 @@ def _checked_spread(spread: ArrayLike | None, rows: int) -> np.ndarray | None:
         allowed = "a finite number of at least 0, or NaN where it is not known"
         raise ValueError(refused(f"spread[{row}]", float(given[row]), allowed))
     return given
+
+
+fit = fit_model  # its name in 0.1

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcost._support.files import write_text
-from jaxcost.calibrate.fit import fit
+from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import device
 from jaxcost.figures import save
@@ -84,7 +84,7 @@ def _energy_per_epoch(
     observed = runs["energy_per_epoch_j"].to_numpy()
     enough = len(runs) > 12
     if enough:
-        result = fit(
+        result = fit_model(
             WorkingSetEnergy, runs_from_table(runs), device(node), observed,
             robust=_QUADRATIC, priors=False, starts=8,
         )  # fmt: skip

@@ -1,6 +1,15 @@
 import pytest
 
-COMMANDS = ("calibrate", "fit", "predict", "estimate", "reproduce", "devices", "models")
+COMMANDS = (
+    "calibrate",
+    "fit",
+    "predict",
+    "estimate",
+    "datasheet",
+    "reproduce",
+    "devices",
+    "models",
+)
 
 
 def test_the_commands_are_listed(jaxcost):
@@ -22,14 +31,8 @@ def test_options_are_those_that_scripts_call(jaxcost):
         "calibrate": ("--preset", "--out", "--report", "--table", "--budget", "--seed"),
         "fit": ("--out", "--model", "--target", "--device", "--correction", "--no-correction"),
         "predict": ("--out",),
-        "estimate": (
-            "--flops",
-            "--layers",
-            "--device",
-            "--assume-peak",
-            "--carbon-intensity",
-            "--json",
-        ),
+        "estimate": ("--input", "--call", "--backward", "--calibration", "--model", "--json"),
+        "datasheet": ("--flops", "--layers", "--device", "--assume-peak", "--carbon-intensity"),
         "reproduce": ("--data", "--out", "--download"),
     }
     for command, options in expected.items():

@@ -8,16 +8,17 @@ import io
 import json
 import re
 import types
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import jaxcost.measure as jaxcost_measure
 from jaxcost.app.cli.errors import run
 from jaxcost.calibrate import build, load_calibration
 from jaxcost.device import detect_device
-from jaxcost.measure import LayerSpec, Preset, Progress, SweepPlan, TimingRules
+from jaxcost.measure import LayerSpec, Preset, Progress, SweepPlan, TimingRules, measure_into
+from jaxcost.measure import run as measure_run
 from jaxcost.measure.process.wire import Visit
 from jaxcost.measure.store import Store
 from jaxcost.workload.layer_table import read_layer_table
@@ -89,9 +90,9 @@ def tiny(monkeypatch):
     def install(number=20, **made):
         measure = _measure(**made)
         plan = Preset("quick", _layers(number), SweepPlan(budget_s=100.0))
-        monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-        monkeypatch.setattr("jaxcost.measure.measure_into", measure)
-        monkeypatch.setattr("jaxcost.app.cli.calibrate.look", _this_machine)
+        monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
+        monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measure)
+        monkeypatch.setattr(measure_run, "look", _this_machine)
         return measure.asked
 
     return install
@@ -106,9 +107,9 @@ def calibrated(tmp_path_factory):
     names = {"--out": "c.json", "--report": "r.html", "--table": "m.csv"}
     files = [word for option, name in names.items() for word in (option, str(folder / name))]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
-        patch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
-        patch.setattr("jaxcost.measure.measure_into", measure)
-        patch.setattr("jaxcost.app.cli.calibrate.look", _this_machine)
+        patch.setattr(measure_run, "preset", lambda name, platform: plan)
+        patch.setattr(import_module("jaxcost.measure"), "measure_into", measure)
+        patch.setattr(measure_run, "look", _this_machine)
         assert run(["calibrate", "--budget", "2", "--seed", "5", *files]) == 0
     return folder, out.getvalue(), measure.asked
 
@@ -220,7 +221,7 @@ def test_an_interrupt_while_measuring_leaves_no_file(tiny, refuses, tmp_path, mo
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxcost.measure.measure_into", interrupted)
+    monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", interrupted)
     files = ("--out", tmp_path / "c.json", "--table", tmp_path / "m.csv")
     assert refuses("calibrate", *files, status=130).startswith("interrupted")
     assert list(tmp_path.iterdir()) == []
@@ -230,7 +231,7 @@ def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
     tiny, jaxcost, tmp_path, monkeypatch
 ):
     tiny()
-    measured = jaxcost_measure.measure_into
+    measured = measure_into
 
     def interrupted(path, layers, plan, **options):
         with Store.create(path) as store:
@@ -240,14 +241,14 @@ def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
             store.add_attempt(store.begin_process(partition, 0, 0, facts), layers[0], Visit(), 0.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxcost.measure.measure_into", interrupted)
+    monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", interrupted)
     files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")
     stopped = jaxcost("calibrate", *files)
     kept = tmp_path / "c.measurements.db"
     assert stopped.status == 130
     assert f"go on with --store {kept} --resume" in stopped.err
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
-    monkeypatch.setattr("jaxcost.measure.measure_into", measured)
+    monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measured)
     outcome = jaxcost("calibrate", *files, "--store", kept, "--resume")
     assert outcome.status == 0
     assert str(kept) in outcome.out
@@ -280,7 +281,7 @@ def test_this_very_machine(jaxcost, tmp_path, monkeypatch):
     # So short a timing may fail its proofs on a busy machine: not all of the layers are needed.
     rules = TimingRules(block_s=0.002, rounds=1, most_rounds=1, blocks_per_visit=2)
     plan = Preset("quick", _layers(30), SweepPlan(rules=rules, budget_s=60.0))
-    monkeypatch.setattr("jaxcost.measure.preset", lambda name, platform: plan)
+    monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
     simple = functools.partial(build.fit_layers, model="flops-only")  # compiles sooner
     monkeypatch.setattr(build, "fit_layers", simple)
     files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -117,7 +118,7 @@ def test_options_are_handed_on_and_energies_are_in_joules(
         asked.update(settings, rows=len(layers), device=device.name)
         return in_units_of("energy_j", load_calibration(fitted[0] / "c.json").models["time_s"])
 
-    monkeypatch.setattr("jaxcost.calibrate.tables.fit_layers", fit_layers)
+    monkeypatch.setattr(import_module("jaxcost.calibrate.tables"), "fit_layers", fit_layers)
     path, out = tmp_path / "t.csv", tmp_path / "c.json"
     frame.rename(columns={"time_s": "energy_j"}).to_csv(path, index=False)
     options = ("--target", "energy_j", "--model", "flops-only", "--no-correction", "--seed", 7)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.app.cli.held_out import draw, evaluate, predict_each_unseen
 from jaxcost.calibrate import load_calibration
 from jaxcost.calibrate.fit import Accuracy
+from jaxcost.calibrate.held_out import draw, evaluate, predict_each_unseen
 from jaxcost.device import Device
 from jaxcost.workload.layer_table import read_layer_table
 

@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 import types
+from importlib import import_module
 
 import pytest
 
 from jaxcost.app.cli.interrupts import Interrupts
+from jaxcost.measure import run as measure_run
 
 
 def _wait():
@@ -107,8 +109,8 @@ def test_who_ends_a_sweep_is_told_where_its_timings_are(jaxcost, tmp_path, monke
         os.kill(os.getpid(), number)
         _wait()
 
-    monkeypatch.setattr("jaxcost.app.cli.sweeping.look", lambda: (detect_device(), "cpu"))
-    monkeypatch.setattr("jaxcost.measure.measure_into", measured)
+    monkeypatch.setattr(measure_run, "look", lambda: (detect_device(), "cpu"))
+    monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measured)
     store = tmp_path / "m.db"
     outcome = jaxcost("measure", "--sweep", "increasing_batch", "--store", store)
     assert outcome.status == 130

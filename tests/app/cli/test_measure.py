@@ -2,11 +2,13 @@
 
 import math
 import types
+from importlib import import_module
 
 import pytest
 
 from jaxcost.device import detect_device
 from jaxcost.measure import LayerSpec, measure_layers
+from jaxcost.measure import run as measure_run
 from jaxcost.measure.clock.timing import TimingRules
 
 TABLE = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype\n"
@@ -57,7 +59,7 @@ def test_a_device_that_jax_does_not_see_is_said(refuses, sweep, monkeypatch):
 
 
 def test_a_store_that_cannot_be_written_is_named(refuses, sweep, monkeypatch):
-    monkeypatch.setattr("jaxcost.app.cli.sweeping.look", lambda: (detect_device(), "cpu"))
+    monkeypatch.setattr(measure_run, "look", lambda: (detect_device(), "cpu"))
     line = refuses("measure", "--sweep", sweep, "--store", sweep / "m.db")
     assert "is a file; give another folder" in line
 
@@ -73,8 +75,8 @@ def test_it_says_what_became_of_the_layers(jaxcost, sweep, monkeypatch, tmp_path
         store = types.SimpleNamespace(notice="an old store")
         return found, types.SimpleNamespace(new_partition=True, store=store)
 
-    monkeypatch.setattr("jaxcost.app.cli.sweeping.look", lambda: (detect_device(), "cpu"))
-    monkeypatch.setattr("jaxcost.measure.measure_into", measured)
+    monkeypatch.setattr(measure_run, "look", lambda: (detect_device(), "cpu"))
+    monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measured)
     arguments = ("--sweep", sweep, "--processes", 2, "--budget", 1.5, "--resume")
     outcome = jaxcost("measure", *arguments, "--store", tmp_path / "m.db")
     assert (outcome.status, outcome.err) == (0, "")
@@ -89,7 +91,7 @@ def test_it_says_what_became_of_the_layers(jaxcost, sweep, monkeypatch, tmp_path
 
 
 def test_a_full_disk_is_status_1_and_leaves_nothing(refuses, sweep, monkeypatch, largest_file):
-    monkeypatch.setattr("jaxcost.app.cli.sweeping.look", lambda: (detect_device(), "cpu"))
+    monkeypatch.setattr(measure_run, "look", lambda: (detect_device(), "cpu"))
     store = sweep.parent / "m.db"
     with largest_file(5000):
         line = refuses("measure", "--sweep", sweep, "--store", store, status=1)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.app.cli.errors import RunError
-from jaxcost.app.cli.measured import disturbances, facts, in_words, rows_to_fit
+from jaxcost.app.cli.measured import facts, in_words
+from jaxcost.calibrate.this_device import TooFewLayersError, disturbances, rows_to_fit
 from jaxcost.measure import LayerSpec, Preset, SweepPlan
 
 LAYERS = [LayerSpec(op="dense", c_in=8 * n, c_out=8, sweep="ab"[n % 2]) for n in range(1, 41)]
@@ -56,7 +56,9 @@ def test_a_fifth_is_held_out_and_stands_last():
 
 
 def test_too_few_are_a_failure():
-    with pytest.raises(RunError, match=r"^only 10 of 40 .* \(30 skipped, 10 ok\), .* 1\.67$"):
+    with pytest.raises(
+        TooFewLayersError, match=r"^only 10 of 40 .* \(30 skipped, 10 ok\), .* 1\.67$"
+    ):
         _chosen(["ok", "skipped", "skipped", "skipped"], 20, timed=[True, False, False, False])
 
 

@@ -136,6 +136,6 @@ def test_what_is_no_model_is_refused(jaxcost, tmp_path):
 def test_a_frame_is_fitted_as_its_file_is(folder):
     path = folder / "layers.csv"
     options = {"model": "flops-only", "device": "quadro-t2000"}
-    of_file, of_frame = (jc.fit_table(t, **options) for t in (path, pd.read_csv(path)))
+    of_file, of_frame = (jc.fit(t, **options) for t in (path, pd.read_csv(path)))
     layers = jc.mlp([784, 512, 10], batch_size=32)
     assert of_file.latency(layers) == of_frame.latency(layers)

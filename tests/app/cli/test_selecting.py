@@ -1,5 +1,7 @@
 """Which rows `fit` and `predict` take of tables of several devices and precisions."""
 
+from importlib import import_module
+
 import pandas as pd
 import pytest
 
@@ -17,7 +19,7 @@ def asked(fitted, monkeypatch):
         found.update(layers=layers, device=device)
         return load_calibration(fitted[0] / "c.json").models["time_s"]
 
-    monkeypatch.setattr("jaxcost.calibrate.tables.fit_layers", fit_layers)
+    monkeypatch.setattr(import_module("jaxcost.calibrate.tables"), "fit_layers", fit_layers)
     return found
 
 
@@ -84,7 +86,7 @@ def test_a_table_names_its_own_device(jaxcost, asked, frame, tmp_path):
 def test_fit_and_estimate_know_the_same_devices(jaxcost, asked, table, tmp_path, name):
     fitted = jaxcost("fit", table, "--out", tmp_path / "c.json", "--device", name)
     assert fitted.status == 0
-    estimated = jaxcost("estimate", "--flops", 1e9, "--assume-peak", 0.5, "--device", name)
+    estimated = jaxcost("datasheet", "--flops", 1e9, "--assume-peak", 0.5, "--device", name)
     if known_device(name).peak_flops is None:
         assert "is known, but no peak of it" in estimated.err
     else:

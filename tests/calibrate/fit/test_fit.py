@@ -7,7 +7,7 @@ import pytest
 
 from jaxcost._support.precision import double_precision
 from jaxcost._support.sizes import Scalar
-from jaxcost.calibrate.fit import ROBUST, fit
+from jaxcost.calibrate.fit import ROBUST, fit_model
 from jaxcost.calibrate.fit.problem import Problem
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import Device
@@ -29,7 +29,7 @@ SWEEPS = [f"sweep {i // 20}" for i in range(60)]
 
 @pytest.fixture(scope="module")
 def result(power, layers, t2000, observed):
-    return fit(power, layers, t2000, observed, sweeps=SWEEPS, starts=4)
+    return fit_model(power, layers, t2000, observed, sweeps=SWEEPS, starts=4)
 
 
 def values(result):
@@ -77,7 +77,7 @@ def test_a_fold_is_a_fit_without_its_rows(result, power, layers, t2000, observed
     folds = result.folds["sweeps"]
     assert [mask.sum() for mask in folds.masks] == [20, 20, 20]
     out = folds.masks[0]
-    kept = fit(power, layers[~out], t2000, observed[~out], folds=0, starts=4)
+    kept = fit_model(power, layers[~out], t2000, observed[~out], folds=0, starts=4)
     predicted = np.asarray(kept.model.layer_costs(layers, t2000))
     np.testing.assert_allclose(np.exp(folds.log_predicted[0]), predicted, rtol=1e-4)
 
@@ -88,7 +88,7 @@ def test_what_is_left_out_has_no_say_in_its_prediction(
 ):
     out = result.folds[kind].masks[1]
     changed = np.where(out, observed * np.geomspace(1e-4, 1e-2, 60), observed)
-    other = fit(power, layers, t2000, changed, sweeps=SWEEPS, starts=4)
+    other = fit_model(power, layers, t2000, changed, sweeps=SWEEPS, starts=4)
     before, after = (r.folds[kind].log_predicted[1] for r in (result, other))
     np.testing.assert_array_equal(before, after)
     assert np.abs(values(other)["scale"] / values(result)["scale"] - 1) > 1e-3
@@ -101,18 +101,18 @@ def test_a_parameter_that_only_the_left_out_rows_show_is_not_known_to_their_fold
     layers = Workload.concatenate([small, large])
     observed = np.asarray(kinked(rate=1e12, floor=1e-5).layer_costs(layers, t2000), float)
     sweeps = ["small"] * len(small) + ["large"] * len(large)
-    result = fit(kinked, layers, t2000, observed, sweeps=sweeps, starts=4)
+    result = fit_model(kinked, layers, t2000, observed, sweeps=sweeps, starts=4)
     predicted = np.exp(result.folds["sweeps"].predicted()[: len(small)])
     assert (predicted > 10 * observed[: len(small)]).all()
     assert values(result)["floor"] == pytest.approx(1e-5, rel=1e-4)
 
 
 def test_the_seed_alone_decides(result, power, layers, t2000, observed):
-    same = fit(power, layers, t2000, observed, sweeps=SWEEPS, starts=4)
+    same = fit_model(power, layers, t2000, observed, sweeps=SWEEPS, starts=4)
     assert values(same) == values(result)
     np.testing.assert_array_equal(same.losses, result.losses)
     np.testing.assert_array_equal(same.folds["rows"].masks, result.folds["rows"].masks)
-    other = fit(power, layers, t2000, observed, starts=4, seed=1)
+    other = fit_model(power, layers, t2000, observed, starts=4, seed=1)
     assert (other.folds["rows"].masks != result.folds["rows"].masks).any()
     assert values(other) == pytest.approx(values(result), rel=1e-4)
 
@@ -120,7 +120,7 @@ def test_the_seed_alone_decides(result, power, layers, t2000, observed):
 def test_four_gross_outliers_change_little(result, power, layers, t2000, observed):
     spoilt = observed.copy()
     spoilt[[2, 20, 33, 47]] *= [1e-9, 1e-6, 1e3, 1e4]
-    robust = fit(power, layers, t2000, spoilt, folds=0)
+    robust = fit_model(power, layers, t2000, spoilt, folds=0)
     for name, value in values(result).items():
         assert values(robust)[name] == pytest.approx(value, rel=0.05)
 
@@ -131,7 +131,7 @@ def test_outliers_do_not_hide_a_floor(floored, t2000):
     truth = floored(floor=2e-4, rate=1e12, share=0.5, believed=2.0)
     observed = np.asarray(truth.layer_costs(layers, t2000), float)
     observed[[5, 20, 40, 50]] *= 1e-8
-    result = fit(floored, layers, t2000, observed, folds=0)
+    result = fit_model(floored, layers, t2000, observed, folds=0)
     assert values(result)["floor"] == pytest.approx(2e-4, rel=0.01)
 
 
@@ -144,13 +144,13 @@ def test_networks_are_rows_of_several_layers(power, t2000):
     assert networks.batch.shape == (40, 3)
     truth = power(scale=1e-3, exponent=0.7)
     observed = jax.vmap(truth, in_axes=(0, None))(networks, t2000)
-    result = fit(power, networks, t2000, observed, folds=2, starts=2)
+    result = fit_model(power, networks, t2000, observed, folds=2, starts=2)
     assert values(result) == pytest.approx({"scale": 1e-3, "exponent": 0.7}, rel=1e-4)
     assert result.errors["rows"].mean_absolute < 1e-3
 
 
 def test_both_precisions_give_the_same_fit(precision, result, power, layers, t2000, observed):
-    again = fit(power, layers, t2000, observed, sweeps=SWEEPS, starts=4)
+    again = fit_model(power, layers, t2000, observed, sweeps=SWEEPS, starts=4)
     assert again.model.scale.dtype == precision
     assert values(again) == pytest.approx(values(result), rel=1e-6)
     np.testing.assert_allclose(
@@ -164,7 +164,8 @@ def test_priors_draw_what_the_data_leave_open(floored, layers, t2000):
     truth = floored(floor=2e-5, rate=2e11, share=0.5, believed=2.0)
     observed = truth.layer_costs(biased, t2000)
     with_, without = (
-        fit(floored, biased, t2000, observed, folds=0, priors=priors) for priors in (True, False)
+        fit_model(floored, biased, t2000, observed, folds=0, priors=priors)
+        for priors in (True, False)
     )
     assert values(with_)["believed"] == pytest.approx(2.0, rel=1e-3)
     assert values(without)["believed"] != pytest.approx(2.0, rel=1e-3)
@@ -172,14 +173,14 @@ def test_priors_draw_what_the_data_leave_open(floored, layers, t2000):
 
 
 def test_one_row_is_fitted_and_not_cross_validated(t2000):
-    result = fit(FlopsOnly, dense(c_in=64, c_out=64), t2000, [1e-6])
+    result = fit_model(FlopsOnly, dense(c_in=64, c_out=64), t2000, [1e-6])
     assert list(result.errors) == ["in_sample"]
     assert values(result)["rate"] == pytest.approx(2 * 64 * 64 / 1e-6)
 
 
 def test_a_fold_has_a_row_and_one_sweep_is_not_left_out(t2000):
     layers = dense(c_in=[64, 128, 256], c_out=64)
-    result = fit(FlopsOnly, layers, t2000, [1e-6, 2e-6, 4e-6], folds=5, sweeps=["a"] * 3)
+    result = fit_model(FlopsOnly, layers, t2000, [1e-6, 2e-6, 4e-6], folds=5, sweeps=["a"] * 3)
     assert list(result.errors) == ["in_sample", "rows"]
     assert result.folds["rows"].masks.shape == (3, 3)
 
@@ -220,7 +221,7 @@ def test_bad_input_is_refused_in_one_line(floored, t2000, changed, message):
     if changed.get("workloads") == "none":
         given["observed"] = []
     with pytest.raises(ValueError) as caught:
-        fit(**given)
+        fit_model(**given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -237,27 +238,29 @@ def test_a_model_that_is_nowhere_finite_is_refused(t2000):
 
     layers = dense(c_in=[64, 128, 256], c_out=64)
     with pytest.raises(ValueError, match="Broken is not finite for these rows"):
-        fit(Broken, layers, t2000, [1.0, 2.0, 3.0], folds=0, starts=1)
+        fit_model(Broken, layers, t2000, [1.0, 2.0, 3.0], folds=0, starts=1)
 
 
 def test_every_row_may_have_its_own_device():
     years, flops = np.linspace(2011, 2020, 12), np.geomspace(1e8, 1e12, 12)
     observed = flops / (2e10 * 10 ** (0.12 * (years - 2015)))
-    result = fit(EfficiencyTrend, of_flops(flops), Device("d", launch_year=years), observed)
+    result = fit_model(EfficiencyTrend, of_flops(flops), Device("d", launch_year=years), observed)
     assert float(result.model.growth) == pytest.approx(0.12, rel=1e-4)
     assert result.errors["rows"].mean_absolute < 1e-4
 
 
 def test_one_network_on_several_devices_is_no_repetition():
     device = Device("d", launch_year=np.array([2011.0, 2015.0, 2019.0]))
-    result = fit(EfficiencyTrend, of_flops(np.full(3, 1e9)), device, [0.1, 0.05, 0.02], folds=0)
+    result = fit_model(
+        EfficiencyTrend, of_flops(np.full(3, 1e9)), device, [0.1, 0.05, 0.02], folds=0
+    )
     assert np.isfinite(result.losses).all()
     same = Device("d", launch_year=np.full(3, 2015.0))
     with pytest.raises(ValueError, match="all 3 rows describe the same layers"):
-        fit(EfficiencyTrend, of_flops(np.full(3, 1e9)), same, [0.1, 0.05, 0.02], folds=0)
+        fit_model(EfficiencyTrend, of_flops(np.full(3, 1e9)), same, [0.1, 0.05, 0.02], folds=0)
 
 
 def test_devices_of_another_number_than_the_rows_are_refused():
     device = Device("d", launch_year=np.array([2011.0, 2015.0]))
     with pytest.raises(ValueError, match=r"'d' has a number of shape \(2,\); .* \(3,\)"):
-        fit(EfficiencyTrend, of_flops([1e9, 2e9, 3e9]), device, [0.1, 0.05, 0.02], folds=0)
+        fit_model(EfficiencyTrend, of_flops([1e9, 2e9, 3e9]), device, [0.1, 0.05, 0.02], folds=0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxcost.calibrate.fit import fit
+from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.fit.accuracy import Accuracy
 from jaxcost.calibrate.fit.folds import layer_folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -135,9 +135,9 @@ def test_a_layer_of_two_sweeps_is_left_out_with_each(power, layers):
     )
     times = np.append(observed, observed[:5])
     sweeps = ["a"] * 30 + ["b"] * 35
-    plain = fit(power, twice, T2000, times, sweeps=sweeps, starts=2)
+    plain = fit_model(power, twice, T2000, times, sweeps=sweeps, starts=2)
     spoilt = np.where(np.arange(65) >= 60, 50 * times, times)
-    other = fit(power, twice, T2000, spoilt, sweeps=sweeps, starts=2)
+    other = fit_model(power, twice, T2000, spoilt, sweeps=sweeps, starts=2)
     before, after = (r.folds["sweeps"].log_predicted[0] for r in (plain, other))
     np.testing.assert_array_equal(before, after)
     np.testing.assert_array_equal(plain.folds["sweeps"].masks.sum(axis=0), 1)
@@ -148,7 +148,9 @@ def test_sweeps_that_are_repetitions_are_not_left_out(power, layers):
     twice = dense(
         **{n: np.tile(getattr(layers, n), 2) for n in ("c_in", "c_out", "batch")},
     )
-    found = fit(power, twice, T2000, np.tile(observed, 2), sweeps=["monday"] * 60 + ["friday"] * 60)
+    found = fit_model(
+        power, twice, T2000, np.tile(observed, 2), sweeps=["monday"] * 60 + ["friday"] * 60
+    )
     assert list(found.errors) == ["in_sample", "rows"]
     assert "no sweep can be left out" in found.warnings[0]
 
@@ -157,9 +159,9 @@ def test_repeats_make_nothing_more_certain(power, layers):
     draw = np.random.default_rng(7)
     clean = np.asarray(power(scale=1e-3, exponent=0.7).layer_costs(layers, T2000), float)
     observed = clean * np.exp(0.04 * draw.standard_normal(60))
-    once = fit(power, layers, T2000, observed, starts=2)
+    once = fit_model(power, layers, T2000, observed, starts=2)
     many = dense(**{n: np.tile(getattr(layers, n), 5) for n in ("c_in", "c_out", "batch")})
-    five = fit(power, many, T2000, np.tile(observed, 5), starts=2)
+    five = fit_model(power, many, T2000, np.tile(observed, 5), starts=2)
     for a, b in zip(once.estimates, five.estimates, strict=True):
         assert (a.value, a.lower, a.upper) == pytest.approx((b.value, b.lower, b.upper), rel=1e-4)
     assert once.errors["rows"].mean_absolute == pytest.approx(five.errors["rows"].mean_absolute)

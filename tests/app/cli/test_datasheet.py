@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-SHEET = ("estimate", "--flops", "4.1e9", "--device", "v100", "--assume-peak", "0.4")
+SHEET = ("datasheet", "--flops", "4.1e9", "--device", "v100", "--assume-peak", "0.4")
 
 
 def _read(path):
@@ -45,7 +45,7 @@ def test_kwh_and_co2_are_of_all_inferences(jaxcost, tmp_path):
 
 def test_layers_of_a_table_are_estimated_each(jaxcost, table, frame, tmp_path):
     where = ("--device", "h100-sxm", "--precision", "tf32", "--assume-peak", "0.3")
-    outcome = jaxcost("estimate", "--layers", table, *where, "--json", tmp_path / "e.json")
+    outcome = jaxcost("datasheet", "--layers", table, *where, "--json", tmp_path / "e.json")
     assert outcome.status == 0
     record = _read(tmp_path / "e.json")
     flops = 2 * frame.batch * frame.c_in * frame.c_out
@@ -57,7 +57,7 @@ def test_layers_of_a_table_are_estimated_each(jaxcost, table, frame, tmp_path):
 
 def test_a_date_gives_joules_with_an_interval(jaxcost, tmp_path):
     outcome = jaxcost(
-        "estimate", "--flops", "1.42e9", "--date", "2012-06-01", "--line", "cnn",
+        "datasheet", "--flops", "1.42e9", "--date", "2012-06-01", "--line", "cnn",
         "--json", tmp_path / "e.json",
     )  # fmt: skip
     record = _read(tmp_path / "e.json")
@@ -69,7 +69,7 @@ def test_a_date_gives_joules_with_an_interval(jaxcost, tmp_path):
 
 def test_a_device_without_power_has_no_energy_and_says_why(jaxcost, tmp_path):
     outcome = jaxcost(
-        "estimate", "--flops", "1e12", "--device", "tpu-v5e", "--assume-peak", "0.5",
+        "datasheet", "--flops", "1e12", "--device", "tpu-v5e", "--assume-peak", "0.5",
         "--carbon-intensity", "100", "--json", tmp_path / "e.json",
     )  # fmt: skip
     record = _read(tmp_path / "e.json")
@@ -97,7 +97,7 @@ def test_a_device_without_power_has_no_energy_and_says_why(jaxcost, tmp_path):
     ],
 )
 def test_bad_input_is_refused_in_one_line(refuses, arguments, words):
-    assert words in refuses("estimate", *arguments)
+    assert words in refuses("datasheet", *arguments)
 
 
 def test_nothing_is_written_where_the_input_is_refused(refuses, tmp_path):
@@ -111,3 +111,19 @@ def test_data_sheets_are_listed(jaxcost):
     (line,) = (line for line in outcome.out.splitlines() if line.startswith("tpu-v5e"))
     assert line.split() == ["tpu-v5e", "bf16", "197", "TFLOP/s", "–", "2023-08-29"]
     assert "no measurement" in outcome.out
+
+
+def test_the_words_of_before_still_estimate_and_say_the_new_ones(jaxcost, tmp_path):
+    new = jaxcost(*SHEET, "--json", tmp_path / "new.json")
+    old = jaxcost("estimate", *SHEET[1:], "--json", tmp_path / "old.json")
+    assert (old.status, old.out) == (0, new.out.replace("new.json", "old.json"))
+    assert old.err == (
+        "jaxcost: without --calibration, `estimate` is `datasheet` now, and will be until 0.3\n"
+    )
+    assert _read(tmp_path / "old.json") == _read(tmp_path / "new.json")
+
+
+def test_a_model_is_estimated_with_a_calibration_alone(refuses):
+    assert "--calibration" in refuses("estimate", "math:cos", "--input", "f32[2]")
+    both = ("--calibration", "quadro-t2000", "--flops", "1e9")
+    assert "--flops" in refuses("estimate", "math:cos", *both)
