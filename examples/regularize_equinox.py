@@ -11,7 +11,6 @@ import numpy as np
 import optax
 
 import jaxcost as jc
-from jaxcost.optimize.penalty import gates, keep_within, open_gates, soft_width
 
 
 class Network(eqx.Module):
@@ -22,15 +21,15 @@ class Network(eqx.Module):
         keys = jax.random.split(key, len(widths) - 1)
         pairs = zip(widths[:-1], widths[1:], keys)
         self.layers = [eqx.nn.Linear(i, o, key=k) for i, o, k in pairs]
-        self.logits = [open_gates(width) for width in widths[1:-1]]
+        self.logits = [jc.open_gates(width) for width in widths[1:-1]]
 
     def __call__(self, x: jax.Array) -> jax.Array:
         for layer, logits in zip(self.layers, self.logits):
-            x = jax.nn.relu(layer(x)) * gates(logits)
+            x = jax.nn.relu(layer(x)) * jc.gates(logits)
         return self.layers[-1](x)
 
     def widths(self) -> jax.Array:
-        return jnp.stack([soft_width(logits) for logits in self.logits])
+        return jnp.stack([jc.soft_width(logits) for logits in self.logits])
 
 
 def smaller(network: Network, kept: list[np.ndarray]) -> Network:
@@ -71,7 +70,7 @@ def main(steps: int = 1500) -> dict:
 
     for batch in digits.batches(x, y, steps):
         network, state, pressure = step(network, state, pressure, *batch)
-    kept = keep_within(digits.latency, network.logits, digits.BUDGET)
+    kept = jc.keep_within(digits.latency, network.logits, digits.BUDGET)
     small = smaller(network, kept)
     before, after = (accuracy(n, x_test, y_test) for n in (network, small))
     return digits.told("Equinox", before, after, kept)

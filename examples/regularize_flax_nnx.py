@@ -13,22 +13,21 @@ import optax
 from flax import nnx
 
 import jaxcost as jc
-from jaxcost.optimize.penalty import gates, keep_within, open_gates, soft_width
 
 
 class Network(nnx.Module):
     def __init__(self, widths: list[int], rngs: nnx.Rngs) -> None:
         pairs = itertools.pairwise(widths)
         self.layers = nnx.List([nnx.Linear(i, o, rngs=rngs) for i, o in pairs])
-        self.logits = nnx.List([nnx.Param(open_gates(width)) for width in widths[1:-1]])
+        self.logits = nnx.List([nnx.Param(jc.open_gates(width)) for width in widths[1:-1]])
 
     def __call__(self, x: jax.Array) -> jax.Array:
         for layer, logits in zip(self.layers, self.logits):
-            x = nnx.relu(layer(x)) * gates(logits[...])
+            x = nnx.relu(layer(x)) * jc.gates(logits[...])
         return self.layers[-1](x)
 
     def widths(self) -> jax.Array:
-        return jnp.stack([soft_width(logits[...]) for logits in self.logits])
+        return jnp.stack([jc.soft_width(logits[...]) for logits in self.logits])
 
 
 def smaller(network: Network, kept: list[np.ndarray]) -> Network:
@@ -65,7 +64,7 @@ def main(steps: int = 1500) -> dict:
     for batch in digits.batches(x, y, steps):
         pressure = step(network, optimiser, pressure, *batch)
     logits = [np.asarray(logits[...]) for logits in network.logits]
-    kept = keep_within(digits.latency, logits, digits.BUDGET)
+    kept = jc.keep_within(digits.latency, logits, digits.BUDGET)
     small = smaller(network, kept)
     before, after = (accuracy(n, x_test, y_test) for n in (network, small))
     return digits.told("Flax NNX", before, after, kept)

@@ -15,7 +15,6 @@ import numpy as np
 import optax
 
 import jaxcost as jc
-from jaxcost.optimize.penalty import gates, keep_within, open_gates, soft_width
 
 
 class Gates(keras.layers.Layer):
@@ -23,10 +22,10 @@ class Gates(keras.layers.Layer):
 
     def build(self, shape):
         self.logits = self.add_weight(name="logits", shape=shape[-1:])
-        self.logits.assign(open_gates(shape[-1]))
+        self.logits.assign(jc.open_gates(shape[-1]))
 
     def call(self, x):
-        return x * gates(self.logits.value)
+        return x * jc.gates(self.logits.value)
 
 
 def network_of(widths: list[int], gated: bool) -> keras.Model:
@@ -58,7 +57,7 @@ def main(steps: int = 1500) -> dict:
     state = optimiser.init(weights)
 
     def widths(weights: list[jax.Array]) -> jax.Array:
-        return jnp.stack([soft_width(weights[i]) for i in places])
+        return jnp.stack([jc.soft_width(weights[i]) for i in places])
 
     regularizer = jc.CostRegularizer(digits.latency, target=digits.BUDGET)  # 1
     pressure = regularizer.init(widths(weights))
@@ -79,7 +78,7 @@ def main(steps: int = 1500) -> dict:
         weights, state, pressure = step(weights, state, pressure, *batch)
     for variable, value in zip(network.trainable_variables, weights):
         variable.assign(value)
-    kept = keep_within(digits.latency, [np.asarray(weights[i]) for i in places], digits.BUDGET)
+    kept = jc.keep_within(digits.latency, [np.asarray(weights[i]) for i in places], digits.BUDGET)
     small = smaller(network, kept)
     before, after = (float((n(x_test).argmax(-1) == y_test).mean()) for n in (network, small))
     return digits.told("Keras", before, after, kept)

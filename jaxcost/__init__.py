@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from jaxcost.device import Device as Device
     from jaxcost.device import MemoryLevel as MemoryLevel
     from jaxcost.device import detect_device as detect_device
+    from jaxcost.device.data_sheets import known_device as known_device
+    from jaxcost.measure import LayerSpec as LayerSpec
+    from jaxcost.measure import Store as Store
     from jaxcost.measure.run import measure as measure
     from jaxcost.models.alpha_flops import AlphaFlops as AlphaFlops
     from jaxcost.models.alpha_roofline import AlphaRoofline as AlphaRoofline
@@ -34,7 +37,14 @@ if TYPE_CHECKING:
     from jaxcost.models.working_set import WorkingSetEnergy as WorkingSetEnergy
     from jaxcost.optimize.penalty import Choice as Choice
     from jaxcost.optimize.penalty import CostRegularizer as CostRegularizer
+    from jaxcost.optimize.penalty import gate_optimizer as gate_optimizer
+    from jaxcost.optimize.penalty import gates as gates
+    from jaxcost.optimize.penalty import keep_measured as keep_measured
+    from jaxcost.optimize.penalty import keep_within as keep_within
+    from jaxcost.optimize.penalty import open_gates as open_gates
+    from jaxcost.optimize.penalty import soft_width as soft_width
     from jaxcost.optimize.widths import WidthSearch as WidthSearch
+    from jaxcost.optimize.widths import search_front as search_front
     from jaxcost.optimize.widths import search_widths as search_widths
     from jaxcost.trace import count as count
     from jaxcost.trace import trace as trace
@@ -47,6 +57,8 @@ if TYPE_CHECKING:
     from jaxcost.workload import dense as dense
     from jaxcost.workload import from_table as from_table
     from jaxcost.workload import mlp as mlp
+    from jaxcost.workload.layer_table import read_layer_table as read_layer_table
+    from jaxcost.workload.run_table import read_run_table as read_run_table
     from jaxcost.workload.runs import TrainingRun as TrainingRun
     from jaxcost.workload.runs import training_run as training_run
     from jaxcost.workload.tiles import secant as secant
@@ -59,6 +71,8 @@ _HOMES = {
     "calibrate.tables": ("fit",),
     "calibrate.this_device": ("calibrate",),
     "device": ("Device", "MemoryLevel", "detect_device"),
+    "device.data_sheets": ("known_device",),
+    "measure": ("LayerSpec", "Store"),
     "measure.run": ("measure",),
     "models.alpha_flops": ("AlphaFlops",),
     "models.alpha_roofline": ("AlphaRoofline",),
@@ -67,12 +81,23 @@ _HOMES = {
     "models.registry": ("register_model",),
     "models.training_energy": ("TrainingEnergy",),
     "models.working_set": ("WorkingSetEnergy",),
-    "optimize.penalty": ("Choice", "CostRegularizer"),
-    "optimize.widths": ("WidthSearch", "search_widths"),
+    "optimize.penalty": (
+        "Choice",
+        "CostRegularizer",
+        "gate_optimizer",
+        "gates",
+        "keep_measured",
+        "keep_within",
+        "open_gates",
+        "soft_width",
+    ),
+    "optimize.widths": ("WidthSearch", "search_front", "search_widths"),
     "trace": ("count", "trace"),
     "trace.counts": ("Counts",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
+    "workload.layer_table": ("read_layer_table",),
+    "workload.run_table": ("read_run_table",),
     "workload.runs": ("TrainingRun", "training_run"),
     "workload.tiles": ("secant", "tiled"),
 }

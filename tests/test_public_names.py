@@ -1,11 +1,15 @@
 """The public names: all there, all lazy."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import jaxcost
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 @pytest.mark.parametrize("name", jaxcost.__all__)
@@ -36,3 +40,9 @@ def test_a_name_that_a_module_shares_stays_public(monkeypatch):
     before = jaxcost.__dict__.get("counts")
     jaxcost.counts = type(sys)("jaxcost.counts")
     assert jaxcost.__dict__.get("counts") is before
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_examples_need_the_public_names_alone(path):
+    imported = re.findall(r"^\s*(?:from|import) (jaxcost\S*)", path.read_text("utf-8"), re.M)
+    assert set(imported) <= {"jaxcost"}

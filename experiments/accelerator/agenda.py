@@ -7,7 +7,8 @@ from typing import Any
 
 from epochs import butter_e_runs
 
-from jaxcost.measure import PAPER_SWEEPS, LayerSpec, paper_sweep
+import jaxcost as jc
+from jaxcost.measure import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS, other_sweep
 from jaxcost.measure.designs.space_filling import space_filling
 from jaxcost.measure.layers import DTYPE_BYTES
@@ -27,7 +28,7 @@ class Stage:
 
     name: str
     share: float
-    layers: Callable[[str, float | None], list[LayerSpec]] | None = None
+    layers: Callable[[str, float | None], list[jc.LayerSpec]] | None = None
     energy: bool = False
     slot: int = 1
 
@@ -60,34 +61,34 @@ def agenda(rehearse: bool) -> list[Stage]:
     ]
 
 
-def paper(lines: int, points: int, small: bool = False) -> list[LayerSpec]:
+def paper(lines: int, points: int, small: bool = False) -> list[jc.LayerSpec]:
     """The eight sweeps of the α-FLOPs paper, so many lines of each with so many points."""
     found = [thinned(paper_sweep(name, small=small), points, lines) for name in PAPER_SWEEPS]
     return [layer for sweep in found for layer in sweep]
 
 
-def filling(platform: str, memory: float | None, share: float = 1.0) -> list[LayerSpec]:
+def filling(platform: str, memory: float | None, share: float = 1.0) -> list[jc.LayerSpec]:
     """The space-filling sweep, as far as the memory goes, or a share of it."""
     return space_filling(platform, memory, share=share)
 
 
-def mobile(platform: str) -> list[LayerSpec]:
+def mobile(platform: str) -> list[jc.LayerSpec]:
     """Depthwise, grouped and strided convolutions, a few of each line."""
     names = ("depthwise", "grouped", "stride_2")
     return [x for name in names for x in thinned(other_sweep(name, platform), 3)]
 
 
-def everything(platform: str, memory: float | None) -> list[LayerSpec]:
+def everything(platform: str, memory: float | None) -> list[jc.LayerSpec]:
     """Every sweep whole, in both types."""
     rest = [layer for name in OTHER_SWEEPS for layer in other_sweep(name, platform)]
     return both([*paper(99, 99), *filling(platform, memory), *rest])
 
 
-def energy_parts() -> list[Callable[..., list[LayerSpec]]]:
+def energy_parts() -> list[Callable[..., list[jc.LayerSpec]]]:
     """Layers whose energy tells most, a few at a time: by memory level, and by arithmetic."""
 
-    def of(dtype: str, **sizes: Any) -> LayerSpec:
-        return LayerSpec(**{"op": "dense", "dtype": dtype, "sweep": "energy"} | sizes)
+    def of(dtype: str, **sizes: Any) -> jc.LayerSpec:
+        return jc.LayerSpec(**{"op": "dense", "dtype": dtype, "sweep": "energy"} | sizes)
 
     square = {"batch": 8192, "c_in": 8192, "c_out": 8192}
     conv = {"op": "conv2d", "batch": 64, "in_h": 56, "in_w": 56, "c_in": 256, "c_out": 256}
@@ -104,15 +105,15 @@ def energy_parts() -> list[Callable[..., list[LayerSpec]]]:
     return [lambda *_, part=part: part for part in parts]
 
 
-def sized(moved: int, dtype: str, sweep: str = "memory_bound") -> LayerSpec:
+def sized(moved: int, dtype: str, sweep: str = "memory_bound") -> jc.LayerSpec:
     """An elementwise operation that reads and writes so many bytes together."""
     rows = max(1, moved // (2 * DTYPE_BYTES[dtype] * 1024))
-    return LayerSpec(
+    return jc.LayerSpec(
         op="elementwise", batch=rows, c_in=1024, c_out=1024, dtype=dtype, sweep=sweep, line=0
     )
 
 
-def thinned(layers: Sequence[LayerSpec], points: int, lines: int = 99) -> list[LayerSpec]:
+def thinned(layers: Sequence[jc.LayerSpec], points: int, lines: int = 99) -> list[jc.LayerSpec]:
     """At most so many points, evenly spaced, of each of the first lines of a sweep."""
     chosen = []
     for name in list(dict.fromkeys(layer.line for layer in layers))[:lines]:
@@ -122,12 +123,12 @@ def thinned(layers: Sequence[LayerSpec], points: int, lines: int = 99) -> list[L
     return list(dict.fromkeys(chosen))
 
 
-def typed(layers: Sequence[LayerSpec], dtype: str) -> list[LayerSpec]:
+def typed(layers: Sequence[jc.LayerSpec], dtype: str) -> list[jc.LayerSpec]:
     """The layers in another type."""
     return [dataclasses.replace(layer, dtype=dtype) for layer in layers]
 
 
-def both(layers: Sequence[LayerSpec]) -> list[LayerSpec]:
+def both(layers: Sequence[jc.LayerSpec]) -> list[jc.LayerSpec]:
     """The layers in float32 and in bfloat16."""
     return [*layers, *typed(layers, "bfloat16")]
 

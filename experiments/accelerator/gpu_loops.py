@@ -23,8 +23,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+import jaxcost as jc
 from jaxcost._support.files import write_text
-from jaxcost.measure import LayerSpec
 from jaxcost.measure.clock.hlo import work_in_loop
 from jaxcost.measure.clock.operations import operation
 from jaxcost.measure.clock.programs import Loop, _loop_builder, chained_loop
@@ -42,16 +42,16 @@ _DEVICE = {
 }  # fmt: skip
 _MAP = {"batch": 32, "in_h": 28, "in_w": 28, "c_in": 64}
 LAYERS = {
-    "dense": LayerSpec(op="dense", batch=512, c_in=256, c_out=512),
-    "dense_split_k": LayerSpec(op="dense", batch=64, c_in=12800, c_out=12800, dtype="bfloat16"),
-    "dense_vector": LayerSpec(op="dense", c_in=512, c_out=512),
-    "conv": LayerSpec(op="conv2d", in_h=100, in_w=100, c_in=50, c_out=100, k_h=3, k_w=3),
-    "depthwise": LayerSpec(op="conv2d", **_MAP, c_out=64, k_h=3, k_w=3, groups=64),
-    "elementwise": LayerSpec(op="elementwise", **_MAP, c_out=64),
-    "reduction": LayerSpec(op="reduction", **_MAP, c_out=64),
-    "normalisation": LayerSpec(op="normalisation", **_MAP, c_out=64, dtype="bfloat16"),
-    "pooling": LayerSpec(op="pooling", **_MAP, c_out=64, k_h=3, k_w=3, stride=2),
-    "gather": LayerSpec(op="gather", batch=300, c_in=500, c_out=24),
+    "dense": jc.LayerSpec(op="dense", batch=512, c_in=256, c_out=512),
+    "dense_split_k": jc.LayerSpec(op="dense", batch=64, c_in=12800, c_out=12800, dtype="bfloat16"),
+    "dense_vector": jc.LayerSpec(op="dense", c_in=512, c_out=512),
+    "conv": jc.LayerSpec(op="conv2d", in_h=100, in_w=100, c_in=50, c_out=100, k_h=3, k_w=3),
+    "depthwise": jc.LayerSpec(op="conv2d", **_MAP, c_out=64, k_h=3, k_w=3, groups=64),
+    "elementwise": jc.LayerSpec(op="elementwise", **_MAP, c_out=64),
+    "reduction": jc.LayerSpec(op="reduction", **_MAP, c_out=64),
+    "normalisation": jc.LayerSpec(op="normalisation", **_MAP, c_out=64, dtype="bfloat16"),
+    "pooling": jc.LayerSpec(op="pooling", **_MAP, c_out=64, k_h=3, k_w=3, stride=2),
+    "gather": jc.LayerSpec(op="gather", batch=300, c_in=500, c_out=24),
 }
 LIBRARY = ("dense",)
 WRITTEN = (
@@ -83,7 +83,7 @@ def main() -> None:
                 write_text(options.write / f"{label}.txt", text)
 
 
-def compiled(layer: LayerSpec, build: Callable[[Any], Loop], library: bool = False) -> str:
+def compiled(layer: jc.LayerSpec, build: Callable[[Any], Loop], library: bool = False) -> str:
     """The optimised module of a layer's loop for the GPU described above.
 
     Args: library: whether products are left to cuBLAS, as autotuning may decide.

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+import jaxcost as jc
 from jaxcost._support.messages import refused, unknown
-from jaxcost.measure import LayerSpec
 
 
 class Tape:
@@ -26,7 +26,7 @@ class Tape:
     def __init__(self, dtype: str, weights: Sequence[Array] | None = None) -> None:
         self.dtype, self._given = dtype, weights
         self.shapes: list[tuple[int, ...]] = []
-        self.layers: list[LayerSpec] = []
+        self.layers: list[jc.LayerSpec] = []
 
     def weight(self, *shape: int) -> Array:
         """The next weight, of this shape."""
@@ -37,7 +37,7 @@ class Tape:
 
     def note(self, op: str, **sizes: Any) -> None:
         """Note a layer."""
-        self.layers.append(LayerSpec(op=op, dtype=self.dtype, **sizes))
+        self.layers.append(jc.LayerSpec(op=op, dtype=self.dtype, **sizes))
 
 
 def dense(tape: Tape, x: Array, c_out: int) -> Array:

@@ -14,7 +14,8 @@ from jax import lax
 from jaxtyping import Array
 from networks import Network
 
-from jaxcost.measure import LayerSpec, Stopwatch, TimingRules
+import jaxcost as jc
+from jaxcost.measure import Stopwatch, TimingRules
 from jaxcost.measure.clock.bench import EnergyReader
 from jaxcost.measure.clock.gates import rejections
 from jaxcost.measure.clock.programs import _memory_bytes, _tie
@@ -23,7 +24,7 @@ from jaxcost.measure.clock.statistics import summarise
 from jaxcost.measure.clock.track import Track, visit
 
 State = Any
-_STAND_IN = LayerSpec(op="dense", c_in=1, c_out=1)  # of a track: `visit` asks its programs alone
+_STAND_IN = jc.LayerSpec(op="dense", c_in=1, c_out=1)  # of a track: `visit` asks its programs alone
 
 
 @dataclasses.dataclass(frozen=True)

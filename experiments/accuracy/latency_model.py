@@ -25,7 +25,6 @@ from jaxcost.device import device
 from jaxcost.models.base import parameters_of
 from jaxcost.models.baselines import FlopsOnly, Roofline
 from jaxcost.workload import counts
-from jaxcost.workload.layer_table import read_layer_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,7 +135,7 @@ def main() -> None:
     parser.add_argument("--device", default="quadro-t2000")
     parser.add_argument("--out", type=Path, default=Path("experiments/accuracy/latency_model"))
     options = parser.parse_args()
-    frame = read_layer_table(options.table, target="time_s")
+    frame = jc.read_layer_table(options.table, target="time_s")
     study = Study(frame, device(options.device))
     print(impossible_rows(study, frame).to_string(index=False), "\n")
     table = pd.DataFrame({name: study.errors(model) for name, model in CANDIDATES.items()}).T

@@ -9,7 +9,6 @@ import pandas as pd
 
 import jaxcost as jc
 from jaxcost.workload import counts
-from jaxcost.workload.layer_table import read_layer_table
 
 MOST_FITTED, MOST_JUDGED = 400, 1000
 _MOST_SWEEPS = 20  # more labels than this are no sweeps, but a label a layer
@@ -49,11 +48,11 @@ def splits(folder: Path) -> Iterator[Split]:
 
 
 def _devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "EPYC", read_layer_table(_HERE / "amd-epyc" / "layers.csv")
+    yield "EPYC", jc.read_layer_table(_HERE / "amd-epyc" / "layers.csv")
     for name, file in _TABLES.items():
         if not (folder / file).exists():
             continue
-        table = read_layer_table(folder / file)
+        table = jc.read_layer_table(folder / file)
         if "device" not in table:
             yield name.upper(), table
             continue

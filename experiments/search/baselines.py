@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from width_problems import draw
 
+import jaxcost as jc
 from jaxcost import figures
 from jaxcost.optimize.front.dominance import hypervolume, undominated
 from jaxcost.optimize.lattice import Lattice
 from jaxcost.optimize.problem import Evaluator, Problem
-from jaxcost.optimize.widths import search_front
 from jaxcost.optimize.widths.optuna_study import OptunaObjective
 
 KINDS = (
@@ -68,7 +68,7 @@ class Archive:
 
 
 def by_gradients(trade: Trade, seed: int) -> np.ndarray:
-    found = search_front(trade.costs, evaluations=trade.evaluations, seed=seed, **trade.settings)
+    found = jc.search_front(trade.costs, evaluations=trade.evaluations, seed=seed, **trade.settings)
     assert found.evaluations + 3 * found.gradients <= trade.evaluations
     return found.costs
 

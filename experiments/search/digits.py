@@ -48,8 +48,6 @@ import jaxcost as jc
 from jaxcost import figures
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.measure.clock.statistics import quantile_interval
-from jaxcost.optimize.penalty import keep_measured, keep_within
-from jaxcost.workload.layer_table import read_layer_table
 
 SHARES = {"latency": (0.5, 0.3, 0.19, 0.12, 0.09), "flops": (0.7, 0.5, 0.35, 0.25, 0.18)}
 SEEDS, WHOLE, QUANTILE = range(5), 12, 0.25
@@ -122,7 +120,7 @@ class Latency:
     """Time of a whole network: calls, and what fuses, a factor for each kind of layer."""
 
     def __init__(self, folder: Path) -> None:
-        frame = read_layer_table(folder / "known.measured.csv", target="time_s")
+        frame = jc.read_layer_table(folder / "known.measured.csv", target="time_s")
         self._device = jc.detect_device()
         settings = {"model": "alpha-roofline", "correction": True}
         self._fitted = fit_layers(frame, self._device, **settings)
@@ -172,10 +170,10 @@ def measure_all(folder: Path) -> None:
         target = share * float(costs[way](jnp.array(FULL, float)))
         row = {"way": way, "share": share, "seed": seed, "target": target}
         if way == "latency":
-            found = keep_measured(latency, measured, logits, target)
+            found = jc.keep_measured(latency, measured, logits, target)
             row |= {"kept": found.kept, "first_s": found.tried[0][1], "tried": found.tried}
         else:
-            row["kept"] = keep_within(flops, logits, target)
+            row["kept"] = jc.keep_within(flops, logits, target)
         rows.append(row)
         print(row["way"], share, seed, row.get("tried", ""), flush=True)
     again = visits([FULL, *(tuple(map(len, row["kept"])) for row in rows)], rounds=30)

@@ -9,7 +9,6 @@ import optax
 from digits_data import SIDE, data
 
 import jaxcost as jc
-from jaxcost.optimize.penalty import gate_optimizer, gates, open_gates, soft_width
 from jaxcost.workload import counts
 
 STEM, FULL, CLASSES, BATCH = 16, (32, 32, 512), 10, 128
@@ -96,14 +95,14 @@ def train(cost: object, target: float | None, seed: int) -> tuple[dict, list[np.
     """Weights and logits of gates, trained to a target of the cost; None: without one."""
     x, y, *_ = data()
     weights = parameters(FULL, seed)
-    logits = [open_gates(width) for width in FULL]
-    solver, gater = optax.adam(2e-3), gate_optimizer()
+    logits = [jc.open_gates(width) for width in FULL]
+    solver, gater = optax.adam(2e-3), jc.gate_optimizer()
     state, gate_state = solver.init(weights), gater.init(logits)
     regularizer = jc.CostRegularizer(cost, target=target or 1e30)
     pressure = regularizer.init(jnp.array(FULL, float))
 
     def total(weights: dict, logits: list, pressure: object, x: jax.Array, y: jax.Array) -> tuple:
-        task = loss_of(weights, x, y, [gates(each) for each in logits])
+        task = loss_of(weights, x, y, [jc.gates(each) for each in logits])
         return task + regularizer(widths_of(logits), pressure), task
 
     @jax.jit
@@ -126,7 +125,7 @@ def train(cost: object, target: float | None, seed: int) -> tuple[dict, list[np.
 
 
 def widths_of(logits: list[jax.Array]) -> jax.Array:
-    return jnp.stack([soft_width(each) for each in logits])
+    return jnp.stack([jc.soft_width(each) for each in logits])
 
 
 def smaller(weights: dict, kept: list[np.ndarray]) -> dict:

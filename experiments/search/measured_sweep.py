@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxcost.measure import Record, Store, collect
+import jaxcost as jc
+from jaxcost.measure import Record, collect
 
 BATCH = 1
 # About each boundary, with room on either side; from here on XLA takes both cores.
@@ -71,7 +72,7 @@ def measured(widths: list[int], name: str, folder: Path, seed: int) -> Sweep:
         command = ["measure", "--sweep", folder / f"{name}.csv", "--store", store, "--seed", seed]
         command += ["--processes", PROCESSES[name]]
         subprocess.run([sys.executable, "-m", "jaxcost", *map(str, command)], check=True)
-    with Store.existing(store) as opened:
+    with jc.Store.existing(store) as opened:
         records = collect(opened, opened.partitions()[0]).records
     records.sort(key=lambda record: record.layer.c_in)
     return Sweep(

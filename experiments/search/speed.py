@@ -15,7 +15,6 @@ import numpy as np
 from width_problems import KINDS, draw
 
 import jaxcost as jc
-from jaxcost.optimize.penalty import gates, open_gates, soft_width
 
 BATCH = 4
 STAGES = ((56, 64, 256, 3), (28, 128, 512, 4), (14, 256, 1024, 6), (7, 512, 2048, 3))
@@ -48,7 +47,7 @@ def step_times(rounds: int = 25) -> dict[str, np.ndarray]:
     weights = [jnp.asarray(random.standard_normal((k, k, i, o)) * 0.01, dtype=float)
                for _, i, o, k in shapes()]  # fmt: skip
     inputs = [jnp.ones((BATCH, s, s, i)) for s, i, _, _ in shapes()]
-    logits = [open_gates(o) for *_, o, _ in shapes()]
+    logits = [jc.open_gates(o) for *_, o, _ in shapes()]
     regularizer = jc.CostRegularizer(latency, target=1e-3)
     pressure = regularizer.update(regularizer.init(widths_of(logits)), widths_of(logits), 1.0)
 
@@ -57,7 +56,7 @@ def step_times(rounds: int = 25) -> dict[str, np.ndarray]:
         for x, w, gate in zip(inputs, weights, logits):
             order = ("NHWC", "HWIO", "NHWC")
             y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=order)
-            total = total + jnp.mean((y * gates(gate)) ** 2)
+            total = total + jnp.mean((y * jc.gates(gate)) ** 2)
         return total
 
     def regularised(weights: list, logits: list) -> jax.Array:
@@ -88,7 +87,7 @@ def added(seconds: dict[str, np.ndarray]) -> str:
 
 
 def widths_of(logits: list[jax.Array]) -> jax.Array:
-    return jnp.stack([soft_width(each) for each in logits])
+    return jnp.stack([jc.soft_width(each) for each in logits])
 
 
 def search_times() -> dict[str, list[float]]:

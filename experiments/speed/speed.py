@@ -28,7 +28,6 @@ from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.fit.problem import Problem
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import device
-from jaxcost.workload.layer_table import read_layer_table
 
 MILLION = 1_000_000
 
@@ -233,7 +232,9 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="layers with time_s, such as the T2000's")
     parser.add_argument("--out", type=Path, default=Path("experiments/speed/speed.json"))
     options = parser.parse_args()
-    frame = read_layer_table(options.table, target="time_s") if options.table else made_up_table()
+    frame = (
+        jc.read_layer_table(options.table, target="time_s") if options.table else made_up_table()
+    )
     results = imports() | fits(frame) | predictions(frame) | energies()
     print(f"{'':<46}{'first':>10}{'median':>10}{'least':>10}{'most':>10}   seconds")
     for name, r in results.items():
