@@ -65,3 +65,12 @@ def test_a_wrong_import_is_found(tmp_path):
     wrong.write_text("def f():\n    from jaxcost.models.base import CostModel\n")
     assert list(imported(wrong)) == ["models.base.CostModel"]
     assert RANK["models"] > RANK["workload"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_a_file_has_one_idea_and_a_function_fits_on_a_page(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 350
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 90, node.name

@@ -106,15 +106,14 @@ def fit_model(
         priors: whether declared spreads of parameters count, keyword-only.
         combine: whether rows of equal sizes are the same layer, keyword-only.
     Returns: a `FitResult`; computed in float64, the model in JAX's default precision.
-    Raises: ValueError: observations that are not finite and > 0, fewer layers than parameters,
-        rows that are all alike.
+    Raises: ValueError: observations not finite and > 0, too few layers, rows that are all alike.
     Example:
         >>> from jaxcost.device import device
         >>> from jaxcost.models.baselines import FlopsOnly
         >>> from jaxcost.workload import dense
         >>> layers = dense(c_in=[64, 128, 256], c_out=[64, 128, 256])
-        >>> observed = [8e-6, 32e-6, 128e-6]
-        >>> result = fit_model(FlopsOnly, layers, device("quadro-t2000"), observed, folds=0)
+        >>> rows = layers, device("quadro-t2000"), [8e-6, 32e-6, 128e-6]
+        >>> result = fit_model(FlopsOnly, *rows, folds=0)
         >>> print(f"{result.estimates[0].value:.3g} {result.estimates[0].unit}")
         1.02e+09 FLOP/s
     """

@@ -71,27 +71,21 @@ def search_widths(
         multiples: what the free widths are whole multiples of, one for all or one a width.
         tiles: sizes that hardware rounds up to, whose neighbours are to be tried.
         method: 'brute' tries all widths; 'auto' does so where that is less work, and says so.
-        starts: of the descent, spread over the logarithms of the bounds.
-        steps: of each descent.
+        starts, steps: of the descents, spread over the logarithms of the bounds, and of each one.
         schedule: temperature by step, such as one of optax; None: 1 to 0.02, geometrically.
-        learning_rate: at the first step, in ln(width).
+        learning_rate, seed: at the first step, in ln(width); of the starts.
         evaluations: no more than so many of the exact model, or calls of an objective that cannot
             be traced; None: until no move is better.
-        seed: of the starts.
         run: from whole widths to the `TrainingRun` or `Workload` whose working sets are reported,
             together with `device`.
-
     Returns:
         The widths, their exact cost and budgets, the gap between the smooth and the exact
         model, the memory level and the working set that bind, and all starts.
-
     Raises:
         ValueError: bounds the wrong way round, a cost that is no scalar or NaN, a budget that
             nothing meets (naming it and the nearest that can be met), an unknown method, a device
             without memory levels; all before the search starts.
-
     Valid for: up to some 20 widths; budgets on quantities above 0.
-
     Example:
         >>> import jax.numpy as jnp, jaxcost as jc
         >>> calibration = jc.load_calibration("quadro-t2000")
@@ -109,8 +103,7 @@ def search_widths(
     lattice = Lattice.of(bounds, multiples)
     starts, steps = count("starts", starts), count("steps", steps)
     evaluations = None if evaluations is None else count("evaluations", evaluations)
-    _check(method, starts, learning_rate, seed, tiles)
-    _check_device(run, device)
+    _check(method, starts, learning_rate, seed, tiles, run, device)
     called = untraced(objective, len(lattice.axes), "the objective")
     problem = Problem.of(nothing if called else objective, budgets or {})
     drawn = lattice.draw(starts, seed)
@@ -125,12 +118,10 @@ def search_widths(
     elif chosen[0] == "brute force":
         widths = _brute(lattice, evaluate)
     else:
-        ends = (lattice.lower, lattice.upper)
         pace: dict[str, Any] = {"steps": steps, "learning_rate": learning_rate}
-        given = schedule or default_schedule(steps)
-        snapped = snap(
-            lattice, evaluate, descend(problem, drawn, ends, schedule=given, **pace), tiles
-        )
+        pace["schedule"] = schedule or default_schedule(steps)
+        ended = descend(problem, drawn, (lattice.lower, lattice.upper), **pace)
+        snapped = snap(lattice, evaluate, ended, tiles)
         widths = snapped.widths
     binding = () if run is None or device is None else tuple(bindings(run(widths), device))
     return _result(problem, evaluate, chosen, widths, snapped, binding)
@@ -203,7 +194,10 @@ def _result(
     )
 
 
-def _check(method: str, starts: int, learning_rate: float, seed: int, tiles: Any) -> None:
+def _check(
+    method: str, starts: int, learning_rate: float, seed: int, tiles: Any, run: Any,
+    device: Device | None,
+) -> None:  # fmt: skip
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     if starts > _MOST_STARTS:
@@ -212,9 +206,6 @@ def _check(method: str, starts: int, learning_rate: float, seed: int, tiles: Any
     for tile in some("tiles", tiles):
         count("tiles", tile)
     one("learning_rate", learning_rate, lambda r: 0 < r < 10, "a number between 0 and 10")
-
-
-def _check_device(run: Callable[[Any], Any] | None, device: Device | None) -> None:
     if (run is None) != (device is None):
         raise ValueError("run and device go together; give both, to report what binds, or neither")
     if device is not None:
