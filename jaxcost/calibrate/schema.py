@@ -4,10 +4,18 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from jaxcost._support.messages import shown, unknown
 from jaxcost._support.strict_json import indented, read
@@ -17,7 +25,7 @@ from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
 from jaxcost.calibrate.likelihood import LENGTH
-from jaxcost.device.facts import from_facts, to_facts
+from jaxcost.device.facts import NUMBERS, from_facts, to_facts
 from jaxcost.models.base import parameters_of, settings_of
 from jaxcost.models.registry import ALL, model_class
 from jaxcost.workload.layer_table import ITEM_BYTES
@@ -47,18 +55,17 @@ class LevelRecord(_Record):
 
 
 class DeviceRecord(_Record):
-    """A device; null is unknown. FLOP/s, B/s, W."""
+    """A device; null is unknown. With its numbers as `Device` has them: FLOP/s, B/s, W."""
 
     name: str
     platform: str | None = None
     kind: str | None = None
     memory: tuple[LevelRecord, ...] = ()
-    compute_units: Positive | None = None
-    peak_flops: Positive | None = None
-    bandwidth: Positive | None = None
-    idle_power: Positive | None = None
-    design_power: Positive | None = None
-    launch_year: Positive | None = None
+
+
+if not TYPE_CHECKING:
+    _numbers = dict.fromkeys(NUMBERS, (Positive | None, None))
+    DeviceRecord = create_model("DeviceRecord", __base__=DeviceRecord, **_numbers)
 
 
 class AccuracyRecord(_Record):

@@ -1,23 +1,18 @@
 """A device as plain values, for files and for other processes, and back."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from jaxcost.device import Device, MemoryLevel
 
-_NUMBERS = (
-    "compute_units",
-    "peak_flops",
-    "bandwidth",
-    "idle_power",
-    "design_power",
-    "launch_year",
-)
+_NO_NUMBERS = ("name", "memory", "platform", "kind")
+NUMBERS = tuple(f.name for f in dataclasses.fields(Device) if f.name not in _NO_NUMBERS)
 
 
 def to_facts(device: Device) -> dict[str, Any]:
     """The device as plain values in SI units; what is unknown is None."""
-    known = {name: getattr(device, name) for name in _NUMBERS}
+    known = {name: getattr(device, name) for name in NUMBERS}
     memory = [
         {"name": m.name, "bytes_per_unit": float(m.bytes_per_unit), "units": float(m.units)}
         for m in device.memory

@@ -64,12 +64,12 @@ class Device(eqx.Module):
 
     name: str = eqx.field(static=True)
     memory: tuple[MemoryLevel, ...] = eqx.field(converter=_levels, default=())
+    compute_units: Scalar | None = _number("compute_units", default=None)
     peak_flops: Scalar | None = _number("peak_flops", default=None)
     bandwidth: Scalar | None = _number("bandwidth", default=None)
     idle_power: Scalar | None = _number("idle_power", default=None)
     design_power: Scalar | None = _number("design_power", default=None)
     launch_year: Scalar | None = _number("launch_year", default=None)
-    compute_units: Scalar | None = _number("compute_units", default=None)
     platform: str | None = eqx.field(static=True, default=None)
     kind: str | None = eqx.field(static=True, default=None)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxcost.measure.clock.hlo import work_in_loop
+from jaxcost.measure.clock.operations import _BUILDERS, PARTS
 from jaxcost.measure.clock.programs import (
     _head,
     _loop_builder,
@@ -18,6 +19,7 @@ from jaxcost.measure.clock.programs import (
     operation,
 )
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.workload.memory_bound import MEMORY_BOUND, OPS
 
 DEVICE = jax.devices()[0]
 CONV = LayerSpec(op="conv2d", batch=2, in_h=9, in_w=7, c_in=4, c_out=6, k_h=3, k_w=2)
@@ -285,3 +287,8 @@ def test_the_update_of_an_operand_is_large_enough_to_be_in_place():
     assert _head((1, 20, 20, 3), 128) == (1, 3, 20, 3)
     assert _head((3, 3, 3, 3), 128) == (3, 3, 3, 3)
     assert _head((4096, 4096), 128) == (1, 128)
+
+
+def test_every_operation_of_the_table_can_be_built_and_proved():
+    assert _BUILDERS.keys() == {*OPS}
+    assert PARTS.keys() == {*MEMORY_BOUND}

@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from jaxcost.measure.clock.operations import PARTS, Part
+
 _COMPUTATION = re.compile(r"^(?:ENTRY\s+)?%?([\w.\-]+)\s+\(.*->.*\{\s*$")
 _CALLED = re.compile(
     r"\b(?:calls|to_apply|body|condition|true_computation|false_computation)=%?([\w.\-]+)"
@@ -20,18 +22,6 @@ _INSTRUCTION = re.compile(
     r"%?([\w.\-]+)\s*=\s*\w+\[([\d,]*)\]\S*\s+([\w\-]+)"  # name, shape, opcode
     r"\((?:\w+\[[\d,]*\]\S*\s+)?%?([\w.\-]*)"  # the first operand's name
 )
-
-# What the body must hold, all of it: one of these instructions, and whether its first operand
-# (True) must be as large as the input, or its result as large as the result.
-_MULTIPLIED = (("multiply", "maximum"), False)
-_SUMMED = (("reduce", "reduce-window"), True)
-_PARTS = {
-    "elementwise": (_MULTIPLIED,),
-    "reduction": (_SUMMED,),
-    "normalisation": (_SUMMED, _MULTIPLIED),
-    "pooling": ((("reduce-window", "reduce"), False),),
-    "gather": ((("gather", "dynamic-slice"), False),),
-}
 
 
 def work_in_loop(
@@ -54,9 +44,9 @@ def work_in_loop(
     """
     computations = _computations(hlo_text)
     lines = list(_reachable_lines(computations, _loop_bodies(computations)))
-    if op in _PARTS:
+    if op in PARTS:
         elements = {True: input_elements, False: output_elements}
-        return _all_parts(lines, _PARTS[op], elements)
+        return _all_parts(lines, PARTS[op], elements)
     for find in (_heavy, _library, lambda line: _multiply(line, output_elements)):
         found = next(filter(None, map(find, lines)), None)
         if found:
@@ -117,9 +107,7 @@ def _multiply(line: str, output_elements: int) -> str | None:
     return "multiply" if _elements(match.group(1)) >= output_elements else None
 
 
-def _all_parts(
-    lines: list[str], parts: Sequence[tuple[Sequence[str], bool]], least: Mapping[bool, int]
-) -> str | None:
+def _all_parts(lines: list[str], parts: Sequence[Part], least: Mapping[bool, int]) -> str | None:
     """The instructions that do the parts, or None where one is missing or too small."""
     found = [match.groups() for line in lines if (match := _INSTRUCTION.search(line))]
     size = {name: _elements(shape) for name, shape, _, _ in found}

@@ -1,4 +1,5 @@
-"""Layers as functions of two operands: the activations, and weights, a scale or indices."""
+"""Layers as functions of two operands, the activations and weights, a scale or indices; and what of
+each its compiled loop must hold."""
 
 from collections.abc import Callable
 
@@ -89,4 +90,18 @@ _BUILDERS: dict[str, Callable[[LayerSpec], Operation]] = {
     "normalisation": _normalisation,
     "pooling": _pooling,
     "gather": _gather,
+}
+
+# What a compiled loop must hold for the operation to have been done, all of it: one of these
+# instructions, and whether its first operand (True) must be as large as the input, or its result
+# as large as the result. Products have their own proofs, since libraries may do them.
+Part = tuple[tuple[str, ...], bool]
+_MULTIPLIED: Part = (("multiply", "maximum"), False)
+_SUMMED: Part = (("reduce", "reduce-window"), True)
+PARTS: dict[str, tuple[Part, ...]] = {
+    "elementwise": (_MULTIPLIED,),
+    "reduction": (_SUMMED,),
+    "normalisation": (_SUMMED, _MULTIPLIED),
+    "pooling": ((("reduce-window", "reduce"), False),),
+    "gather": ((("gather", "dynamic-slice"), False),),
 }
