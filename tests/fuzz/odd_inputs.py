@@ -1,4 +1,4 @@
-"""Tries odd inputs on what takes some: `python tests/fuzz/run.py --inputs 5000 --seed 0`.
+"""Tries odd inputs on what takes some: `python tests/fuzz/odd_inputs.py --inputs 5000 --seed 0`.
 
 Prints each that failed, with the command that tries it again, and then exits with status 3.
 """
