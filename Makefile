@@ -12,7 +12,9 @@ UNOPTIMISED := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_p
 PYTEST_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS="$$XLA_FLAGS $(UNOPTIMISED)" $(PYTEST)
 # Counting, tables, data and figures: what neither fits nor measures.
 QUICK := jaxcost/trace $(addprefix tests/, _support workload device figures trace papers/test_*data.py \
-	calibrate/test_intervals.py calibrate/test_trends.py test_habits.py test_imports.py test_public_names.py)
+	test_habits.py test_imports.py test_public_names.py)
+# Whole models of five frameworks, programs of several devices, and estimates take half a minute.
+NOT_QUICK := $(addprefix --ignore tests/trace/test_, invariants_of_networks.py estimate.py sharding.py)
 
 .PHONY: help calibrate test quick lint format clean
 
@@ -31,7 +33,7 @@ test: lint
 	$(PYTEST) tests/measure
 
 quick: lint
-	$(PYTEST_ONCE) $(QUICK)
+	$(PYTEST_ONCE) $(QUICK) $(NOT_QUICK)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
