@@ -15,7 +15,7 @@ from jaxcost.calibrate.likelihood import likeliest, matern
 from jaxcost.workload import Workload
 
 _CENTRES = 256  # of the layers measured, at most so many carry the correction
-_CHUNK = 4096  # layers predicted at a time: their kernel matrix stays in the cache
+_CHUNK = 1024  # layers predicted at a time: their kernel matrix stays in the cache
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
 
 
@@ -94,9 +94,13 @@ def _novelty_of(fitted: Correction, layers: Workload) -> Array:
 
 
 def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
-    if x.shape[0] <= _CHUNK:
+    """`function` of the rows `x`, a chunk at a time, as `lax.map` has them only row by row."""
+    rows = x.shape[0]
+    if rows <= _CHUNK:
         return function(x)
-    return jax.lax.map(jax.checkpoint(lambda row: function(row[None])[0]), x, batch_size=_CHUNK)
+    filled = jnp.pad(x, ((0, -rows % _CHUNK), (0, 0)), mode="edge")
+    chunks = filled.reshape(-1, _CHUNK, x.shape[1])
+    return jax.lax.map(jax.checkpoint(function), chunks).reshape(-1)[:rows]
 
 
 def cross_validate_correction(
