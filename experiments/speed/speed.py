@@ -125,9 +125,9 @@ def fits(frame: pd.DataFrame) -> dict[str, dict]:
 
     return in_turns(
         {
-            "jaxcost.fit, 16 starts": ours,
+            "jaxcost.fit_model, 16 starts": ours,
             "scipy.optimize.least_squares, 16 starts": scipy_fit(layers, where, observed),
-            "jaxcost.fit, 16 starts and cross-validation": with_folds,
+            "jaxcost.fit_model, 16 starts and cross-validation": with_folds,
         },
         repetitions=3,
     )

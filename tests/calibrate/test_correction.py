@@ -277,3 +277,17 @@ def test_many_measured_layers_are_carried_by_few():
     many = np.random.default_rng(0).uniform(0, 6, (1500, 7))
     fitted = fit_correction(many, 0.1 * np.sin(many.sum(axis=1)))
     assert len(fitted.centres) <= 256
+
+
+def test_many_layers_are_corrected_as_a_few_are(layers):
+    """Of more rows than the kernel matrix is computed for at once, each is what it is alone."""
+    x = np.asarray(features(layers), np.float64)
+    fitted = fit_correction(x, np.sin(x[:, 2]) / 5)
+    many = dense(c_in=np.geomspace(8, 4096, 2500), c_out=300, batch=8)
+    parts = [many[start : start + 500] for start in range(0, 2500, 500)]
+    for of in (fitted.log_ratio, fitted.novelty):
+        np.testing.assert_allclose(of(many), np.concatenate([of(p) for p in parts]), atol=1e-5)
+    slope = jax.grad(lambda layers: fitted.log_ratio(layers).sum())
+    whole, pieces = slope(many).c_in, [slope(part).c_in for part in parts]
+    assert np.abs(whole).max() > 0
+    np.testing.assert_allclose(whole, np.concatenate(pieces), rtol=1e-3, atol=1e-7)
