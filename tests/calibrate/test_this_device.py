@@ -1,4 +1,4 @@
-"""The calls of Python do what the commands do, with a measurement made up."""
+"""What the calls of Python refuse before anything is measured, as the commands do."""
 
 import pytest
 
