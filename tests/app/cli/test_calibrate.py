@@ -24,6 +24,9 @@ from jaxcost.measure.store import Store
 from jaxcost.workload.layer_table import read_layer_table
 
 SWEEPS = ("a", "b", "c")
+SHORT = SweepPlan(
+    rules=TimingRules(block_s=0.002, rounds=1, most_rounds=1, blocks_per_visit=2), budget_s=60.0
+)
 
 
 def _layers(number):
@@ -87,9 +90,9 @@ def _this_machine():
 def tiny(monkeypatch):
     """The preset quick has 20 layers, and measuring them is made up as `made` says."""
 
-    def install(number=20, **made):
+    def install(number=20, plan=SweepPlan(budget_s=100.0), **made):
         measure = _measure(**made)
-        plan = Preset("quick", _layers(number), SweepPlan(budget_s=100.0))
+        plan = Preset("quick", _layers(number), plan)
         monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
         monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measure)
         monkeypatch.setattr(measure_run, "look", _this_machine)
@@ -230,7 +233,7 @@ def test_an_interrupt_while_measuring_leaves_no_file(tiny, refuses, tmp_path, mo
 def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
     tiny, jaxcost, tmp_path, monkeypatch
 ):
-    tiny()
+    tiny(plan=SHORT)
     measured = measure_into
 
     def interrupted(path, layers, plan, **options):
@@ -249,6 +252,7 @@ def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
     assert f"go on with --store {kept} --resume" in stopped.err
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measured)
+    monkeypatch.setattr(build, "fit_layers", functools.partial(build.fit_layers, model="flops-only"))
     outcome = jaxcost("calibrate", *files, "--store", kept, "--resume")
     assert outcome.status == 0
     assert str(kept) in outcome.out
@@ -279,8 +283,7 @@ def test_outputs_are_checked_before_anything_is_measured(tiny, refuses, tmp_path
 @pytest.mark.slow
 def test_this_very_machine(jaxcost, tmp_path, monkeypatch):
     # So short a timing may fail its proofs on a busy machine: not all of the layers are needed.
-    rules = TimingRules(block_s=0.002, rounds=1, most_rounds=1, blocks_per_visit=2)
-    plan = Preset("quick", _layers(30), SweepPlan(rules=rules, budget_s=60.0))
+    plan = Preset("quick", _layers(30), SHORT)
     monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
     simple = functools.partial(build.fit_layers, model="flops-only")  # compiles sooner
     monkeypatch.setattr(build, "fit_layers", simple)
