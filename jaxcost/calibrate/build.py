@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate.correction import cross_validate_correction, features, fit_correction
@@ -80,12 +81,18 @@ def fit_layers(
     data = MeasuredLayers.of(frame, device, target)
     check_enough(len(frame), data.repeats.layers, "layers")
     names = [n for n in _names_to_fit(model, data.repeats.layers) if n == model or data.can_fit(n)]
-    # Half of a fit is compiling, which leaves Python to the other fits.
-    with ThreadPoolExecutor() as pool:
-        fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
-        results = dict(zip(names, fitted))
-    chosen = [model] if model else list(results)
-    candidates = [data.candidate(name, results[name], corrected) for name in chosen]
+    chosen = [model] if model else names
+
+    def fit(name: str) -> tuple[FitResult, _Candidate | None]:
+        result = data.fit(name, starts=starts, seed=seed)
+        return result, data.candidate(name, result, corrected) if name in chosen else None
+
+    # Half of a fit is compiling, which leaves Python to the other fits. The matrices are too small
+    # for threads of their own, which would only wait for one another.
+    with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
+        fitted = list(pool.map(fit, names))
+    results = dict(zip(names, (result for result, _ in fitted)))
+    candidates = [candidate for _, candidate in fitted if candidate]
     best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
     return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
 

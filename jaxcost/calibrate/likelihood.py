@@ -11,6 +11,7 @@ _AMPLITUDES, _NOISES = (0.3, 5.0), (0.1, 1.5)
 _LENGTHS = (0.15, 4.0)  # shorter is noise, longer a trend that the model should have had
 _MOST_ROWS = 250  # among which they are sought: the time grows with the cube
 _STEPS = 30
+_ENOUGH = 1e-5  # of a log likelihood of hundreds: what less gains moves no prediction
 _EPSILON = 1e-6
 
 
@@ -54,7 +55,7 @@ def likeliest(
 
     around = [tuple(np.log(scale) + np.log(factors)) for factors in (_AMPLITUDES, _NOISES)]
     bounds = around + [tuple(np.log(_LENGTHS))] * x.shape[1]
-    settings = {"maxiter": _STEPS}
+    settings = {"maxiter": _STEPS, "ftol": _ENOUGH}
     found = minimize(loss, believed, jac=True, method="L-BFGS-B", bounds=bounds, options=settings).x
     rounded = np.exp(found).astype(np.float32).astype(np.float64)  # so that a file can hold them
     return float(rounded[0]), float(rounded[1]), rounded[2:]

@@ -78,6 +78,7 @@ def fit(
       jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
     from jaxcost.app.cli import show
+    from jaxcost.app.cli.compilations import keep_compilations
     from jaxcost.app.cli.own_model import registered
     from jaxcost.app.cli.progress import working
     from jaxcost.calibrate.tables import MeasuredTable
@@ -92,6 +93,7 @@ def fit(
         table, target=target, model=registered(model), device=device, dtype=dtype,
         columns=columns, correction=correction,
     )  # fmt: skip
+    keep_compilations()
     console = show.console()
     with working(console, f"fitting and cross-validating on {_rows_in_words(measured)}"):
         calibration = measured.fit(model=model, correction=correction, seed=seed)

@@ -1,20 +1,20 @@
 """Fitting a cost model to measurements: `fit_model`, and the `FitResult` it returns."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 from jaxcost._support.messages import refused
-from jaxcost._support.precision import double_precision
+from jaxcost._support.precision import as_double, double_precision
 from jaxcost._support.sizes import count, one
 from jaxcost.calibrate.fit.accuracy import Accuracy
 from jaxcost.calibrate.fit.folds import Folds, layer_folds, sweep_folds
-from jaxcost.calibrate.fit.identify import Estimate, identify
+from jaxcost.calibrate.fit.identify import Estimate, Identifiability, identify
 from jaxcost.calibrate.fit.problem import Problem, predict_all, solve
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.fit.space import Space
@@ -31,7 +31,7 @@ _SHARED = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class FitResult:
     """A fitted model and what can be said of it.
 
@@ -51,14 +51,34 @@ class FitResult:
     """
 
     model: CostModel
-    estimates: tuple[Estimate, ...]
-    covariance: np.ndarray
-    singular_values: np.ndarray
     errors: dict[str, Accuracy]
     losses: np.ndarray
-    warnings: tuple[str, ...]
     folds: dict[str, Folds]
-    largest: Folds | None = None
+    largest: Folds | None
+    _notes: tuple[str, ...]
+    _identify: Callable[[], Identifiability] = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def _known(self) -> Identifiability:
+        """Found when it is asked for: of the models that are only compared, nobody does."""
+        with double_precision():
+            return self._identify()
+
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        return self._known.estimates
+
+    @property
+    def covariance(self) -> np.ndarray:
+        return self._known.covariance
+
+    @property
+    def singular_values(self) -> np.ndarray:
+        return self._known.singular_values
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self._known.warnings, *self._notes)
 
 
 def fit_model(
@@ -135,21 +155,18 @@ def fit_model(
             space, *_layers(workloads, device, repeats), np.exp(log_mean),
             robust=robust, noise=noise, priors=priors, spread=scatter,
         )  # fmt: skip
-        best, losses, reached, left_out = _solve_with_folds(problem, masks, repeats, starts, seed)
-        known = identify(problem, best, reached)
-        in_sample = np.asarray(problem.log_predicted(jnp.asarray(best)))[repeats.layer]
+        reached, losses, in_sample, left_out = _solved(problem, masks, repeats, starts, seed)
+    best = reached[losses.argmin()]
     apart = left_out.pop("largest", None)
     predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
         model=space.build(space.values(best)),
-        estimates=known.estimates,
-        covariance=known.covariance,
-        singular_values=known.singular_values,
         errors={k: Accuracy.of(v, given[0], repeats) for k, v in predictions.items()},
         losses=losses,
-        warnings=(*known.warnings, *shared),
         folds=left_out,
         largest=apart,
+        _notes=shared,
+        _identify=functools.partial(identify, problem, best, reached),
     )
 
 
@@ -159,9 +176,10 @@ def _layers(workloads: Any, device: Device, repeats: Repeats) -> tuple[Any, Devi
     return of_rows, jax.tree.map(lambda leaf: leaf[repeats.first] if leaf.ndim else leaf, device)
 
 
-def _solve_with_folds(
+def _solved(
     problem: Problem, masks: dict[str, np.ndarray], repeats: Repeats, starts: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Folds]]:
+    """What each start reached, its loss, ln predicted of each row by the best; and the folds."""
     unseen = [np.zeros((1, repeats.layers), bool), *map(repeats.any, masks.values())]
     left_out = np.concatenate(unseen)
     numbers = [starts] + [min(FOLD_STARTS, starts)] * (len(left_out) - 1)
@@ -169,13 +187,13 @@ def _solve_with_folds(
     if not np.isfinite(losses[0]).any():
         name = problem.space.template.__name__
         raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
-    predicted = np.asarray(predict_all(problem, jnp.asarray(vectors)))[:, repeats.layer]
+    predicted = np.asarray(predict_all(problem, as_double(vectors)))[:, repeats.layer]
     ends = np.cumsum([1] + [len(mask) for mask in masks.values()])
     folds = {
         kind: Folds(mask, predicted[begin : begin + len(mask)])
         for (kind, mask), begin in zip(masks.items(), ends, strict=False)
     }
-    return vectors[0], losses[0], reached[0], folds
+    return reached[0], losses[0], predicted[0], folds
 
 
 def _masks(

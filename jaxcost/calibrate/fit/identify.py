@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxcost._support.precision import as_double
 from jaxcost.calibrate.fit.problem import Problem
 from jaxcost.models.base import Parameter
 
@@ -64,7 +65,7 @@ def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) 
 
     Source: Huber, Ronchetti (2009), Robust statistics, section 7.6 (covariance of M-estimates).
     """
-    predicted, jacobian = map(np.asarray, _linearise(problem, jnp.asarray(z)))
+    predicted, jacobian = map(np.asarray, _linearise(problem, as_double(z)))
     residual = predicted - np.asarray(problem.log_observed)
     certainty, trust = np.asarray(problem.certainty), np.asarray(problem.trust(residual))
     sigma, slope = _noise(residual, trust, certainty, len(z))
@@ -108,7 +109,7 @@ def _reach(
     steps = np.geomspace(_Z90, furthest, _STEPS)
     moved = steps[:, :, None] * along.T
     points = np.concatenate([*(z - moved), *(z + moved), others])
-    hardly = _hardly(np.asarray(_rises(problem, jnp.asarray(z), jnp.asarray(points), sharp)))
+    hardly = _hardly(np.asarray(_rises(problem, *as_double((z, points)), sharp)))
     down, up = (
         _first(~side, steps) * spread for side in hardly[: 2 * steps.size].reshape(2, *steps.shape)
     )

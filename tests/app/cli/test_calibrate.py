@@ -90,9 +90,9 @@ def _this_machine():
 def tiny(monkeypatch):
     """The preset quick has 20 layers, and measuring them is made up as `made` says."""
 
-    def install(number=20, plan=SweepPlan(budget_s=100.0), **made):
+    def install(number=20, plan=None, **made):
         measure = _measure(**made)
-        plan = Preset("quick", _layers(number), plan)
+        plan = Preset("quick", _layers(number), plan or SweepPlan(budget_s=100.0))
         monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
         monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measure)
         monkeypatch.setattr(measure_run, "look", _this_machine)
@@ -252,7 +252,9 @@ def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
     assert f"go on with --store {kept} --resume" in stopped.err
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measured)
-    monkeypatch.setattr(build, "fit_layers", functools.partial(build.fit_layers, model="flops-only"))
+    monkeypatch.setattr(
+        build, "fit_layers", functools.partial(build.fit_layers, model="flops-only")
+    )
     outcome = jaxcost("calibrate", *files, "--store", kept, "--resume")
     assert outcome.status == 0
     assert str(kept) in outcome.out

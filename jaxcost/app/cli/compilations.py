@@ -1,0 +1,49 @@
+"""Compiled programs of a fit, kept on disk: the next fit of the same sizes starts at once."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+_LEAST_S = 0.1  # what compiles sooner is not worth a file
+_MOST_BYTES = 64 << 20
+
+
+def keep_compilations() -> None:
+    """From now on JAX keeps what it compiles in the user's cache folder, the oldest going first.
+
+    Where the user has chosen a folder for JAX, or the cache folder cannot be written, all stays
+    as it is. Programs are for one kind of processor; each kind that shares the folder has its own.
+    """
+    import jax
+
+    folder = cache_folder()
+    if jax.config.read("jax_compilation_cache_dir") or not _writable(folder):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_max_size", _MOST_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_S)
+
+
+def cache_folder() -> Path:
+    """Where programs for this processor go: in $XDG_CACHE_HOME, by default ~/.cache."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "jaxcost" / f"{platform.machine()}-{_processor()}"
+
+
+def _processor() -> str:
+    """What tells apart processors that cannot run each other's programs."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    able = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0])
+    return hashlib.sha256(able.encode()).hexdigest()[:12]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
