@@ -18,7 +18,8 @@ def keep_compilations() -> None:
     import jax
 
     folder = cache_folder()
-    if jax.config.read("jax_compilation_cache_dir") or not _writable(folder):
+    chosen = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if chosen or not _writable(folder):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", _MOST_BYTES)

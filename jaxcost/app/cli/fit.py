@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxcost.app.report import Study
     from jaxcost.calibrate import Calibration
     from jaxcost.calibrate.tables import MeasuredTable
+    from jaxcost.workload.columns import Columns
 
 
 def fit(
@@ -82,13 +83,11 @@ def fit(
     from jaxcost.app.cli.own_model import registered
     from jaxcost.app.cli.progress import working
     from jaxcost.calibrate.tables import MeasuredTable
-    from jaxcost.workload.layer_table import read_text
-    from jaxcost.workload.run_table import is_run_table
 
     check_outputs({"--out": out, "--report": report}, [table])
     columns = columns_asked(rename, time_column, energy_column)
-    if report is not None and is_run_table(read_text(table, columns)[0]):
-        raise ValueError("--report is for tables of layers; leave it out for training runs")
+    if report is not None:
+        _refuse_runs(table, columns)
     measured = MeasuredTable.read(
         table, target=target, model=registered(model), device=device, dtype=dtype,
         columns=columns, correction=correction,
@@ -108,6 +107,14 @@ def fit(
 
         write_report(report, study)
     show.written(console, [path for path in (out, report) if path])
+
+
+def _refuse_runs(table: Path, columns: "Columns") -> None:
+    from jaxcost.workload.layer_table import read_text
+    from jaxcost.workload.run_table import is_run_table
+
+    if is_run_table(read_text(table, columns)[0]):
+        raise ValueError("--report is for tables of layers; leave it out for training runs")
 
 
 def _rows_in_words(measured: "MeasuredTable") -> str:

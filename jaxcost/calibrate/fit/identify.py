@@ -109,7 +109,8 @@ def _reach(
     steps = np.geomspace(_Z90, furthest, _STEPS)
     moved = steps[:, :, None] * along.T
     points = np.concatenate([*(z - moved), *(z + moved), others])
-    hardly = _hardly(np.asarray(_rises(problem, *as_double((z, points)), sharp)))
+    here, around = as_double((z, points))
+    hardly = _hardly(np.asarray(_rises(problem, here, around, sharp)))
     down, up = (
         _first(~side, steps) * spread for side in hardly[: 2 * steps.size].reshape(2, *steps.shape)
     )
