@@ -49,6 +49,8 @@ class _Candidate:
         return float(np.mean([np.average(error, weights=weights) for error in each]))
 
 
+# The matrices are too small for threads of BLAS, which would only wait for one another.
+@threadpool_limits.wrap(1, user_api="blas")
 def fit_layers(
     frame: "pd.DataFrame",
     device: Device,
@@ -87,9 +89,8 @@ def fit_layers(
         result = data.fit(name, starts=starts, seed=seed)
         return result, data.candidate(name, result, corrected) if name in chosen else None
 
-    # Half of a fit is compiling, which leaves Python to the other fits. The matrices are too small
-    # for threads of their own, which would only wait for one another.
-    with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
+    # Half of a fit is compiling, which leaves Python to the other fits.
+    with ThreadPoolExecutor() as pool:
         fitted = list(pool.map(fit, names))
     results = dict(zip(names, (result for result, _ in fitted)))
     candidates = [candidate for _, candidate in fitted if candidate]
