@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxcost._support.messages import refused
-from jaxcost._support.precision import as_double, double_precision
+from jaxcost._support.precision import double_precision
 from jaxcost._support.sizes import count, one
 from jaxcost.calibrate.fit.accuracy import Accuracy
 from jaxcost.calibrate.fit.folds import Folds, layer_folds, sweep_folds
@@ -187,7 +187,7 @@ def _solved(
     if not np.isfinite(losses[0]).any():
         name = problem.space.template.__name__
         raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
-    predicted = np.asarray(predict_all(problem, as_double(vectors)))[:, repeats.layer]
+    predicted = predict_all(problem, vectors)[:, repeats.layer]
     ends = np.cumsum([1] + [len(mask) for mask in masks.values()])
     folds = {
         kind: Folds(mask, predicted[begin : begin + len(mask)])

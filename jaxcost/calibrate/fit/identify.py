@@ -65,7 +65,8 @@ def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) 
 
     Source: Huber, Ronchetti (2009), Robust statistics, section 7.6 (covariance of M-estimates).
     """
-    predicted, jacobian = map(np.asarray, _linearise(problem, as_double(z)))
+    rows = slice(len(problem.log_observed))
+    predicted, jacobian = (np.asarray(x)[rows] for x in _linearise(problem.padded, as_double(z)))
     residual = predicted - np.asarray(problem.log_observed)
     certainty, trust = np.asarray(problem.certainty), np.asarray(problem.trust(residual))
     sigma, slope = _noise(residual, trust, certainty, len(z))
@@ -110,7 +111,7 @@ def _reach(
     moved = steps[:, :, None] * along.T
     points = np.concatenate([*(z - moved), *(z + moved), others])
     here, around = as_double((z, points))
-    hardly = _hardly(np.asarray(_rises(problem, here, around, sharp)))
+    hardly = _hardly(np.asarray(_rises(problem.padded, here, around, sharp)))
     down, up = (
         _first(~side, steps) * spread for side in hardly[: 2 * steps.size].reshape(2, *steps.shape)
     )

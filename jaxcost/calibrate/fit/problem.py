@@ -1,5 +1,7 @@
 """What is minimised: the robust log ratio of predicted to observed, and the parameters' priors."""
 
+import dataclasses
+import math
 from typing import Any
 
 import equinox as eqx
@@ -70,6 +72,26 @@ class Problem(eqx.Module):
         rows = (np.log(observed), certainty, work)
         return cls(space, prepared, device, *map(as_double, (*rows, *scales)))
 
+    @property
+    def padded(self) -> "Problem":
+        """The same with rows that count nothing, up to a size that tables near it share.
+
+        What is compiled for it serves them all.
+        """
+        more = _room(len(self.log_observed)) - len(self.log_observed)
+
+        def longer(leaf: Array) -> np.ndarray:
+            return np.concatenate([leaf, np.repeat(np.asarray(leaf[-1:]), more, axis=0)])
+
+        nothing = np.concatenate([self.certainty, np.zeros(more)])
+        of_rows = self.workloads, self.log_observed
+        workloads, log_observed = as_double(jax.tree.map(longer, of_rows))
+        device = as_double(jax.tree.map(lambda x: longer(x) if x.ndim else x, self.device))
+        return dataclasses.replace(
+            self, workloads=workloads, device=device, log_observed=log_observed,
+            certainty=as_double(nothing), work={},
+        )  # fmt: skip
+
     def log_predicted(self, z: Float[Array, " parameters"]) -> Float[Array, " rows"]:
         """ln of what the model at `z` predicts for each row."""
         model = self.space.model(z)
@@ -137,8 +159,12 @@ def solve(
     """
     points = [problem.starts(n, seed, w > 0) for n, w in zip(starts, weights, strict=True)]
     fits = np.repeat(np.arange(len(starts)), starts)
-    begin, counted = as_double((np.concatenate(points), weights[fits]))
-    found, losses = map(np.asarray, _descend_all(problem, begin, counted))
+    padded = problem.padded
+    rows = ((0, 0), (0, len(padded.log_observed) - weights.shape[1]))
+    begin, counted = map(_filled, (np.concatenate(points), np.pad(weights[fits], rows)))
+    found, losses = (
+        np.asarray(x)[: len(fits)] for x in _descend_all(padded, *as_double((begin, counted)))
+    )
     losses = np.where(np.isfinite(losses), losses, np.inf)
     each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]
     best = [rows[losses[rows].argmin()] for rows in each]
@@ -153,7 +179,26 @@ def _descend_all(problem: Problem, begin: Array, weights: Array) -> tuple[Array,
     return jax.vmap(descend)(begin, weights)
 
 
+def predict_all(problem: Problem, vectors: np.ndarray) -> np.ndarray:
+    """ln of what each of several fits predicts for all rows, shape `(fits, rows)`.
+
+    Args: vectors: `z` of each fit, shape `(fits, parameters)`.
+    """
+    padded = np.asarray(_predict_all(problem.padded, as_double(_filled(vectors))))
+    return padded[: len(vectors), : len(problem.log_observed)]
+
+
 @eqx.filter_jit
-def predict_all(problem: Problem, vectors: Float[Array, "fits parameters"]) -> Array:
-    """ln of what each of several fits predicts for all rows, shape `(fits, rows)`."""
+def _predict_all(problem: Problem, vectors: Float[Array, "fits parameters"]) -> Array:
     return jax.vmap(problem.log_predicted)(vectors)
+
+
+def _room(number: int) -> int:
+    """The least of 4, 5, 6 or 7 times a power of two that holds so many."""
+    step = 2 ** max(math.ceil(math.log2(number)) - 3, 0)
+    return math.ceil(number / step) * step
+
+
+def _filled(fits: np.ndarray) -> np.ndarray:
+    """The first fit again and again behind the last, up to a number that others share."""
+    return np.concatenate([fits, np.repeat(fits[:1], _room(len(fits)) - len(fits), axis=0)])
