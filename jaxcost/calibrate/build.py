@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LEAST_LAYERS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
 SPREAD = "process_cv"  # column with the coefficient of variation between processes
 _CONTRADICTS = np.log(2)
+_HOPELESS = 2.0
 _LARGEST = 0.25  # of the rows: what is beyond the rest without leaving too few of them
 
 _LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties and weights of rows
@@ -83,17 +84,11 @@ def fit_layers(
     data = MeasuredLayers.of(frame, device, target)
     check_enough(len(frame), data.repeats.layers, "layers")
     names = [n for n in _names_to_fit(model, data.repeats.layers) if n == model or data.can_fit(n)]
-    chosen = [model] if model else names
-
-    def fit(name: str) -> tuple[FitResult, _Candidate | None]:
-        result = data.fit(name, starts=starts, seed=seed)
-        return result, data.candidate(name, result, corrected) if name in chosen else None
-
     # Half of a fit is compiling, which leaves Python to the other fits.
     with ThreadPoolExecutor() as pool:
-        fitted = list(pool.map(fit, names))
-    results = dict(zip(names, (result for result, _ in fitted)))
-    candidates = [candidate for _, candidate in fitted if candidate]
+        fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
+        results = dict(zip(names, fitted))
+    candidates = data.candidates({n: results[n] for n in ([model] if model else names)}, corrected)
     best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
     return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
 
@@ -209,6 +204,14 @@ class MeasuredLayers:
             for kind, folds in result.folds.items()
         }
         return _Candidate(name, result, kinds)
+
+    def candidates(self, results: dict[str, FitResult], corrected: bool) -> list[_Candidate]:
+        """The models to choose from, corrected if asked: no correction mends one that is alone
+        more than twice as far off as another."""
+        alone = [self.candidate(name, result, False) for name, result in results.items()]
+        errors = [c.error(self.log_observed, self.repeats.weights) for c in alone]
+        near = [c for c, error in zip(alone, errors) if error <= _HOPELESS * min(errors)]
+        return [self.candidate(c.name, c.result, True) for c in near] if corrected else near
 
     def _groups(self, best: _Candidate) -> list[_LeftOut]:
         """The rows left out in whole sweeps, and the largest: what a correction is far from."""
