@@ -19,9 +19,9 @@ from jaxcost.measure import Stopwatch, TimingRules
 from jaxcost.measure.clock.bench import EnergyReader
 from jaxcost.measure.clock.gates import rejections
 from jaxcost.measure.clock.programs import _memory_bytes, _tie
-from jaxcost.measure.clock.records import converged
 from jaxcost.measure.clock.statistics import summarise
 from jaxcost.measure.clock.track import Track, visit
+from jaxcost.measure.records import converged
 
 State = Any
 _STAND_IN = jc.LayerSpec(op="dense", c_in=1, c_out=1)  # of a track: `visit` asks its programs alone

@@ -12,11 +12,11 @@ from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.held_out import draw, evaluate
 from jaxcost.device import Device
-from jaxcost.measure.designs.sweeps import Preset
+from jaxcost.measure.designs.presets import Preset
 from jaxcost.measure.process.runner import measure_into
 from jaxcost.measure.process.schedule import Progress
+from jaxcost.measure.results import Measurements
 from jaxcost.measure.run import planned_preset
-from jaxcost.measure.store.collect import Measurements
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,16 +6,16 @@ as well, which belongs to the program and not to the layer; it is kept as `call_
 """
 
 from jaxcost.measure.clock.proofs import Peaks
-from jaxcost.measure.clock.records import Record, samples_frame, to_frame
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
-from jaxcost.measure.designs.sweeps import PRESETS, Preset, preset
+from jaxcost.measure.designs.presets import PRESETS, Preset, preset
 from jaxcost.measure.layers import LayerSpec, layers_from_frame, layers_from_rows
 from jaxcost.measure.process.runner import measure_into, measure_layers
 from jaxcost.measure.process.schedule import Progress, Sweep, SweepPlan, SweepStoppedError
 from jaxcost.measure.process.supervisor import WorkerDiedError, WorkerHungError
+from jaxcost.measure.records import Record, samples_frame, to_frame
+from jaxcost.measure.results import Measurements, collect
 from jaxcost.measure.store import Store, StoreError, StoreFullError
-from jaxcost.measure.store.collect import Measurements, collect
 from jaxcost.measure.store.merge import merge_stores
 
 __all__ = [

@@ -12,11 +12,11 @@ from jaxcost.device import Device
 from jaxcost.device.facts import from_facts
 from jaxcost.measure.clock.timing import TimingRules
 from jaxcost.measure.designs.catalogue import check_sweep, sweep_layers
-from jaxcost.measure.designs.sweeps import PRESETS, Preset, preset
+from jaxcost.measure.designs.presets import PRESETS, Preset, preset
 from jaxcost.measure.process.runner import measure_into
 from jaxcost.measure.process.schedule import Progress, SweepPlan
 from jaxcost.measure.process.supervisor import Worker, WorkerDiedError
-from jaxcost.measure.store.collect import Measurements
+from jaxcost.measure.results import Measurements
 
 PROCESSES = 3  # fresh ones: the spread between them is part of the result
 

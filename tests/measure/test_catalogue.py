@@ -7,7 +7,7 @@ import pytest
 from jaxcost.measure.designs.catalogue import SWEEPS, check_sweep, sweep_layers
 from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
-from jaxcost.measure.designs.sweeps import PRESETS
+from jaxcost.measure.designs.presets import PRESETS
 
 HEAD = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype\n"
 CONV = "conv2d,1,8,8,4,4,3,3,1,same,1,float32\n"

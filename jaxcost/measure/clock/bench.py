@@ -9,11 +9,11 @@ import jax
 from jaxcost.measure.clock.gates import meter_for, processors
 from jaxcost.measure.clock.memory import free_memory_bytes
 from jaxcost.measure.clock.programs import compile_layer
-from jaxcost.measure.clock.records import converged
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.clock.track import Prepare, Track, compile_track, visit
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.records import converged
 
 EnergyReader = Callable[[Track, TimingRules], Mapping[str, Any]]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from jaxcost._support.messages import refused, unknown
 from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS, other_sweep
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
+from jaxcost.measure.designs.presets import PRESETS, preset
 from jaxcost.measure.designs.space_filling import space_filling
-from jaxcost.measure.designs.sweeps import PRESETS, preset
 from jaxcost.measure.layers import DTYPE_BYTES, LayerSpec, layers_from_frame
 from jaxcost.workload.layer_table import read_layer_table, read_text
 

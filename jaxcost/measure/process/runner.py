@@ -20,8 +20,8 @@ from jaxcost.measure.process.identity import describe
 from jaxcost.measure.process.schedule import OpenWorker, Progress, Sweep, SweepPlan
 from jaxcost.measure.process.supervisor import Worker
 from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.results import Measurements, collect
 from jaxcost.measure.store import IN_MEMORY, Store, StoreError
-from jaxcost.measure.store.collect import Measurements, collect
 
 
 def measure_layers(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from jaxcost.measure.clock.timing import TimingRules
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.results import collect
 from jaxcost.measure.store import Partition, Store
-from jaxcost.measure.store.collect import collect
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from jaxcost.measure.clock.probes import PROBE, Baseline, baseline
 from jaxcost.measure.clock.proofs import Peaks
-from jaxcost.measure.clock.records import Record, conclude, to_frame
 from jaxcost.measure.clock.timing import TimingRules
 from jaxcost.measure.clock.track import Track
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.records import Record, conclude, to_frame
 from jaxcost.measure.store import Attempt, Partition, Store
 
 if TYPE_CHECKING:

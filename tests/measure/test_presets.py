@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
-from jaxcost.measure.designs.sweeps import PRESETS, preset
+from jaxcost.measure.designs.presets import PRESETS, preset
 from jaxcost.measure.layers import layers_from_frame
 
 SHARED = Path(os.environ.get("JAXCOST_SHARED", Path(__file__).resolve().parents[3] / "shared"))
