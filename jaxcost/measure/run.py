@@ -11,7 +11,7 @@ from jaxcost._support.messages import unknown
 from jaxcost.device import Device
 from jaxcost.device.facts import from_facts
 from jaxcost.measure.clock.timing import TimingRules
-from jaxcost.measure.designs.catalogue import check_sweep, sweep_layers
+from jaxcost.measure.designs import check_sweep, sweep_layers
 from jaxcost.measure.designs.presets import PRESETS, Preset, preset
 from jaxcost.measure.process.runner import measure_into
 from jaxcost.measure.process.schedule import Progress, SweepPlan

@@ -116,4 +116,4 @@ def test_unknown_names_are_refused_with_the_known_ones():
         preset("quik")
     with pytest.raises(ValueError, match="sweep 'increasing_H' is not known"):
         paper_sweep("increasing_H")
-    assert PRESETS == ("quick", "standard", "full")
+    assert tuple(PRESETS) == ("quick", "standard", "full")

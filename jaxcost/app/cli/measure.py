@@ -54,7 +54,7 @@ def measure(
     from jaxcost.app.cli import show
     from jaxcost.app.cli.sweeping import announce, store_path, sweep_into
     from jaxcost.app.report.sweep import sweeps
-    from jaxcost.measure.designs.catalogue import SWEEPS
+    from jaxcost.measure.designs import SWEEPS
     from jaxcost.measure.run import planned_sweep
 
     console = show.console()

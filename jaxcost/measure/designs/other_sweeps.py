@@ -158,16 +158,17 @@ def memory_bound(platform: str) -> list[LayerSpec]:
     ]
 
 
-_BUILDERS: dict[str, Callable[[str], list[LayerSpec]]] = {
-    "dense_vs_conv": dense_vs_conv,
-    "depthwise": depthwise,
-    "grouped": grouped,
-    "stride_2": stride_2,
-    "batch": batch,
-    "transformer": transformer,
-    "memory_bound": memory_bound,
+# By name: what builds it for a platform, and what it is.
+_SWEEPS: dict[str, tuple[Callable[[str], list[LayerSpec]], str]] = {
+    "dense_vs_conv": (dense_vs_conv, "dense layers against convolutions of equal FLOPs"),
+    "depthwise": (depthwise, "depthwise convolutions of mobile networks"),
+    "grouped": (grouped, "grouped convolutions of 1 to 128 groups"),
+    "stride_2": (stride_2, "convolutions with stride 1 against stride 2"),
+    "batch": (batch, "layers of every kind with growing batches"),
+    "transformer": (transformer, "matrix products of transformers: projections, MLP, attention"),
+    "memory_bound": (memory_bound, "elementwise, reduction, normalisation, pooling, gather"),
 }
-OTHER_SWEEPS = tuple(_BUILDERS)
+OTHER_SWEEPS = {name: words for name, (_, words) in _SWEEPS.items()}
 
 
 def other_sweep(name: str, platform: str = "cpu") -> list[LayerSpec]:
@@ -179,10 +180,11 @@ def other_sweep(name: str, platform: str = "cpu") -> list[LayerSpec]:
     Raises:
         ValueError: an unknown name.
     """
-    if name not in _BUILDERS:
-        raise ValueError(unknown("sweep", name, OTHER_SWEEPS))
+    if name not in _SWEEPS:
+        raise ValueError(unknown("sweep", name, _SWEEPS))
+    build, _ = _SWEEPS[name]
     first: dict[LayerSpec, LayerSpec] = {}  # of those that differ in their line alone
-    for layer in _BUILDERS[name](platform):
+    for layer in build(platform):
         first.setdefault(dataclasses.replace(layer, line=0), layer)
     return [dataclasses.replace(layer, sweep=name) for layer in first.values()]
 

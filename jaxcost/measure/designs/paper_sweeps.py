@@ -94,17 +94,46 @@ def conv_fixed_progressive(
     ]
 
 
-_SWEEPS: dict[str, tuple[Callable[..., list[LayerSpec]], dict[str, Any]]] = {
-    "conv_K_vs_C": (conv_k_vs_c, {"products": (1000, 1500)}),
-    "conv_K_vs_S": (conv_k_vs_s, {"side": 150, "channels": (50, 70)}),
-    "increasing_W": (increasing_w, {"side": 50, "channels": (50, 100)}),
-    "increasing_Cout": (increasing_c_out, {"side": 50, "channels": (50, 100)}),
-    "increasing_Cout_with_K1": (increasing_c_out_k1, {"height": 150, "widths": (50, 100)}),
-    "increasing_Cin_100-1000": (increasing_c_in, {"c_out": 500}),
-    "increasing_batch": (increasing_batch, {"widths": (1100, 1600)}),
-    "conv_fixed_progressive": (conv_fixed_progressive, {"widths": (400, 800, 1600, 3200)}),
+# By the authors' name: what builds it, its arguments for a laptop, and what it is.
+_SWEEPS: dict[str, tuple[Callable[..., list[LayerSpec]], dict[str, Any], str]] = {
+    "conv_K_vs_C": (
+        conv_k_vs_c,
+        {"products": (1000, 1500)},
+        "kernels of 1 to 30 against channels, FLOPs about constant",
+    ),
+    "conv_K_vs_S": (
+        conv_k_vs_s,
+        {"side": 150, "channels": (50, 70)},
+        "kernels of 1 to 28 against pixels, FLOPs about constant",
+    ),
+    "increasing_W": (increasing_w, {"side": 50, "channels": (50, 100)}, "heights up to 640 pixels"),
+    "increasing_Cout": (
+        increasing_c_out,
+        {"side": 50, "channels": (50, 100)},
+        "up to 640 output channels, K = 3",
+    ),
+    "increasing_Cout_with_K1": (
+        increasing_c_out_k1,
+        {"height": 150, "widths": (50, 100)},
+        "up to 640 output channels, K = 1",
+    ),
+    "increasing_Cin_100-1000": (
+        increasing_c_in,
+        {"c_out": 500},
+        "100 to 1000 input channels, K = 1, 3, 5",
+    ),
+    "increasing_batch": (
+        increasing_batch,
+        {"widths": (1100, 1600)},
+        "large dense layers with batches of 1 to 64",
+    ),
+    "conv_fixed_progressive": (
+        conv_fixed_progressive,
+        {"widths": (400, 800, 1600, 3200)},
+        "dense and K = 1 of equal FLOPs, ever wider",
+    ),
 }
-PAPER_SWEEPS = tuple(_SWEEPS)
+PAPER_SWEEPS = {name: words for name, (_, _, words) in _SWEEPS.items()}
 
 
 def paper_sweep(name: str, *, small: bool = False) -> list[LayerSpec]:
@@ -120,7 +149,7 @@ def paper_sweep(name: str, *, small: bool = False) -> list[LayerSpec]:
     """
     if name not in _SWEEPS:
         raise ValueError(unknown("sweep", name, PAPER_SWEEPS))
-    build, reduced = _SWEEPS[name]
+    build, reduced, _ = _SWEEPS[name]
     return build(**reduced) if small else build()
 
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from jaxcost._support.messages import unknown
 from jaxcost.measure.clock.timing import TimingRules
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
+from jaxcost.measure.designs.space_filling import Point, spread
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.schedule import SweepPlan
 
@@ -18,10 +19,7 @@ _SIDES = (7, 8, 14, 16, 28, 32, 56, 64, 112, 224)
 _CHANNELS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _FEATURES = (*_CHANNELS, 1536, 2048, 3072, 4096, 8192)
 _POWERS = tuple(2**e for e in range(13))
-_POINTS = 1 << 13
 _ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
-
-Draw = tuple[float, ...]  # a point of the unit cube
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +64,7 @@ _SIZES = {
     ),
     "standard": _Size(
         counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
-        sweeps=PAPER_SWEEPS,
+        sweeps=tuple(PAPER_SWEEPS),
         lines=3,
         points=14,
         most_flops=2e9,
@@ -86,7 +84,11 @@ _SIZES = {
     ),
 }
 _FULL = SweepPlan(budget_s=4 * 3600, processes=3, rules=TimingRules(longest_step_s=2.0))
-PRESETS = (*_SIZES, "full")
+PRESETS = {
+    "quick": "the preset of about 2 minutes: few layers of every kind",
+    "standard": "the preset of about 12 minutes",
+    "full": "the preset of hours: standard, and the paper's sweeps whole",
+}
 
 
 def preset(name: str, platform: str = "cpu") -> Preset:
@@ -118,30 +120,20 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     return Preset(name, layers, size.plan)
 
 
-def _design(kind: str, size: _Size, scale: float) -> Iterator[LayerSpec]:
-    """The first layers of one kind along a shifted Sobol sequence that are within the limits."""
+def _design(kind: str, size: _Size, scale: float) -> list[LayerSpec]:
+    """Layers of one kind, within the limits."""
     dimensions, build, speed = _KINDS[kind]
     least, most = 2e5 * speed * math.sqrt(scale), size.most_flops * speed * scale
-    seen: set[LayerSpec] = set()
-    for number, point in enumerate(_sobol(dimensions, seed=list(_KINDS).index(kind))):
-        if len(seen) == size.counts[kind]:
-            return
-        layer = dataclasses.replace(build(point, number), sweep=kind)
-        fits = least <= layer.flops <= most and layer.operand_bytes <= size.most_bytes
-        if fits and layer not in seen:
-            seen.add(layer)
-            yield layer
+
+    def fits(layer: LayerSpec) -> bool:
+        return least <= layer.flops <= most and layer.operand_bytes <= size.most_bytes
+
+    seed = list(_KINDS).index(kind)
+    found = spread(dimensions, build, seed=seed, count=size.counts[kind], fits=fits)
+    return [dataclasses.replace(layer, sweep=kind) for layer in found]
 
 
-def _sobol(dimensions: int, seed: int) -> np.ndarray:
-    from scipy.stats import qmc
-
-    points = qmc.Sobol(dimensions, scramble=False).random_base2(int(math.log2(_POINTS)))
-    shift = np.random.default_rng(seed).random(dimensions)  # else the first points are a grid
-    return (points + shift) % 1
-
-
-def _conv(point: Draw, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7)) -> LayerSpec:
+def _conv(point: Point, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7)) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride = point
     k, pixels = _pick(kernel, kernels), _nearest(_log(side, 7, 224), _SIDES)
     return LayerSpec(
@@ -159,19 +151,19 @@ def _conv(point: Draw, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7))
     )
 
 
-def _conv1x1(point: Draw, number: int) -> LayerSpec:
+def _conv1x1(point: Point, number: int) -> LayerSpec:
     layer = _conv((*point[:4], 0.0, point[4]), number, kernels=(1,))
     return dataclasses.replace(layer, padding="same")
 
 
-def _depthwise(point: Draw, number: int) -> LayerSpec:
+def _depthwise(point: Point, number: int) -> LayerSpec:
     batch, side, channels, kernel, stride = point
     layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(3, 3, 5, 7))
     c = _nearest(_log(channels, 8, 1024), _CHANNELS)
     return dataclasses.replace(layer, c_in=c, c_out=c, groups=c, padding="same")
 
 
-def _grouped(point: Draw, number: int) -> LayerSpec:
+def _grouped(point: Point, number: int) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride, groups = point
     layer = _conv((batch, side, 0.5, 0.5, kernel, stride), number, kernels=(1, 3, 3, 5))
     g = _pick(groups, (2, 4, 8, 16, 32))
@@ -181,7 +173,7 @@ def _grouped(point: Draw, number: int) -> LayerSpec:
     )
 
 
-def _dense(point: Draw, number: int) -> LayerSpec:
+def _dense(point: Point, number: int) -> LayerSpec:
     batch, c_in, c_out = point
     return LayerSpec(
         op="dense",
@@ -193,7 +185,7 @@ def _dense(point: Draw, number: int) -> LayerSpec:
 
 # Dimensions of the design, how a point becomes a layer, and the speed of a CPU per FLOP against
 # a dense convolution: XLA runs depthwise ones many times slower.
-_KINDS: dict[str, tuple[int, Callable[[Draw, int], LayerSpec], float]] = {
+_KINDS: dict[str, tuple[int, Callable[[Point, int], LayerSpec], float]] = {
     "conv": (6, _conv, 1.0),
     "conv1x1": (5, _conv1x1, 1.0),
     "depthwise": (5, _depthwise, 0.02),

@@ -1,8 +1,8 @@
-"""A design that fills the space of layers evenly in the logarithm of every size."""
+"""Layers that fill the space of their sizes evenly, along a shifted Sobol sequence."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,9 +12,42 @@ DEFAULT_MEMORY_BYTES = 8e9
 _OF_MEMORY = 1 / 16  # that the operands of one layer may take
 _MOST_FLOPS = {"cpu": 4e9}
 _MOST_FLOPS_ELSEWHERE = 4e11
-_SEED = 20  # of the shift; without one the first points are a grid
+_SEED = 20  # of the first kind's shift
+_POINTS_LOG2 = 13
 
+Point = tuple[float, ...]  # of the unit cube
 Sizes = tuple[int, ...]
+
+
+def spread(
+    dimensions: int,
+    build: Callable[[Point, int], LayerSpec],
+    *,
+    seed: int,
+    count: int,
+    fits: Callable[[LayerSpec], bool],
+) -> list[LayerSpec]:
+    """The first layers along a shifted Sobol sequence that are within limits, each once.
+
+    Args:
+        dimensions: of a point.
+        build: a layer from a point and its number.
+        seed: of the shift, keyword-only as are the others.
+        count: how many layers.
+        fits: whether a layer is within the limits; where not, the sequence goes on.
+    """
+    from scipy.stats import qmc
+
+    points = qmc.Sobol(dimensions, scramble=False).random_base2(_POINTS_LOG2)
+    shift = np.random.default_rng(seed).random(dimensions)  # else the first points are a grid
+    found: dict[LayerSpec, None] = {}
+    for number, point in enumerate(((points + shift) % 1).tolist()):
+        if len(found) >= count:
+            break
+        layer = build(tuple(point), number)
+        if fits(layer):
+            found[layer] = None
+    return list(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +58,20 @@ class _Kind:
     ranges: tuple[tuple[float, float], ...]
     build: Callable[[Sizes], LayerSpec]
 
+    def at(self, point: Point, number: int) -> LayerSpec:
+        """The layer at a point, even in the logarithm of every size, whatever its number."""
+        del number
+        low, high = np.log(np.array(self.ranges, dtype=float)).T
+        sizes = np.rint(np.exp(low + np.array(point) * (high - low))).astype(int)
+        return self.build(tuple(sizes.tolist()))
+
 
 def space_filling(
     platform: str = "cpu", memory_bytes: float | None = None, *, share: float = 1.0
 ) -> list[LayerSpec]:
     """Convolutions, depthwise ones and matrix products, even in the logarithm of every size.
 
-    A shifted Sobol sequence over batch, side, channels and kernel; points whose operands or FLOPs
-    are too many are left out, and the sequence goes on.
+    Points whose operands or FLOPs are too many are left out.
 
     Args:
         platform: JAX's name of the device's kind.
@@ -44,16 +83,20 @@ def space_filling(
     """
     most_bytes = _OF_MEMORY * (memory_bytes or DEFAULT_MEMORY_BYTES)
     most_flops = _MOST_FLOPS.get(platform, _MOST_FLOPS_ELSEWHERE)
+
+    def fits(layer: LayerSpec) -> bool:
+        return layer.operand_bytes <= most_bytes and layer.flops <= most_flops
+
     layers: list[LayerSpec] = []
     for line, kind in enumerate(_kinds(most_bytes)):
-        found: dict[LayerSpec, None] = {}
-        for sizes in _sizes(kind, line):
-            layer = dataclasses.replace(kind.build(sizes), sweep="space_filling", line=line)
-            if layer.operand_bytes <= most_bytes and layer.flops <= most_flops:
-                found[layer] = None
-            if len(found) >= share * kind.count:
-                break
-        layers += found
+        found = spread(
+            len(kind.ranges),
+            kind.at,
+            seed=_SEED + line,
+            count=math.ceil(share * kind.count),
+            fits=fits,
+        )
+        layers += [dataclasses.replace(layer, sweep="space_filling", line=line) for layer in found]
     return layers
 
 
@@ -68,17 +111,6 @@ def _kinds(most_bytes: float) -> list[_Kind]:
         _Kind(32, ((1, 256), side, channels, kernel), _depthwise),
         _Kind(64, ((1, 2**14), (4, width), (4, width)), _dense),
     ]
-
-
-def _sizes(kind: _Kind, seed: int) -> Iterator[Sizes]:
-    """Whole sizes in the kind's ranges, even in their logarithms."""
-    from scipy.stats import qmc
-
-    points = qmc.Sobol(len(kind.ranges), scramble=False).random_base2(13)
-    points = (points + np.random.default_rng(_SEED + seed).random(len(kind.ranges))) % 1
-    low, high = np.log(np.array(kind.ranges, dtype=float)).T
-    for row in np.rint(np.exp(low + points * (high - low))).astype(int):
-        yield tuple(row.tolist())
 
 
 def _conv(sizes: Sizes) -> LayerSpec:

@@ -4,7 +4,7 @@ import sys
 import jax
 import pytest
 
-from jaxcost.measure.designs.catalogue import SWEEPS, check_sweep, sweep_layers
+from jaxcost.measure.designs import SWEEPS, check_sweep, sweep_layers
 from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.presets import PRESETS
@@ -142,7 +142,7 @@ def test_float64_is_only_for_who_has_enabled_it(table):
 def test_checking_wakes_no_device(table):
     path = table(HEAD + CONV)
     script = (
-        "from jaxcost.measure.designs.catalogue import check_sweep, sweep_layers\n"
+        "from jaxcost.measure.designs import check_sweep, sweep_layers\n"
         f"for name in ({path!r}, 'standard', 'space_filling', 'memory_bound'):\n"
         "    check_sweep(name, ['float32']); sweep_layers(name, 'gpu', [])\n"
         "from jax.extend.backend import get_backend\n"
