@@ -28,8 +28,8 @@ from jaxcost.measure import (
     WorkerHungError,
     measure_into,
 )
-from jaxcost.measure.process.supervisor import Worker
-from jaxcost.measure.store.export import export_table
+from jaxcost.measure.process.worker import Worker
+from jaxcost.measure.results import export_table
 from jaxcost.workload.run_table import RUN_TARGET
 
 DONE, FAILED = 0, 1
@@ -200,8 +200,8 @@ def measure_part(name: str, out: Path, seconds: float, rehearse: bool) -> None:
     import jax
 
     from jaxcost.measure import Stopwatch
+    from jaxcost.measure.clock.bench import free_memory_bytes
     from jaxcost.measure.clock.gates import meter_for, processors
-    from jaxcost.measure.clock.memory import free_memory_bytes
     from jaxcost.measure.energy import reader_for
 
     end = time.monotonic() + seconds

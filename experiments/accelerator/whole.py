@@ -16,11 +16,10 @@ from networks import Network
 
 import jaxcost as jc
 from jaxcost.measure import Stopwatch, TimingRules
-from jaxcost.measure.clock.bench import EnergyReader
+from jaxcost.measure.clock.bench import EnergyReader, Track, visit
 from jaxcost.measure.clock.gates import rejections
 from jaxcost.measure.clock.programs import _memory_bytes, _tie
 from jaxcost.measure.clock.statistics import summarise
-from jaxcost.measure.clock.track import Track, visit
 from jaxcost.measure.records import converged
 
 State = Any

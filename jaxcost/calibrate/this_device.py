@@ -13,10 +13,9 @@ from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.held_out import draw, evaluate
 from jaxcost.device import Device
 from jaxcost.measure.designs.presets import Preset
-from jaxcost.measure.process.runner import measure_into
 from jaxcost.measure.process.schedule import Progress
 from jaxcost.measure.results import Measurements
-from jaxcost.measure.run import planned_preset
+from jaxcost.measure.run import measure_into, planned_preset
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,11 @@ from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.presets import PRESETS, Preset, preset
 from jaxcost.measure.layers import LayerSpec, layers_from_frame, layers_from_rows
-from jaxcost.measure.process.runner import measure_into, measure_layers
 from jaxcost.measure.process.schedule import Progress, Sweep, SweepPlan, SweepStoppedError
-from jaxcost.measure.process.supervisor import WorkerDiedError, WorkerHungError
+from jaxcost.measure.process.worker import WorkerDiedError, WorkerHungError
 from jaxcost.measure.records import Record, samples_frame, to_frame
 from jaxcost.measure.results import Measurements, collect
+from jaxcost.measure.run import measure_into, measure_layers
 from jaxcost.measure.store import Store, StoreError, StoreFullError
 from jaxcost.measure.store.merge import merge_stores
 

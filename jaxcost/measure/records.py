@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jaxcost.measure.clock.bench import Track
 from jaxcost.measure.clock.gates import Block, rejections
-from jaxcost.measure.clock.probes import Baseline
 from jaxcost.measure.clock.proofs import (
+    Baseline,
     Doubling,
     below_floor,
     not_in_loop,
@@ -17,7 +18,6 @@ from jaxcost.measure.clock.proofs import (
 )
 from jaxcost.measure.clock.statistics import Summary, summarise
 from jaxcost.measure.clock.timing import TimingRules
-from jaxcost.measure.clock.track import Track
 from jaxcost.measure.layers import LayerSpec
 
 if TYPE_CHECKING:

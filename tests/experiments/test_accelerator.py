@@ -15,7 +15,7 @@ import run as run_script
 import stages
 
 from jaxcost.measure import LayerSpec, Store, TimingRules
-from jaxcost.measure.process.supervisor import Worker
+from jaxcost.measure.process.worker import Worker
 from jaxcost.workload.layer_table import read_layer_table
 from jaxcost.workload.run_table import validate_runs
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.app.cli.errors import run
-from jaxcost.measure.process.supervisor import Worker
+from jaxcost.measure.process.worker import Worker
 
 FAKE = Path(__file__).parents[1] / "measure" / "fake_worker.py"
 WATTS = 50.0
@@ -34,8 +34,8 @@ def device(tmp_path_factory) -> Iterator[None]:
     fake = functools.partial(Worker, command=[sys.executable, str(FAKE), str(faults)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_WATTS", str(WATTS))
-        patch.setattr(import_module("jaxcost.measure.process.supervisor"), "Worker", fake)
-        patch.setattr(import_module("jaxcost.measure.process.runner"), "Worker", fake)
+        patch.setattr(import_module("jaxcost.measure.process.worker"), "Worker", fake)
+        patch.setattr(import_module("jaxcost.measure.run"), "Worker", fake)
         yield
 
 

@@ -3,7 +3,6 @@
 import os
 import random
 import sqlite3
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -40,8 +39,8 @@ def old(tmp_path, monkeypatch):
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         before.setattr(schema.migrate, "__defaults__", (schema.MIGRATIONS[:1],))
-        before.setattr(import_module("jaxcost.measure.store.checksums"), "add", lambda _: None)
-        before.setattr(import_module("jaxcost.measure.store.checksums"), "damaged", lambda _: [])
+        before.setattr(schema, "add_checksums", lambda _: None)
+        before.setattr(schema, "damaged", lambda _: [])
         with Store.create(tmp_path / "old.db") as store:
             fill(store)
     return tmp_path / "old.db"

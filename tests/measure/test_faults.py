@@ -21,7 +21,7 @@ from jaxcost.measure import (
     TimingRules,
     measure_into,
 )
-from jaxcost.measure.process.supervisor import Worker, WorkerDiedError
+from jaxcost.measure.process.worker import Worker, WorkerDiedError
 
 FAKE = Path(__file__).parent / "fake_worker.py"
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s", line=n) for n in range(1, 6)]
@@ -246,7 +246,7 @@ def test_no_worker_outlives_its_parent(tmp_path):
     program = (
         "import os, signal, sys\n"
         "from jaxcost.measure import TimingRules\n"
-        "from jaxcost.measure.process.supervisor import Worker\n"
+        "from jaxcost.measure.process.worker import Worker\n"
         "worker = Worker(TimingRules())\n"
         "print(worker.description['facts']['pid'], flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"

@@ -41,7 +41,7 @@ def export(
     """
     from jaxcost.app.cli import show
     from jaxcost.measure import Store
-    from jaxcost.measure.store.export import export_table
+    from jaxcost.measure.results import export_table
 
     if out.suffix not in _ENDINGS:
         raise ValueError(

@@ -1,19 +1,208 @@
-"""Layers compiled and timed in this process: what a worker does, and what a test can do alone."""
+"""One process's work on layers: each compiled once, visited often, stopped by a fault."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import jax
 
-from jaxcost.measure.clock.gates import meter_for, processors
-from jaxcost.measure.clock.memory import free_memory_bytes
+from jaxcost.measure.clock.gates import Block, meter_for, processors
+from jaxcost.measure.clock.hlo import work_in_loop
 from jaxcost.measure.clock.programs import compile_layer
-from jaxcost.measure.clock.timing import Stopwatch, TimingRules
-from jaxcost.measure.clock.track import Prepare, Track, compile_track, visit
+from jaxcost.measure.clock.proofs import Doubling
+from jaxcost.measure.clock.timing import (
+    InvalidTimingError,
+    Runnable,
+    Stopwatch,
+    TimingRules,
+    checked,
+    prove_doubling,
+    steps_per_block,
+)
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.process.identity import text_hash
 from jaxcost.measure.process.wire import Visit
-from jaxcost.measure.records import converged
+
+_CALL_BLOCKS = 2
+_MOST_CALLS = 1000
+_HELD_UP = 1.5  # a first call that takes so many steps' time may not be a usual one
+
+
+class Compiled(Protocol):
+    """A layer's programs: `programs.Programs`, or a fake."""
+
+    @property
+    def hlo_text(self) -> str:
+        """The optimised module of the loop; empty where there is none to read."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What running it needs, in bytes."""
+
+    @property
+    def compile_s(self) -> float:
+        """Time taken to compile, in s."""
+
+    def load(self, seed: int) -> Runnable:
+        """The programs with operands in memory."""
+
+
+Prepare = Callable[[LayerSpec, jax.Device], Compiled]
+
+
+@dataclasses.dataclass
+class Track:
+    """What has been gathered of one layer; blocks are kept whether they count or not.
+
+    Args:
+        programs: None before compilation and after a fault.
+        work: what the loop's body does for the layer, None when nothing.
+        hlo_hash: of the optimised loop, SHA-256 in hexadecimal.
+        steps, calls_per_block: sizes of the two kinds of blocks.
+        loops, calls: the blocks.
+        settled: whether its interval is narrow enough.
+        status, error: empty until the layer is stopped.
+    """
+
+    layer: LayerSpec
+    programs: Compiled | None = None
+    work: str | None = None
+    hlo_hash: str = ""
+    compile_s: float = math.nan
+    memory_bytes: int = 0
+    steps: int = 0
+    calls_per_block: int = 0
+    loops: list[Block] = dataclasses.field(default_factory=list)
+    calls: list[Block] = dataclasses.field(default_factory=list)
+    doubling: Doubling = dataclasses.field(default_factory=Doubling)
+    visits: int = 0
+    settled: bool = False
+    status: str = ""
+    error: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it needs no more visits: stopped, or timed narrowly enough."""
+        return self.settled or bool(self.status)
+
+    def stop(self, status: str, error: str) -> None:
+        """No more visits: the layer has come to `status`."""
+        self.status, self.error, self.programs = status, error, None
+
+
+def compile_track(track: Track, device: jax.Device, prepare: Prepare, most_bytes: float) -> None:
+    """Compiles a layer's programs, or stops it where they need more than `most_bytes`."""
+    needed = track.layer.operand_bytes
+    if needed > most_bytes:
+        track.stop("oom", _too_large(needed, most_bytes))
+        return
+    try:
+        programs = prepare(track.layer, device)
+        text = programs.hlo_text
+        track.work = _work(track.layer, text) if text else "unknown"
+        track.hlo_hash = text_hash(text)
+    except Exception as error:  # whatever one layer does, the others are still measured
+        _stop_after(track, error)
+        return
+    track.compile_s, track.memory_bytes = programs.compile_s, programs.memory_bytes
+    track.programs = programs
+    if programs.memory_bytes > most_bytes:
+        track.stop("oom", _too_large(programs.memory_bytes, most_bytes))
+
+
+def _work(layer: LayerSpec, text: str) -> str | None:
+    outputs, inputs = (math.prod(shape) for shape in (layer.output_shape, layer.input_shape))
+    return work_in_loop(text, outputs, op=layer.op, input_elements=inputs)
+
+
+def visit(track: Track, rules: TimingRules, watch: Stopwatch) -> None:
+    """Times a few blocks of the loop and of the call; a fault stops the layer and nothing else."""
+    if track.programs is None:
+        return
+    try:
+        loaded = track.programs.load(rules.seed + track.visits)
+        if track.visits == 0:
+            _begin(track, loaded, rules, watch)
+        if track.status:
+            return
+        loaded.loop(1)  # operands are fresh and cold
+        if not track.doubling.passed:
+            _prove(track, loaded, rules, watch)
+        count = rules.blocks_per_visit
+        track.loops += checked([watch.time(loaded.loop, track.steps) for _ in range(count)])
+        calls = [watch.time_calls(loaded.call, track.calls_per_block) for _ in range(_CALL_BLOCKS)]
+        track.calls += checked(calls)
+        track.visits += 1
+    except Exception as error:
+        _stop_after(track, error)
+
+
+def _begin(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch) -> None:
+    """The first visit: a look at the result, and the sizes of blocks."""
+    loaded.loop(1)
+    if not loaded.is_finite():
+        track.stop("invalid", "the result holds numbers that are not finite")
+        return
+    (first,) = checked([watch.time(loaded.loop, 1)])
+    if first.step_s > rules.longest_step_s:
+        text = f"a step takes {first.step_s:.3g} s, above the {rules.longest_step_s:.3g} s allowed"
+        track.stop("skipped", text)
+        return
+    track.steps = steps_per_block(loaded.loop, rules, watch, first)
+    track.calls_per_block = _calls_per_block(loaded, rules, watch, first.step_s)
+
+
+def _calls_per_block(loaded: Runnable, rules: TimingRules, watch: Stopwatch, step_s: float) -> int:
+    (trial,) = checked([watch.time_calls(loaded.call, 1)])
+    if trial.step_s > _HELD_UP * step_s:  # or it is mostly dispatch: look again
+        (trial,) = checked([watch.time_calls(loaded.call, 5)])
+    return min(_MOST_CALLS, math.ceil(rules.block_s / 2 / trial.shortest_s))
+
+
+def _prove(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch) -> None:
+    before = track.doubling if track.doubling.ratios else None
+    track.doubling, blocks = prove_doubling(loaded.loop, track.steps, rules, watch, before)
+    track.loops += blocks
+
+
+def _stop_after(track: Track, error: Exception) -> None:
+    line = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, InvalidTimingError):
+        track.stop("invalid", line)
+    elif is_out_of_memory(error):
+        track.stop("oom", line[:200])
+    else:
+        track.stop("error", f"{type(error).__name__}: {line}"[:200])
+
+
+def _too_large(needed: float, most: float) -> str:
+    return f"needs {needed / 1e9:.3g} GB, of which {most / 1e9:.3g} GB may be used"
+
+
+_EXHAUSTED = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory", "Cannot allocate memory")
+
+
+def free_memory_bytes(device: jax.Device, meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Free memory of a device in bytes; None where neither JAX nor the system tells."""
+    stats = device.memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    if device.platform != "cpu":
+        return None
+    try:
+        lines = meminfo.read_text().splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(available.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or any(word in str(error) for word in _EXHAUSTED)
+
 
 EnergyReader = Callable[[Track, TimingRules], Mapping[str, Any]]
 
@@ -97,4 +286,6 @@ class Bench:
     def _settled(self, track: Track) -> bool:
         if track.status or track.visits < self.rules.least_rounds:
             return bool(track.status)
+        from jaxcost.measure.records import converged
+
         return converged(track, self.rules, self.processors)

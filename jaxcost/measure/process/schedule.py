@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from jaxcost.measure.clock.probes import probes
+from jaxcost.measure.clock.proofs import probes
 from jaxcost.measure.clock.timing import TimingRules
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.process.supervisor import WorkerDiedError, WorkerHungError
 from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.process.worker import WorkerDiedError, WorkerHungError
 from jaxcost.measure.store import Partition, Store
 
 TIMEOUT_S = 300.0

@@ -1,6 +1,7 @@
-"""The process that owns the device: visits layers as it is told, line by line.
+"""The process that owns the device, from both sides: what its parent starts, asks, times out and
+kills, and what it does itself.
 
-It reads one JSON object a line on standard input and answers each with one on the standard
+The child reads one JSON object a line on standard input and answers each with one on the standard
 output it was started with. It ends when its input does, or when its parent is gone.
 """
 
@@ -8,12 +9,205 @@ import contextlib
 import ctypes
 import json
 import os
+import queue
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any, TextIO
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, TextIO
 
+from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process import wire
+from jaxcost.measure.process.wire import Visit
+
+# The folder that has this package comes last: where it is the current one, as in a checkout, a
+# file there is still never taken for a module of the same name that is installed.
+_HOME = str(Path(__file__).parents[3])
+_IMPORT = "from jaxcost.measure.process.worker import main"
+_PROGRAM = f"import sys; sys.path.append({_HOME!r}); {_IMPORT}; main()"
+COMMAND = (sys.executable, "-P", "-c", _PROGRAM)
+START_S = 180.0  # importing JAX and waking a device, on a busy machine
+_LAST_WORDS = 4000  # characters of a worker's error stream that are kept
+_END = None  # what the reading thread leaves when the worker's output ends
+
+
+class WorkerHungError(Exception):
+    """The worker did not answer in time, and was killed."""
+
+
+class WorkerDiedError(Exception):
+    """The worker ended without an answer.
+
+    Args:
+        code: its exit status, negative for a signal.
+        words: the end of what it wrote on its error stream, one line.
+    """
+
+    def __init__(self, code: int, words: str) -> None:
+        self.code, self.words = code, words
+        super().__init__(f"{self.reason}: {words}" if words else self.reason)
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed from outside, as the system does when memory runs out."""
+        return self.code == -signal.SIGKILL
+
+    @property
+    def reason(self) -> str:
+        """How it ended."""
+        if self.code >= 0:
+            return f"the worker ended with status {self.code}"
+        return f"the worker was ended by {signal.Signals(-self.code).name}"
+
+
+class Worker:
+    """A fresh process that owns the device; a context manager that ends it.
+
+    Args:
+        rules: how it measures.
+        energy: whether it reads energies.
+        platform: which platform it must use; "" leaves the choice to JAX.
+        command: what is run; another one in tests.
+    Attributes:
+        description: what it says of itself: device, fingerprint, processors, facts.
+    Raises:
+        WorkerHungError, WorkerDiedError: it did not come up.
+    """
+
+    def __init__(
+        self,
+        rules: TimingRules,
+        *,
+        energy: bool = False,
+        platform: str = "",
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=_environment(platform),
+        )
+        self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._words = ""
+        self._threads = [
+            _start(self._read_answers, self._process.stdout),
+            _start(self._read_words, self._process.stderr),
+        ]
+        begin = {"rules": wire.rules_to_json(rules), "energy": energy}
+        try:
+            self.description: Mapping[str, Any] = self._ask(begin, START_S)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def processors(self) -> int:
+        """How many processors its timed work may use."""
+        return int(self.description["processors"])
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def visit(self, layer: LayerSpec, *, energy: bool, timeout_s: float) -> Visit:
+        """One visit to a layer.
+
+        Raises:
+            WorkerHungError: no answer within `timeout_s` s.
+            WorkerDiedError: the process ended.
+        """
+        request = {"layer": wire.layer_to_json(layer), "energy": energy}
+        return wire.visit_from_json(self._ask(request, timeout_s))
+
+    def close(self) -> None:
+        """End the worker, by force if it does not go."""
+        try:
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process.wait(5)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join(5)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            _close(stream)
+
+    def _ask(self, request: Mapping[str, Any], timeout_s: float) -> Any:
+        try:
+            assert self._process.stdin
+            self._process.stdin.write(wire.dump(request) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+        try:
+            answer = self._answers.get(timeout=timeout_s)
+        except queue.Empty:
+            self.kill()
+            raise WorkerHungError(f"no answer within {timeout_s:.0f} s") from None
+        if answer is _END:
+            raise self._died()
+        return json.loads(answer)
+
+    def _died(self) -> WorkerDiedError:
+        self.kill()
+        lines = self._words.strip().splitlines()
+        return WorkerDiedError(self._process.returncode, lines[-1][:200] if lines else "")
+
+    def _read_answers(self, stream: IO[str]) -> None:
+        for line in stream:
+            self._answers.put(line)
+        self._answers.put(_END)
+
+    def _read_words(self, stream: IO[str]) -> None:
+        for line in stream:
+            self._words = (self._words + line)[-_LAST_WORDS:]
+
+
+def _environment(platform: str) -> dict[str, str]:
+    """This process's own, without the empty entries of PYTHONPATH: they mean the current folder."""
+    found = os.environ | ({"JAX_PLATFORMS": platform} if platform else {})
+    if "PYTHONPATH" in found:
+        folders = filter(None, found["PYTHONPATH"].split(os.pathsep))
+        found["PYTHONPATH"] = os.pathsep.join(folders)
+    return found
+
+
+def _start(target: Any, stream: Any) -> threading.Thread:
+    thread = threading.Thread(target=target, args=(stream,), daemon=True)
+    thread.start()
+    return thread
+
+
+def _close(stream: IO[str] | None) -> None:
+    try:
+        if stream:
+            stream.close()
+    except OSError:  # a pipe with unsent text whose reader is gone
+        pass
+
 
 _PR_SET_PDEATHSIG = 1
 
@@ -77,7 +271,3 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel was told
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process import wire
 from jaxcost.measure.process.identity import utc_now
 from jaxcost.measure.process.wire import Visit
-from jaxcost.measure.store import checksums, schema
+from jaxcost.measure.store import schema
 from jaxcost.measure.store.faults import (
     DAMAGED,
     StoreError,
@@ -247,7 +247,7 @@ class Store:
         """
         if not self.is_intact():
             raise StoreError(f"store {str(self.path)!r}: {DAMAGED.format(where='')}")
-        found = list(checksums.damaged(self._db))
+        found = list(schema.damaged(self._db))
         if found:
             more = f" and {len(found) - 1} more" if found[1:] else ""
             words = DAMAGED.format(where=f" in {found[0]}{more}")
@@ -275,7 +275,7 @@ class Store:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
-                checksums.add(self._db)
+                schema.add_checksums(self._db)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:

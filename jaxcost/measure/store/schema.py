@@ -1,10 +1,60 @@
-"""The tables of a store, and the steps from each version of them to the next."""
+"""The tables of a store, and the steps from each version of them to the next.
+
+Beside the rows a checksum of each is kept, so that what was not written so is found.
+"""
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from jaxcost.measure.store import checksums
+# A table of its own, not a column: a row that is lost is missed, too.
+_CHECKSUMS = """
+CREATE TABLE checksums (
+    record TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (record, number)
+) WITHOUT ROWID
+"""
+_RECORDS = {
+    "partition": "partitions",
+    "layer": "layers",
+    "process": "processes",
+    "attempt": "attempts",
+}
+
+
+def add_checksums(connection: sqlite3.Connection) -> None:
+    """Note the checksums of the rows that came since the last time; rows never change."""
+    for record, table in _RECORDS.items():
+        rows = connection.execute(
+            f"SELECT * FROM {table} WHERE id >"
+            " (SELECT COALESCE(MAX(number), 0) FROM checksums WHERE record = ?)",
+            (record,),
+        )
+        connection.executemany(
+            "INSERT INTO checksums (record, number, checksum) VALUES (?, ?, ?)",
+            [(record, row[0], _checksum(row)) for row in rows],
+        )
+
+
+def damaged(connection: sqlite3.Connection) -> Iterator[str]:
+    """The records that are not as they were written, as `attempt 7`; those that are lost, too."""
+    for record, table in _RECORDS.items():
+        noted = dict(
+            connection.execute("SELECT number, checksum FROM checksums WHERE record = ?", (record,))
+        )
+        found = {row[0]: _checksum(row) for row in connection.execute(f"SELECT * FROM {table}")}
+        differ = [n for n in noted.keys() | found.keys() if noted.get(n) != found.get(n)]
+        yield from (f"{record} {number}" for number in sorted(differ, key=str))
+
+
+def _checksum(row: tuple[Any, ...]) -> int:
+    """CRC-32 of the row's values and their types, as Python writes them in ASCII."""
+    return zlib.crc32(ascii(row).encode("ascii"))
+
 
 # "jaxc": tells a store from any other SQLite file.
 APPLICATION_ID = 0x6A617863
@@ -68,13 +118,13 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _add_checksums(connection: sqlite3.Connection) -> None:
-    connection.execute(checksums.TABLE)
-    checksums.add(connection)
+def _begin_checksums(connection: sqlite3.Connection) -> None:
+    connection.execute(_CHECKSUMS)
+    add_checksums(connection)
 
 
 # The step at position n leads from version n to n + 1. Never change one that was released.
-MIGRATIONS: Sequence[Migration] = (_create, _add_checksums)
+MIGRATIONS: Sequence[Migration] = (_create, _begin_checksums)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -52,7 +52,7 @@ def test_the_process_that_measures_takes_none_of_them(folder, path):
     code = (
         "import os, sys; sys.path[:] = [p for p in sys.path if p not in ('', os.getcwd())]\n"
         "from jaxcost.measure import TimingRules\n"
-        "from jaxcost.measure.process.supervisor import Worker\n"
+        "from jaxcost.measure.process.worker import Worker\n"
         "with Worker(TimingRules()) as worker: print(worker.description['device']['platform'])"
     )
     path = os.environ.get("PYTHONPATH", "") + path

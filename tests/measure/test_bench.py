@@ -3,7 +3,7 @@ import types
 import jax
 import pytest
 
-from jaxcost.measure.clock.memory import free_memory_bytes, is_out_of_memory
+from jaxcost.measure.clock.bench import free_memory_bytes, is_out_of_memory
 
 
 def _device(platform, stats):
