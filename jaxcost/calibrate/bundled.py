@@ -1,8 +1,9 @@
-"""Tables measured with this package on named devices, which travel with it.
+"""Tables measured with this package on named devices, and calibrations, which travel with it.
 
 `data/measured/DEVICE/` has `layers.csv`, `networks.csv`, `training.csv`, as far as each was
 measured, `provenance.json`, and the calibrations fitted to them: `calibration.json` (float32),
-`calibration-bfloat16.json`, `calibration-training.json`.
+`calibration-bfloat16.json`, `calibration-training.json`. `data/fitted/NAME.json` is a calibration
+fitted to a table of others, which is not ours to ship; its provenance says whose.
 """
 
 from __future__ import annotations
@@ -60,6 +61,12 @@ def calibration_files(folder: Path | None = None) -> dict[str, Path]:
             if path.is_file() and _fitted_to(path) == _sha256(path.with_name(f"{table}.csv")):
                 found[f"{device}{ending}"] = path
     return found
+
+
+def fitted_files(folder: Path | None = None) -> dict[str, Path]:
+    """Calibrations fitted to tables of others, by the name of their preset."""
+    files = (folder or _data_directory() / "fitted").glob("*.json")
+    return {path.stem: path for path in sorted(files)}
 
 
 def _root(folder: Path | None) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcost._support.messages import unknown
 from jaxcost.calibrate import Calibration
-from jaxcost.calibrate.bundled import calibration_files
+from jaxcost.calibrate.bundled import calibration_files, fitted_files
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
@@ -117,10 +117,18 @@ def _measured(path: Path) -> Calibration:
     return dataclasses.replace(found, provenance={"source": source, **found.provenance})
 
 
+def _fitted_to_others(path: Path) -> Calibration:
+    from jaxcost.calibrate.schema import load
+
+    return load(path)
+
+
 PRESETS: dict[str, Callable[[], Calibration]] = {
     "quadro-t2000": _quadro_t2000,
     "butter-e-cpu": lambda: _butter_e("cpu"),
     "butter-e-gpu": lambda: _butter_e("gpu"),
     # Devices measured with this package: as many as there are tables of.
     **{name: functools.partial(_measured, path) for name, path in calibration_files().items()},
+    # Accelerators that others measured (`experiments/accuracy/bundle.py`).
+    **{name: functools.partial(_fitted_to_others, path) for name, path in fitted_files().items()},
 }

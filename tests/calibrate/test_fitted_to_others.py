@@ -1,0 +1,75 @@
+"""Accelerators that others measured: what presets say, and how they predict shapes not seen."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcost as jc
+from jaxcost.calibrate.bundled import fitted_files
+from jaxcost.calibrate.presets import PRESETS
+from jaxcost.workload import from_table
+from jaxcost.workload.layer_table import read_layer_table
+
+MEASURED = {
+    "a100-sxm": "NVIDIA A100-SXM4-80GB",
+    "b200": "NVIDIA B200",
+    "h100-sxm": "NVIDIA H100 80GB HBM3",
+    "h200-sxm": "NVIDIA H200",
+}
+GROUPS, HELD_OUT = 10, 2  # those of experiments/accuracy/bundle.py
+
+
+def test_each_file_is_a_preset():
+    assert set(fitted_files()) == set(MEASURED)
+    assert set(MEASURED) <= set(PRESETS)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_it_says_whose_it_is_and_what_it_lacks(name):
+    calibration = jc.load_calibration(name)
+    known = calibration.provenance
+    assert "Apache-2.0" in known["source"]
+    assert "attention" in known["lacks"]
+    assert "host" not in known
+    fitted = calibration.models["time_s"]
+    assert fitted.dtype == "bfloat16"
+    assert {"rows", "sweeps", "held_out"} <= set(fitted.errors)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_shapes_of_weights_that_it_never_saw_are_predicted(name, shared):
+    table = read_layer_table(
+        shared / "datasets" / "gpu" / "aic_gemm_bf16_time.csv", target="time_s"
+    )
+    rows = table[table["device"] == MEASURED[name]]
+    shape = rows.groupby(["c_in", "c_out"]).ngroup().to_numpy()
+    group = np.random.default_rng(0).permutation(shape.max() + 1)[shape] % GROUPS
+    unseen = rows[group < HELD_OUT]
+    calibration = jc.load_calibration(name)
+    fitted = calibration.models["time_s"]
+    middle, lower, upper = fitted.interval(from_table(unseen), calibration.device)
+    time_s = unseen["time_s"].to_numpy()
+    error = np.abs(middle / time_s - 1)
+    assert error.mean() == pytest.approx(fitted.errors["held_out"].mean_absolute, rel=0.01)
+    assert error.mean() <= 0.08
+    assert 0.86 <= np.mean((lower <= time_s) & (time_s <= upper)) <= 0.94
+
+
+def test_a_model_is_priced_by_them_and_what_is_no_product_is_named():
+    def layer(x, kernel):
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME")
+
+    def product(x, weights):
+        return x @ weights
+
+    sizes = [jax.ShapeDtypeStruct((4096, 4096), jnp.bfloat16)] * 2
+    known = jc.estimate(product, *sizes, calibration="h100-sxm")
+    flops = 2 * 4096**3
+    assert 400e12 < flops / known.latency_s < 989.5e12  # the data sheet's peak
+    assert known.latency_s_hi / known.latency_s_lo < 1.6
+    image = jax.ShapeDtypeStruct((8, 64, 56, 56), jnp.bfloat16)
+    kernel = jax.ShapeDtypeStruct((64, 64, 3, 3), jnp.bfloat16)
+    unlike = jc.estimate(layer, image, kernel, calibration="h100-sxm")
+    assert unlike.latency_s_hi / unlike.latency_s_lo > 5
+    assert any("outside the calibration" in line for line in unlike.warnings)
