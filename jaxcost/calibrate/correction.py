@@ -152,7 +152,7 @@ def fit_correction(
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return matern(a, b, amplitude, lengths)
 
-    centres = x[_spread_out(covariance(x, x), 0.1 * noise**2)]
+    centres = x[_spread_out(x, covariance, 0.1 * noise**2)]
     between, across = covariance(centres, centres), covariance(centres, x)
     between += 1e-10 * amplitude**2 * np.eye(len(centres))
     evidence = between + across @ across.T / noise**2
@@ -165,16 +165,22 @@ def fit_correction(
     return Correction(*map(jnp.asarray, parts))
 
 
-def _spread_out(kernel: np.ndarray, enough: float) -> np.ndarray:
-    """Rows that between them explain all others to a variance of `enough` (pivoted Cholesky)."""
-    left = np.diag(kernel).copy()
+def _spread_out(
+    x: np.ndarray, covariance: Callable[[np.ndarray, np.ndarray], np.ndarray], enough: float
+) -> np.ndarray:
+    """Rows that between them explain all others to a variance of `enough` (pivoted Cholesky).
+
+    Of the covariance only the rows of those chosen are computed: many layers fit in memory.
+    """
+    left = np.full(len(x), float(covariance(x[:1], x[:1])[0, 0]))
     chosen: list[int] = []
-    factor = np.zeros((min(len(kernel), _CENTRES), len(kernel)))
+    factor = np.zeros((min(len(x), _CENTRES), len(x)))
     for i in range(len(factor)):
         row = int(left.argmax())
         if chosen and left[row] < enough:
             break
-        factor[i] = (kernel[row] - factor[:i, row] @ factor[:i]) / np.sqrt(left[row])
+        alone = covariance(x[[row]], x)[0]
+        factor[i] = (alone - factor[:i, row] @ factor[:i]) / np.sqrt(left[row])
         left -= factor[i] ** 2
         chosen.append(row)
     return np.array(chosen)

@@ -7,12 +7,13 @@ import pytest
 
 from jaxcost.calibrate.correction import (
     Correction,
+    _spread_out,
     cross_validate_correction,
     features,
     fit_correction,
 )
 from jaxcost.calibrate.fit.folds import Folds, row_folds, sweep_folds
-from jaxcost.calibrate.likelihood import _unlikely
+from jaxcost.calibrate.likelihood import _unlikely, matern
 from jaxcost.workload import Workload, conv2d, dense, rows
 
 
@@ -291,3 +292,19 @@ def test_many_layers_are_corrected_as_a_few_are(layers):
     whole, pieces = slope(many).c_in, [slope(part).c_in for part in parts]
     assert np.abs(whole).max() > 0
     np.testing.assert_allclose(whole, np.concatenate(pieces), rtol=1e-3, atol=1e-7)
+
+
+def test_centres_are_those_of_a_cholesky_factor_of_the_whole_covariance():
+    x = np.random.default_rng(5).normal(size=(40, 3))
+    lengths = np.full(3, 0.7)
+    kernel = matern(x, x, 1.3, lengths)
+    chosen = _spread_out(x, lambda a, b: matern(a, b, 1.3, lengths), 1e-3)
+    assert len(set(chosen)) == len(chosen)
+    part = kernel[np.ix_(chosen, chosen)]
+    left = kernel - kernel[:, chosen] @ np.linalg.solve(part, kernel[chosen])
+    assert np.diag(left).max() < 1e-3
+    for number in range(1, len(chosen)):  # each is the row that those before explain least
+        known = chosen[:number]
+        part = kernel[np.ix_(known, known)]
+        left = np.diag(kernel - kernel[:, known] @ np.linalg.solve(part, kernel[known]))
+        assert left[chosen[number]] == pytest.approx(left.max(), rel=1e-6)
