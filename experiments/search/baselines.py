@@ -12,14 +12,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from whole_widths import Costs, Grid
 from width_problems import draw
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost.optimize.front.dominance import hypervolume, undominated
-from jaxcost.optimize.lattice import Lattice
-from jaxcost.optimize.problem import Evaluator, Problem
-from jaxcost.optimize.widths.optuna_study import OptunaObjective
+from jaxcost.optimize import OptunaObjective, hypervolume, undominated
 
 KINDS = (
     "dense latency, error under a budget",
@@ -45,24 +43,23 @@ class Trade:
         else:
             pair = (objective, objective.error)
         self.costs = dict(zip(("cost", "error"), pair))
-        self.lattice = Lattice.of(self.settings["bounds"], self.settings["multiples"])
-        self.evaluations = evaluations
-        self._problem = Problem.of(pair[0], {"error": (pair[1], 1.0)})
-
-    def evaluator(self) -> "Archive":
-        """Counts evaluations, and keeps all costs."""
-        return Archive(Evaluator(self._problem, self.evaluations), self.lattice)
+        self.grid, self.evaluations = Grid(self.settings), evaluations
 
 
 class Archive:
-    """Evaluates places of the lattice and keeps what they cost."""
+    """Evaluates places of a trade's grid, as many as may be, and keeps what they cost."""
 
-    def __init__(self, evaluate: Evaluator, lattice: Lattice) -> None:
-        self.evaluate, self.lattice, self.costs = evaluate, lattice, np.empty((0, 2))
+    def __init__(self, trade: Trade) -> None:
+        self.trade, self.costs = trade, np.empty((0, 2))
+        self.evaluate = Costs(*trade.costs.values())
+
+    @property
+    def left(self) -> int:
+        """How many more may be evaluated."""
+        return self.trade.evaluations - self.evaluate.evaluations
 
     def __call__(self, places: np.ndarray) -> np.ndarray:
-        value, over = self.evaluate(self.lattice.at(places))
-        found = np.column_stack([value, np.exp(over)])
+        found = self.evaluate(self.trade.grid.axis[places])
         self.costs = np.vstack([self.costs, found])
         return found
 
@@ -74,28 +71,28 @@ def by_gradients(trade: Trade, seed: int) -> np.ndarray:
 
 
 def at_random(trade: Trade, seed: int) -> np.ndarray:
-    archive = trade.evaluator()
-    archive(trade.lattice.places(trade.lattice.draw(trade.evaluations, seed)))
+    archive = Archive(trade)
+    archive(trade.grid.places(trade.grid.draw(trade.evaluations, seed)))
     return archive.costs
 
 
 def by_coordinates(trade: Trade, seed: int) -> np.ndarray:
     """From random networks, one width at a time by halving steps, under a random weight."""
-    archive, random = trade.evaluator(), np.random.default_rng(seed)
-    largest = np.array([len(axis) - 1 for axis in trade.lattice.axes])
+    archive, random = Archive(trade), np.random.default_rng(seed)
+    largest = np.full(trade.grid.widths, len(trade.grid.axis) - 1)
 
     def merit(costs: np.ndarray, share: float) -> float:
         return float((1 - share) * np.log(costs[0]) + share * np.log(costs[1]))
 
-    while archive.evaluate.left:
+    while archive.left:
         share, here = random.random(), random.integers(0, largest + 1)
         best, step = merit(archive(here[None])[0], share), largest.max() // 4
-        while step and archive.evaluate.left:
+        while step and archive.left:
             moved = False
             for i, way in ((i, way) for i in range(len(here)) for way in (-1, 1)):
                 there = here.copy()
                 there[i] = np.clip(here[i] + way * step, 0, largest[i])
-                if (there == here).all() or not archive.evaluate.left:
+                if (there == here).all() or not archive.left:
                     continue
                 now = merit(archive(there[None])[0], share)
                 if now < best:
@@ -150,7 +147,7 @@ def compare(trade: Trade, seeds: int, cache: Path | None) -> dict:
     reference = best.max(axis=0) * 1.01
     whole = hypervolume(best, reference)
     shares = {n: [hypervolume(c, reference) / whole for c in many] for n, many in fronts.items()}
-    return {"kind": trade.kind, "widths": len(trade.lattice.axes), "hypervolumes": shares}
+    return {"kind": trade.kind, "widths": trade.grid.widths, "hypervolumes": shares}
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:

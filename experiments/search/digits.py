@@ -43,11 +43,10 @@ from digits_network import (
     workload,
 )
 from scipy.optimize import nnls
+from scipy.stats import quantile_test
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost.calibrate.build import fit_layers
-from jaxcost.measure.clock.statistics import quantile_interval
 
 SHARES = {"latency": (0.5, 0.3, 0.19, 0.12, 0.09), "flops": (0.7, 0.5, 0.35, 0.25, 0.18)}
 SEEDS, WHOLE, QUANTILE = range(5), 12, 0.25
@@ -120,10 +119,10 @@ class Latency:
     """Time of a whole network: calls, and what fuses, a factor for each kind of layer."""
 
     def __init__(self, folder: Path) -> None:
-        frame = jc.read_layer_table(folder / "known.measured.csv", target="time_s")
         self._device = jc.detect_device()
         settings = {"model": "alpha-roofline", "correction": True}
-        self._fitted = fit_layers(frame, self._device, **settings)
+        calibration = jc.fit(folder / "known.measured.csv", self._device, **settings)
+        self._fitted = calibration.models["time_s"]
         networks, seconds = json.loads((folder / "whole.json").read_text())
         parts = np.array([self.parts(jnp.array(widths, float)) for widths in networks])
         times = np.array(seconds)
@@ -179,7 +178,8 @@ def measure_all(folder: Path) -> None:
     again = visits([FULL, *(tuple(map(len, row["kept"])) for row in rows)], rounds=30)
     for row, times in zip(rows, again[1:]):
         row["time_s"] = float(np.quantile(times, QUANTILE))
-        row["time_interval_s"] = quantile_interval(times.tolist(), QUANTILE)
+        test = quantile_test(times, p=QUANTILE)
+        row["time_interval_s"] = list(map(float, test.confidence_interval(0.95)))
         row["full_s"] = float(np.quantile(again[0], QUANTILE))
     (folder / "measured.pkl").write_bytes(pickle.dumps(rows))
 

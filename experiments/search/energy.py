@@ -16,9 +16,9 @@ import numpy as np
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost.app.report.search import boundaries, search_figure
 from jaxcost.device import device
-from jaxcost.papers.butter_e.efficiency import DataEfficiency, energy_to_loss
+from jaxcost.optimize import boundaries, search_figure
+from jaxcost.papers.butter_e import DataEfficiency, energy_to_loss
 from jaxcost.workload import counts
 
 NODE = device("eagle-cpu")

@@ -27,8 +27,7 @@ from measured_sweep import BATCH, BOTH_CORES, RANGES, Sweep, grid, layers, measu
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost.calibrate.build import fit_layers
-from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate import Fitted
 
 SHORT, BEST = 5, 5  # widths: predicted and measured to be the best about each boundary
 WAYS = ("predicted", "verified")
@@ -41,7 +40,8 @@ def fitted_to(known: Sweep, seconds: np.ndarray, device: jc.Device) -> tuple[Fit
     for some in (known.widths < BOTH_CORES, known.widths >= BOTH_CORES):
         assert np.all((known.cores[some] > 1.5) == (known.widths[some] >= BOTH_CORES))
         frame = layers(known.widths[some].astype(int).tolist()).assign(time_s=seconds[some])
-        fits.append(fit_layers(frame, device, model="alpha-roofline", correction=True))
+        calibration = jc.fit(frame, device, model="alpha-roofline", correction=True)
+        fits.append(calibration.models["time_s"])
     return fits[0], fits[1]
 
 

@@ -12,17 +12,18 @@ import json
 import time
 from pathlib import Path
 
+import equinox as eqx
 import numpy as np
+from moves import Merit, moved
 from scipy.optimize import differential_evolution
+from whole_widths import Costs, Grid
 from width_problems import KINDS, draw
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost.optimize.lattice import Lattice
-from jaxcost.optimize.problem import Evaluator, Problem, broken_by
-from jaxcost.optimize.widths.polish import polish
 
 PROBLEMS = {2: 200, 8: 60}
+_BROKEN = 1e6  # of a network that breaks its budget, above any objective here
 
 
 def solve(kind: str, widths: int, seed: int, starts: int, search_seed: int = 0) -> tuple:
@@ -42,27 +43,32 @@ def best_known(kind: str, widths: int, seed: int) -> dict[str, float]:
         everything = {"method": "brute", "budgets": budgets, **settings}
         return {"every network": jc.search_widths(objective, **everything).cost}
     more, _ = solve(kind, widths, seed, starts=256, search_seed=1)
-    lattice = Lattice.of(settings["bounds"], settings["multiples"])
-    evaluate = Evaluator(Problem.of(objective, budgets))
+    grid, merit = Grid(settings), _merit(objective, budgets)
     return {
         "256 starts, another seed": more.cost,
-        "moves from random networks": _moves(lattice, evaluate),
-        "differential evolution": _evolution(lattice, evaluate, seed),
+        "moves from random networks": min(moved(grid, merit, w) for w in grid.draw(100, 2)),
+        "differential evolution": _evolution(grid, merit, seed),
     }
 
 
-def _moves(lattice: Lattice, evaluate: Evaluator, number: int = 100) -> float:
-    ends = [polish(lattice, evaluate, start) for start in lattice.draw(number, 2)]
-    return min(end.value for end in ends if not broken_by(end.over[None])[0])
+def _merit(objective: eqx.Module, budgets: dict) -> Merit:
+    """The objective; of a network that breaks a budget more than any, by how far it is broken."""
+    evaluate = Costs(objective, *(cost for cost, _ in budgets.values()))
+    limits = np.array([limit for _, limit in budgets.values()])
+
+    def merit(widths: np.ndarray) -> np.ndarray:
+        value, *costs = evaluate(widths).T
+        over = np.log(np.stack(costs, axis=-1) / limits).max(axis=-1) if costs else -np.inf
+        return np.where(over > 1e-6, _BROKEN * (1 + over), value)  # float32's last digit is none
+
+    return merit
 
 
-def _evolution(lattice: Lattice, evaluate: Evaluator, seed: int) -> float:
+def _evolution(grid: Grid, merit: Merit, seed: int) -> float:
     def cost(log_widths: np.ndarray) -> np.ndarray:
-        value, over = evaluate(lattice.nearest(np.exp(np.atleast_2d(log_widths.T))))
-        broken = broken_by(over)
-        return np.where(broken > 0, 1e6 * (1 + broken), value)
+        return merit(grid.axis[grid.places(np.exp(np.atleast_2d(log_widths.T)))])
 
-    ends = list(zip(np.log(lattice.lower), np.log(lattice.upper)))
+    ends = [tuple(np.log(grid.axis[[0, -1]]))] * grid.widths
     given = {"maxiter": 300, "popsize": 20, "tol": 0, "polish": False, "vectorized": True}
     return float(differential_evolution(cost, ends, rng=seed, updating="deferred", **given).fun)
 

@@ -30,6 +30,7 @@ _RENAMED = {
     "search.lattice": "optimize.lattice",
     "search.plateaus": "optimize.plateaus",
     "search.front": "optimize.front",
+    "report.search": "optimize.figure",
     "regularize": "optimize.penalty",
     "plots": "figures",
     "reproduce": "papers",

@@ -10,7 +10,10 @@ from jaxtyping import Array, Float
 
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate import precision
+from jaxcost.calibrate.correction import cross_validate_correction, features
+from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.intervals import Intervals, calibrate_intervals
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel
 from jaxcost.models.residency import Temperature
@@ -20,6 +23,17 @@ from jaxcost.workload.runs import TrainingRun
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = [
+    "Accuracy",
+    "Calibration",
+    "Fitted",
+    "Intervals",
+    "calibrate_intervals",
+    "cross_validate_correction",
+    "features",
+    "load_calibration",
+]
 
 UNITS = {"time_s": "s", "energy_j": "J", RUN_TARGET: "J"}
 

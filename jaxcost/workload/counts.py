@@ -16,7 +16,7 @@ cost estimations, eq. 4; here also with height and width apart, groups, and bias
 
 from jaxtyping import Array, Float
 
-from jaxcost.workload import Workload
+from jaxcost.workload.record import Workload
 
 
 def macs(workload: Workload) -> Float[Array, "*layers"]:

@@ -19,6 +19,13 @@ from jaxcost.figures import save
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.papers.butter_e import figures, rows
 from jaxcost.papers.butter_e.data import butter_e_isolines, butter_e_runs
+from jaxcost.papers.butter_e.efficiency import (
+    DataEfficiency,
+    LeastEnergy,
+    MeasuredEpochs,
+    energy_to_loss,
+    least_energy,
+)
 from jaxcost.papers.butter_e.isolines import NODES, energies, minima, panels
 from jaxcost.papers.summary import Reproduction, SummaryRow, write_summary
 from jaxcost.workload.run_table import runs_from_table
@@ -27,7 +34,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["reproduce"]
+__all__ = [
+    "DataEfficiency",
+    "LeastEnergy",
+    "MeasuredEpochs",
+    "butter_e_isolines",
+    "energies",
+    "energy_to_loss",
+    "least_energy",
+    "panels",
+    "reproduce",
+]
 
 _QUADRATIC = 10.0  # no row counts less than another: the paper's sum of squares
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import jaxcost as jc
-from jaxcost.app.report.search import boundaries, search_figure
 from jaxcost.device import device
+from jaxcost.optimize import boundaries, search_figure
 
 GPU = device("eagle-gpu")
 
