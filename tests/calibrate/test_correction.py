@@ -13,7 +13,8 @@ from jaxcost.calibrate.correction import (
     fit_correction,
 )
 from jaxcost.calibrate.fit.folds import Folds, row_folds, sweep_folds
-from jaxcost.calibrate.likelihood import _unlikely, matern
+from jaxcost.calibrate.likelihood import _unlikely
+from jaxcost.calibrate.likelihood import matern as covariance_of
 from jaxcost.workload import Workload, conv2d, dense, rows
 
 
@@ -297,8 +298,8 @@ def test_many_layers_are_corrected_as_a_few_are(layers):
 def test_centres_are_those_of_a_cholesky_factor_of_the_whole_covariance():
     x = np.random.default_rng(5).normal(size=(40, 3))
     lengths = np.full(3, 0.7)
-    kernel = matern(x, x, 1.3, lengths)
-    chosen = _spread_out(x, lambda a, b: matern(a, b, 1.3, lengths), 1e-3)
+    kernel = covariance_of(x, x, 1.3, lengths)
+    chosen = _spread_out(x, lambda a, b: covariance_of(a, b, 1.3, lengths), 1e-3)
     assert len(set(chosen)) == len(chosen)
     part = kernel[np.ix_(chosen, chosen)]
     left = kernel - kernel[:, chosen] @ np.linalg.solve(part, kernel[chosen])
