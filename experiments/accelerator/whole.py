@@ -20,6 +20,7 @@ from jaxcost.measure.clock.bench import EnergyReader, Track, visit
 from jaxcost.measure.clock.gates import rejections
 from jaxcost.measure.clock.programs import _memory_bytes, _tie
 from jaxcost.measure.clock.statistics import summarise
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.records import converged
 
 State = Any
@@ -155,31 +156,31 @@ def measure_whole(
     except Exception as error:  # whatever one network does, the others are still measured
         line = " ".join(str(error).split()) or type(error).__name__
         track.stop("error", line[:200])
-        return _row(track, rules, watch, {})
-    track.compile_s, track.memory_bytes = programs.compile_s, programs.memory_bytes
+        return _row(track.found, rules, watch, {})
+    track.note(compile_s=programs.compile_s, memory_bytes=programs.memory_bytes)
     if programs.memory_bytes > most_bytes:
         track.stop("oom", f"needs {programs.memory_bytes / 1e9:.3g} GB")
     for _ in range(rules.rounds):
         visit(track, rules, watch)
-        if track.status or converged(track, rules, watch.processors):
+        if track.found.status or converged(track.found.loops, rules, watch.processors):
             break
     read: Mapping[str, Any] = {}
-    if energy is not None and not track.status:
+    if energy is not None and not track.found.status:
         read = energy(track, rules)
-    return _row(track, rules, watch, read)
+    return _row(track.found, rules, watch, read)
 
 
 def _row(
-    track: Track, rules: TimingRules, watch: Stopwatch, read: Mapping[str, Any]
+    found: Visit, rules: TimingRules, watch: Stopwatch, read: Mapping[str, Any]
 ) -> dict[str, Any]:
-    why = rejections(track.loops, processors=watch.processors)
-    good = [block.step_s for block, reason in zip(track.loops, why) if not reason]
-    loop = summarise(good or [b.step_s for b in track.loops], rules.quantile, rules.confidence)
-    calls = summarise([block.step_s for block in track.calls], rules.quantile)
+    why = rejections(found.loops, processors=watch.processors)
+    good = [block.step_s for block, reason in zip(found.loops, why) if not reason]
+    loop = summarise(good or [b.step_s for b in found.loops], rules.quantile, rules.confidence)
+    calls = summarise([block.step_s for block in found.calls], rules.quantile)
     accepted = len(good) / len(why) if why else math.nan
-    status, error = track.status, track.error
+    status, error = found.status, found.error
     if not status and loop is not None:
-        status, error = _verdict(track, loop.half_width, accepted, rules)
+        status, error = _verdict(found, loop.half_width, accepted, rules)
     timed = loop is not None and status in ("ok", "noisy")
     return {
         "time_s": loop.value if loop and timed else None,
@@ -194,23 +195,23 @@ def _row(
         "error": error,
         "loop_lo_s": loop.lower if loop else None,
         "loop_hi_s": loop.upper if loop else None,
-        "samples": len(track.loops),
+        "samples": len(found.loops),
         "accepted_fraction": accepted,
-        "doubling_ratio": track.doubling.ratio,
-        "compile_s": track.compile_s,
-        "memory_bytes": track.memory_bytes,
+        "doubling_ratio": found.doubling.ratio,
+        "compile_s": found.compile_s,
+        "memory_bytes": found.memory_bytes,
     }
 
 
 def _verdict(
-    track: Track, half_width: float, accepted: float, rules: TimingRules
+    found: Visit, half_width: float, accepted: float, rules: TimingRules
 ) -> tuple[str, str]:
-    if track.doubling.failed:
-        return "eliminated", track.doubling.reason
+    if found.doubling.failed:
+        return "eliminated", found.doubling.reason
     if accepted < rules.least_accepted:
         return "noisy", f"only {accepted:.0%} of the blocks count"
-    if track.doubling.reason:
-        return "noisy", track.doubling.reason
+    if found.doubling.reason:
+        return "noisy", found.doubling.reason
     if not half_width <= rules.noisy:
         return "noisy", f"the interval is ± {half_width:.1%}, over {rules.noisy:.0%}"
     return "ok", ""

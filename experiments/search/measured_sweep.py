@@ -85,4 +85,4 @@ def measured(widths: list[int], name: str, folder: Path, seed: int) -> Sweep:
 
 def cores(record: Record) -> float:
     """Seconds of processor for a second of the clock, in the median block."""
-    return float(np.median([b.usage.cpu_s / b.duration_s for b in record.loops if b.usage.cpu_s]))
+    return float(np.median([b.cpu_s / b.duration_s for b in record.loops if b.cpu_s]))

@@ -3,14 +3,12 @@
 import dataclasses
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxcost.measure.clock.bench import Track
-from jaxcost.measure.clock.gates import Block, rejections
+from jaxcost.measure.clock.gates import rejections
 from jaxcost.measure.clock.proofs import (
     Baseline,
-    Doubling,
     below_floor,
     not_in_loop,
     roofline_floor_s,
@@ -18,6 +16,7 @@ from jaxcost.measure.clock.proofs import (
 )
 from jaxcost.measure.clock.statistics import Summary, summarise
 from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.clock.visit import Block, Doubling, Visit
 from jaxcost.measure.layers import LayerSpec
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class Record:
         shortest_call_s: the shortest isolated call; calls_accepted: blocks of them that count.
         doubling_ratio: time of twice the steps over time of the steps.
         floor_s: the roofline's shortest time; work: what the loop's body was found to do.
+        energy: what was read of power, or the reason why nothing was.
+        state: of the machine after the last visit, by name; what is unknown is not in it.
     """
 
     layer: LayerSpec
@@ -59,6 +60,8 @@ class Record:
     work: str | None = None
     compile_s: float = math.nan
     memory_bytes: int = 0
+    energy: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def time_s(self) -> float:
@@ -130,34 +133,42 @@ class Record:
 
 
 def conclude(
-    tracks: Sequence[Track], baseline: Baseline, rules: TimingRules, processors: int
+    layer: LayerSpec,
+    found: Sequence[Visit],
+    baseline: Baseline,
+    rules: TimingRules,
+    processors: int,
 ) -> Record:
-    """The record of a layer from what each process gathered of it, one or more."""
-    rejected = [rejections(track.loops, processors=processors) for track in tracks]
-    rejected_calls = [rejections(track.calls, processors=processors) for track in tracks]
-    loops, calls = ([b for t in tracks for b in getattr(t, name)] for name in ("loops", "calls"))
+    """The record of a layer from what each process brought of it, in any number of visits."""
+    rejected = [rejections(each.loops, processors=processors) for each in found]
+    rejected_calls = [rejections(each.calls, processors=processors) for each in found]
     why, why_calls = (
         [reason for part in parts for reason in part] for parts in (rejected, rejected_calls)
     )
-    stopped = next((track for track in tracks if track.status), tracks[0])
-    doubling = _all_pairs(tracks)
+    total = sum(found, start=Visit())
+    stopped = next((each for each in found if each.status), total)
+    doubling = sum((each.doubling for each in found), start=Doubling())
     record = Record(
-        layer=stopped.layer,
+        layer=layer,
         status=stopped.status,
         error=stopped.error,
-        loop=_summary(loops, why, rules),
-        call=_summary(calls, why_calls, rules),
-        process_times=_process_times(tracks, rejected, rules),
-        loops=tuple(loops),
-        calls=tuple(calls),
+        loop=_summary(total.loops, why, rules),
+        call=_summary(total.calls, why_calls, rules),
+        process_times=_process_times(found, rejected, rules),
+        loops=total.loops,
+        calls=total.calls,
         rejected=tuple(why),
-        shortest_call_s=min((block.shortest_s for block in calls), default=math.nan),
+        shortest_call_s=min((block.least_s for block in total.calls), default=math.nan),
         calls_accepted=sum(not reason for reason in why_calls),
         doubling_ratio=doubling.ratio,
-        floor_s=roofline_floor_s(stopped.layer, baseline.peaks),
-        work=_common_work(tracks),
-        compile_s=_least([track.compile_s for track in tracks]),
-        memory_bytes=max(track.memory_bytes for track in tracks),
+        floor_s=roofline_floor_s(layer, baseline.peaks),
+        work=_common_work(found),
+        compile_s=min(
+            (each.compile_s for each in found if each.compile_s is not None), default=math.nan
+        ),
+        memory_bytes=total.memory_bytes,
+        energy=total.energy or {"reason": "not asked for" if found else "not visited"},
+        state=total.state,
     )
     if record.status:
         return record
@@ -166,36 +177,24 @@ def conclude(
 
 
 def _process_times(
-    tracks: Sequence[Track], rejected: Sequence[Sequence[str]], rules: TimingRules
+    found: Sequence[Visit], rejected: Sequence[Sequence[str]], rules: TimingRules
 ) -> tuple[float, ...]:
     """Each process's figure; one with undisturbed blocks makes those without count no more."""
-    parts = [(track.loops, why) for track, why in zip(tracks, rejected) if track.loops]
+    parts = [(each.loops, why) for each, why in zip(found, rejected) if each.loops]
     undisturbed = [part for part in parts if not all(part[1])]
     summaries = [_summary(*part, rules) for part in undisturbed or parts]
     return tuple(summary.value for summary in summaries if summary)
 
 
-def _all_pairs(tracks: Sequence[Track]) -> Doubling:
-    doubling = Doubling()
-    for track in tracks:
-        for ratio, accepted in zip(track.doubling.ratios, track.doubling.accepted):
-            doubling = doubling.with_pair(ratio, accepted)
-    return doubling
-
-
-def _common_work(tracks: Sequence[Track]) -> str | None:
+def _common_work(found: Sequence[Visit]) -> str | None:
     """What the loop's body does; None as soon as one process's does nothing."""
-    works = [track.work for track in tracks if track.loops]
+    works = [each.work for each in found if each.loops]
     return None if None in works or not works else works[0]
 
 
-def _least(values: Sequence[float]) -> float:
-    return min((value for value in values if not math.isnan(value)), default=math.nan)
-
-
-def converged(track: Track, rules: TimingRules, processors: int) -> bool:
+def converged(loops: Sequence[Block], rules: TimingRules, processors: int) -> bool:
     """Whether the interval of a layer's time is as narrow as the rules want it."""
-    summary = _summary(track.loops, rejections(track.loops, processors=processors), rules)
+    summary = _summary(loops, rejections(loops, processors=processors), rules)
     return summary is not None and summary.half_width <= rules.converged
 
 
@@ -265,8 +264,7 @@ def samples_frame(records: Sequence[Record]) -> "pd.DataFrame":
     import pandas as pd
 
     rows = [
-        {"layer": i, "steps": b.steps, "step_s": b.step_s, "rejected": why}
-        | dataclasses.asdict(b.usage)
+        {"layer": i, "step_s": b.step_s, "rejected": why} | dataclasses.asdict(b)
         for i, record in enumerate(records)
         for b, why in zip(record.loops, record.rejected)
     ]

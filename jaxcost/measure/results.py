@@ -2,12 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxcost.measure.clock.bench import Track
 from jaxcost.measure.clock.proofs import PROBE, Baseline, Peaks, baseline
 from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.records import Record, conclude, to_frame
 from jaxcost.measure.store import Attempt, Partition, Store
@@ -68,59 +68,42 @@ def collect(
     rules = rules or TimingRules()
     processors = int(partition.fingerprint.get("processors") or 1)
     attempts = list(store.attempts(partition))
-    tracks = _tracks(attempts)
+    found = _gathered(attempts)
     known = store.layers(partition)
     probes = [layer for layer in known if layer.sweep == PROBE]
-    found = baseline([_pooled(layer, tracks) for layer in probes], processors)
+    timed = {layer: sum(found.get(layer, ()), start=Visit()) for layer in probes}
+    base = baseline(timed, processors)
     if peaks is not None:
-        found = dataclasses.replace(found, peaks=peaks)
+        base = dataclasses.replace(base, peaks=peaks)
     if layers is None:
         layers = [layer for layer in known if layer.sweep != PROBE]
-    records = [
-        conclude(tracks.get(layer, [Track(layer)]), found, rules, processors) for layer in layers
-    ]
+    records = [conclude(layer, found.get(layer, []), base, rules, processors) for layer in layers]
     blocks = [(b, not why) for r in records for b, why in zip(r.loops, r.rejected)]
     calls = sum(block.duration_s for record in records for block in record.calls)
     return Measurements(
         records,
         _sentinel(attempts, probes[0]) if probes else [],
-        found,
+        base,
         elapsed_s,
         timed_s=calls + sum(block.duration_s for block, _ in blocks),
         accepted_s=calls + sum(block.duration_s for block, good in blocks if good),
-        compile_s=sum(a.visit.compile_s for a in attempts if not math.isnan(a.visit.compile_s)),
+        compile_s=sum(a.visit.compile_s or 0.0 for a in attempts),
     )
 
 
-def _tracks(attempts: Sequence[Attempt]) -> dict[LayerSpec, list[Track]]:
-    """What each process gathered of each layer."""
-    found: dict[LayerSpec, dict[int, Track]] = {}
-    for attempt in attempts:
-        layer, visit = attempt.layer, attempt.visit
-        track = found.setdefault(layer, {}).setdefault(attempt.process, Track(layer))
-        track.loops += visit.loops
-        track.calls += visit.calls
-        track.doubling = visit.doubling if visit.doubling.ratios else track.doubling
-        track.work = visit.work or track.work
-        track.hlo_hash = visit.hlo_hash or track.hlo_hash
-        track.compile_s = track.compile_s if math.isnan(visit.compile_s) else visit.compile_s
-        track.memory_bytes = max(track.memory_bytes, visit.memory_bytes)
-        track.steps = visit.steps or track.steps
-        track.visits += 1
-        track.status, track.error = visit.status, visit.error
-    return {layer: _settle_timeouts(list(by.values())) for layer, by in found.items()}
+def _gathered(attempts: Sequence[Attempt]) -> dict[LayerSpec, list[Visit]]:
+    """What each process brought of each layer; one that hung is forgiven where another timed it."""
+    found: dict[LayerSpec, dict[int, Visit]] = {}
+    for layer, _, process, visit in attempts:
+        of = found.setdefault(layer, {})
+        of[process] = of.get(process, Visit()) + visit
+    return {layer: _settle_timeouts(list(of.values())) for layer, of in found.items()}
 
 
-def _settle_timeouts(tracks: list[Track]) -> list[Track]:
-    """One process that hung is forgiven where another was timed."""
-    timed = [track for track in tracks if track.loops and not track.status]
-    hung = [track for track in tracks if track.status == "timeout"]
-    return [t for t in tracks if t not in hung] if timed and len(hung) == 1 else tracks
-
-
-def _pooled(layer: LayerSpec, tracks: dict[LayerSpec, list[Track]]) -> tuple[LayerSpec, list, list]:
-    parts = tracks.get(layer, [])
-    return layer, [b for t in parts for b in t.loops], [b for t in parts for b in t.calls]
+def _settle_timeouts(found: list[Visit]) -> list[Visit]:
+    timed = [each for each in found if each.loops and not each.status]
+    hung = [each for each in found if each.status == "timeout"]
+    return [each for each in found if each not in hung] if timed and len(hung) == 1 else found
 
 
 def _sentinel(attempts: Sequence[Attempt], sentinel: LayerSpec) -> list[float]:
@@ -128,14 +111,7 @@ def _sentinel(attempts: Sequence[Attempt], sentinel: LayerSpec) -> list[float]:
     return [min(block.step_s for block in visit.loops) for visit in visits]
 
 
-_ENERGY = {
-    "energy_j": "energy_j",
-    "energy_reason": "reason",
-    "power_w": "power_w",
-    "idle_power_w": "idle_power_w",
-    "window_s": "window_s",
-    "meter": "meter",
-}
+_ENERGY = ("energy_j", "energy_reason", "power_w", "idle_power_w", "window_s", "meter")
 _STATE = ("sm_clock_hz", "memory_clock_hz", "temperature_c", "power_limit_w")
 _VERSIONS = ("driver", "jax", "jaxlib", "xla_flags")
 
@@ -150,30 +126,20 @@ def export_table(
 
     Args: rules: what makes a time noisy.
     """
-    frame = collect(store, partition, rules).to_frame()
-    last: dict[LayerSpec, dict[str, Any]] = {}
-    for attempt in store.attempts(partition):
-        row = last.setdefault(attempt.layer, {"energy_reason": "not asked for"})
-        row |= _energy(attempt.visit.energy) | _state(attempt.visit.state)
-    layers = [layer for layer in store.layers(partition) if layer.sweep != "probe"]
-    for column in (*_ENERGY, *_STATE, "throttle_reasons"):
-        frame[column] = [last.get(layer, {}).get(column) for layer in layers]
+    found = collect(store, partition, rules)
+    frame = found.to_frame()
+    rows = [_further(record) for record in found.records]
+    for name in (*_ENERGY, *_STATE, "throttle_reasons"):
+        frame[name] = [row.get(name) for row in rows]
     frame["device"] = partition.device.get("name")
     for name in _VERSIONS:
         frame[name] = partition.fingerprint.get(name)
     return frame
 
 
-def _energy(read: Mapping[str, Any]) -> dict[str, Any]:
-    if not read:
-        return {}
-    return {column: read.get(name) for column, name in _ENERGY.items()} | {
-        "energy_reason": read.get("reason", "")
-    }
-
-
-def _state(read: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: read[name] for name in _STATE if name in read}
-    if "throttle_reasons" in read:
-        found["throttle_reasons"] = " ".join(read["throttle_reasons"])
-    return found
+def _further(record: Record) -> dict[str, Any]:
+    """What a record has beside times, by column."""
+    row = {**record.energy, "energy_reason": record.energy.get("reason", ""), **record.state}
+    if "throttle_reasons" in row:
+        row["throttle_reasons"] = " ".join(row["throttle_reasons"])
+    return row

@@ -20,12 +20,12 @@ from jaxcost.measure.clock.bench import Bench, Prepare, free_memory_bytes
 from jaxcost.measure.clock.programs import compile_layer
 from jaxcost.measure.clock.proofs import PROBE, Peaks
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.designs import check_sweep, sweep_layers
 from jaxcost.measure.designs.presets import PRESETS, Preset, preset
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.identity import describe
 from jaxcost.measure.process.schedule import OpenWorker, Progress, Sweep, SweepPlan
-from jaxcost.measure.process.wire import Visit
 from jaxcost.measure.process.worker import Worker, WorkerDiedError
 from jaxcost.measure.results import Measurements, collect
 from jaxcost.measure.store import IN_MEMORY, Store, StoreError

@@ -13,7 +13,7 @@ from jaxcost.app.cli.errors import run
 from jaxcost.calibrate import load_calibration, this_device
 from jaxcost.measure import LayerSpec, Preset, Store, SweepPlan
 from jaxcost.measure import run as measure_run
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.papers import PAPERS, Reproduction, SummaryRow
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from jaxcost.measure.clock.gates import Usage
 from jaxcost.measure.clock.timing import Stopwatch
 from jaxcost.measure.layers import LayerSpec
 
@@ -62,8 +61,8 @@ class FakeMachine:
     def start(self) -> tuple[float, float]:
         return self._ran, self._waited
 
-    def stop(self, started: tuple[float, float], duration_s: float) -> Usage:
-        return Usage(cpu_s=self._ran - started[0], waiting_s=self._waited - started[1])
+    def stop(self, started: tuple[float, float], duration_s: float) -> dict:
+        return {"cpu_s": self._ran - started[0], "waiting_s": self._waited - started[1]}
 
     def advance(self, seconds: float) -> None:
         factor, waiting = self.slowdown(self.time_s)

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from jaxcost.measure import LayerSpec, Store, StoreError
-from jaxcost.measure.clock.gates import Block, Usage
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Block, Visit
 from jaxcost.measure.store import schema
 
 FLIPS = int(os.environ.get("JAXCOST_FLIPS", "100"))  # 5000 take half a minute
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s") for n in (1, 2, 3)]
 FACTS = {"pid": 7, "host": "h", "boot_id": "b", "started_monotonic_s": 5.0, "started_utc": "t"}
-VISIT = Visit(work="dot", compile_s=0.5, loops=(Block(4, 0.1 + 0.2, Usage(cpu_s=0.02)),), steps=4)
+VISIT = Visit(work="dot", compile_s=0.5, loops=(Block(4, 0.1 + 0.2, cpu_s=0.02),), steps=4)
 
 
 def fill(store):

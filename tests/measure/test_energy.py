@@ -1,6 +1,5 @@
 """The energy of a step on a machine whose power is known, and every way to get none."""
 
-import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from jaxcost.device import Device
 from jaxcost.measure import energy as energy_of_a_step
 from jaxcost.measure.clock.bench import Bench, Track
-from jaxcost.measure.clock.gates import Block
 from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.clock.visit import Block, Visit
 from jaxcost.measure.energy import (
     CounterReader,
     EnergyRules,
@@ -67,7 +66,7 @@ class PoweredMachine:
 
     def track(self):
         programs = self.machine.prepare(LAYER, None)
-        return Track(LAYER, programs=programs, steps=1000, visits=1)
+        return Track(LAYER, programs=programs, found=Visit(steps=1000), visits=1)
 
     def read(self, meter=None, **rules):
         meter = meter or SourceMeter("known", self.counter)
@@ -264,7 +263,7 @@ def test_an_estimate_is_given_by_name_only_and_marked(machine, monkeypatch):
     described = Device("a card", design_power=60.0)
     monkeypatch.setattr(energy_of_a_step, "detect_device", lambda device: described)
     tpu, watch = SimpleNamespace(platform="tpu"), machine.watch()
-    track = dataclasses.replace(Track(LAYER), loops=[Block(10, 0.02), Block(10, 0.02)])
+    track = Track(LAYER, found=Visit(loops=(Block(10, 0.02), Block(10, 0.02))))
     assert refused(reader_for(tpu, watch)(track, RULES))
     found = reader_for(tpu, watch, source="design-power")(track, RULES)
     assert found["energy_j"] == pytest.approx(60 * 0.002)
@@ -276,7 +275,7 @@ def test_an_estimate_is_given_by_name_only_and_marked(machine, monkeypatch):
 
 def test_without_a_design_power_there_is_no_estimate(machine, monkeypatch):
     monkeypatch.setattr(energy_of_a_step, "detect_device", lambda device: Device("a card"))
-    track = dataclasses.replace(Track(LAYER), loops=[Block(10, 0.02)])
+    track = Track(LAYER, found=Visit(loops=(Block(10, 0.02),)))
     reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch(), source="design-power")
     found = reader(track, RULES)
     assert (found["energy_j"], found["reason"]) == (None, "no design power is known")

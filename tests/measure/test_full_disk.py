@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from jaxcost.measure import LayerSpec, Store, StoreFullError, merge_stores
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Visit
 
 LAYER = LayerSpec(op="dense", c_in=8, c_out=8, sweep="s")
 

@@ -3,16 +3,14 @@
 import pytest
 
 from jaxcost.measure import LayerSpec, Store, StoreError, collect, merge_stores
-from jaxcost.measure.clock.gates import Block, Usage
-from jaxcost.measure.clock.proofs import Doubling
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Block, Doubling, Visit
 
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s") for n in (1, 2, 3)]
 DEVICE = {"name": "d", "peak_flops": 1e12}
 
 
 def visit(step_s):
-    blocks = (Block(10, 10 * step_s, Usage(cpu_s=10 * step_s)),) * 15
+    blocks = (Block(10, 10 * step_s, cpu_s=10 * step_s),) * 15
     doubling = Doubling((2.0,), (True,))
     return Visit(work="dot", compile_s=0.1, steps=10, loops=blocks, calls=blocks, doubling=doubling)
 

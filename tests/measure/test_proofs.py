@@ -2,9 +2,7 @@ import math
 
 import pytest
 
-from jaxcost.measure.clock.gates import Block, Usage
 from jaxcost.measure.clock.proofs import (
-    Doubling,
     Peaks,
     baseline,
     below_floor,
@@ -16,6 +14,7 @@ from jaxcost.measure.clock.proofs import (
     sentinel,
     shorter_than_call,
 )
+from jaxcost.measure.clock.visit import Block, Doubling, Visit
 from jaxcost.measure.layers import LayerSpec
 
 DENSE = LayerSpec(op="dense", batch=100, c_in=200, c_out=300)
@@ -108,8 +107,12 @@ def test_no_pair_has_no_ratio():
     assert not Doubling().passed
 
 
-def _block(step_s, shortest_s=math.nan):
+def _block(step_s, shortest_s=None):
     return Block(10, 10 * step_s, shortest_s=shortest_s)
+
+
+def _timed(loops, calls):
+    return Visit(loops=tuple(loops), calls=tuple(calls))
 
 
 def test_each_dtype_has_a_matrix_product_and_the_sentinel_is_first():
@@ -129,12 +132,14 @@ def test_peaks_are_the_fastest_blocks():
     square = sentinel("cpu")
     small = LayerSpec(op="dense", c_in=128, c_out=128, sweep="probe")
     found = baseline(
-        [
-            (square, [_block(0.02), _block(0.01)], [_block(0.03, 0.02)]),
-            (small, [_block(1e-6), _block(2e-6)], [_block(5e-5, 2.1e-5), _block(4e-5, 1.1e-5)]),
-            (empty(), [_block(2e-8)], [_block(1e-5, 4e-6)]),
-            (outer(), [_block(2e-3)], [_block(2e-2, 1.201e-2)]),
-        ],
+        {
+            square: _timed([_block(0.02), _block(0.01)], [_block(0.03, 0.02)]),
+            small: _timed(
+                [_block(1e-6), _block(2e-6)], [_block(5e-5, 2.1e-5), _block(4e-5, 1.1e-5)]
+            ),
+            empty(): _timed([_block(2e-8)], [_block(1e-5, 4e-6)]),
+            outer(): _timed([_block(2e-3)], [_block(2e-2, 1.201e-2)]),
+        },
         processors=4,
     )
     assert found.peaks.flops_per_s == {"float32": pytest.approx(2 * 1024**3 / 0.01)}
@@ -146,15 +151,15 @@ def test_peaks_are_the_fastest_blocks():
 
 
 def test_probes_that_failed_give_no_peaks():
-    found = baseline([(sentinel("cpu"), [], []), (empty(), [], [])], processors=2)
+    found = baseline({sentinel("cpu"): Visit(), empty(): Visit()}, processors=2)
     assert found.peaks.flops_per_s == {}
     assert found.peaks.bytes_per_s is None
     assert found.most_overhead_s(1e9) == 0
 
 
 def test_blocks_that_a_neighbour_held_up_give_no_peak():
-    held_up = Block(10, 1.0, Usage(cpu_s=0.5, waiting_s=0.5))
-    found = baseline([(sentinel("cpu"), [held_up], [_block(0.03, 0.02)])], processors=1)
+    held_up = Block(10, 1.0, cpu_s=0.5, waiting_s=0.5)
+    found = baseline({sentinel("cpu"): _timed([held_up], [_block(0.03, 0.02)])}, processors=1)
     assert found.peaks.flops_per_s == {}
 
 
@@ -168,10 +173,10 @@ def test_a_gpus_probes_do_not_deny_what_its_memory_can_do():
         LayerSpec(op="elementwise", batch=2**17, c_in=1024, c_out=1024),
         LayerSpec(op="dense", batch=64, c_in=9050, c_out=9050),
     ]
-    timed = [
-        (layer, [_block(step_s(layer))], [_block(step_s(layer) + 5e-5, step_s(layer) + 5e-5)])
+    timed = {
+        layer: _timed([_block(step_s(layer))], [_block(step_s(layer) + 5e-5)])
         for layer in probes(layers, "gpu")
-    ]
+    }
     found = baseline(timed, processors=1)
     assert found.peaks.bytes_per_s == pytest.approx(4e12, rel=0.2)
     assert found.dispatch_s == pytest.approx(5e-5)

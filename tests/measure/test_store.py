@@ -1,6 +1,7 @@
 """The store: what goes in comes out, and nothing else is ever touched."""
 
-import math
+import dataclasses
+import json
 import sqlite3
 import subprocess
 import sys
@@ -8,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxcost.measure.clock.gates import Block, Usage
-from jaxcost.measure.clock.proofs import Doubling
+from jaxcost.measure.clock.visit import Block, Doubling, Visit
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.process.wire import Visit
 from jaxcost.measure.store import Store, StoreError, schema
 
 LAYERS = [LayerSpec(op="dense", batch=n, c_in=8, c_out=8, sweep="s", line=1) for n in (1, 2, 3)]
@@ -22,8 +21,8 @@ VISIT = Visit(
     compile_s=0.5,
     memory_bytes=10**10,
     steps=4,
-    loops=(Block(4, 0.02, Usage(cpu_s=0.02, waiting_s=0.0)), Block(4, 0.1 + 0.2)),
-    calls=(Block(2, 0.01, Usage(), 0.004),),
+    loops=(Block(4, 0.02, cpu_s=0.02, waiting_s=0.0), Block(4, 0.1 + 0.2)),
+    calls=(Block(2, 0.01, shortest_s=0.004),),
     doubling=Doubling((2.0, 1.95), (True, False)),
     settled=True,
     wall_s=0.7,
@@ -75,8 +74,8 @@ def test_what_is_unknown_comes_out_unknown(path):
         partition, process = begun(store)
         store.add_attempt(process, LAYERS[0], Visit(status="oom", error="no memory"), 1.0)
         (attempt,) = store.attempts(partition)
-    assert math.isnan(attempt.visit.compile_s)
-    assert math.isnan(attempt.visit.wall_s)
+    assert attempt.visit.compile_s is None
+    assert attempt.visit.wall_s is None
     assert attempt.visit.work is None
     assert (attempt.visit.status, attempt.visit.error) == ("oom", "no memory")
 
@@ -216,3 +215,30 @@ def test_a_store_by_a_second_name_is_refused_and_left_alone(path, tmp_path):
     other.unlink()
     with Store.existing(path) as store:
         assert len(list(store.attempts(*store.partitions()))) == 1
+
+
+def test_a_row_as_it_was_written_by_the_first_version_is_the_same_visit(path):
+    """In JSON, what was unknown of a block is left out, and what was unknown of a visit is null."""
+    columns = {
+        "loops": '[{"steps":4,"duration_s":0.02,"cpu_s":0.02,"waiting_s":0.0},'
+        '{"steps":4,"duration_s":0.30000000000000004}]',
+        "calls": '[{"steps":2,"duration_s":0.01,"shortest_s":0.004}]',
+        "doubling": '{"ratios":[2.0,1.95],"accepted":[true,false]}',
+        "energy": '{"energy_j":null,"reason":"no counter"}',
+        "state": '{"load_1min":0.5}',
+    }
+    filled(path)
+    with Store.existing(path) as store:
+        (written,) = store.rows(f"SELECT {', '.join(columns)} FROM attempts WHERE id = 1")
+        assert [json.loads(text) for text in written] == [json.loads(c) for c in columns.values()]
+        with store.writing() as db:
+            names = f"{', '.join(columns)}, compile_s, wall_s"
+            rest = "process_id, layer_id, status, error, at_utc, at_monotonic_s, memory_bytes"
+            rest += ", steps, work, hlo_hash, settled"
+            db.execute(
+                f"INSERT INTO attempts ({rest}, {names})"
+                f" SELECT {rest}, ?, ?, ?, ?, ?, NULL, NULL FROM attempts WHERE id = 1",
+                tuple(columns.values()),
+            )
+        *_, last = store.attempts(*store.partitions())
+    assert last.visit == dataclasses.replace(VISIT, compile_s=None, wall_s=None)

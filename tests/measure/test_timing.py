@@ -3,8 +3,6 @@ import time
 
 import pytest
 
-from jaxcost.measure.clock.gates import Block
-from jaxcost.measure.clock.proofs import Doubling
 from jaxcost.measure.clock.timing import (
     InvalidTimingError,
     Stopwatch,
@@ -13,6 +11,7 @@ from jaxcost.measure.clock.timing import (
     prove_doubling,
     steps_per_block,
 )
+from jaxcost.measure.clock.visit import Block, Doubling
 
 RULES = TimingRules()
 

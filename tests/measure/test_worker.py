@@ -1,5 +1,6 @@
 """The worker's side of the conversation, held in this process; and one real worker."""
 
+import dataclasses
 import io
 import json
 import math
@@ -7,7 +8,7 @@ import math
 import pytest
 
 from jaxcost.measure import LayerSpec, SweepPlan, TimingRules, measure_into
-from jaxcost.measure.process import wire
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.process.worker import serve
 
 LAYER = LayerSpec(op="dense", batch=64, c_in=128, c_out=128)
@@ -15,23 +16,23 @@ RULES = TimingRules(block_s=2e-3, rounds=1, most_rounds=1, blocks_per_visit=2)
 
 
 def converse(*requests):
-    lines = io.StringIO("".join(wire.dump(request) + "\n" for request in requests))
+    lines = io.StringIO("".join(json.dumps(request) + "\n" for request in requests))
     answers = io.StringIO()
     serve(lines, answers)
     return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 
 def test_it_says_who_it_is_and_visits_what_it_is_told():
-    begin = {"rules": wire.rules_to_json(RULES), "energy": False}
-    request = {"layer": wire.layer_to_json(LAYER), "energy": False}
+    begin = {"rules": dataclasses.asdict(RULES), "energy": False}
+    request = {"layer": LAYER.row(), "energy": False}
     description, first, second = converse(begin, request, request)
     assert description["fingerprint"]["platform"] == "cpu"
     assert description["device"]["memory"]
     assert description["processors"] >= 1
-    visits = [wire.visit_from_json(answer) for answer in (first, second)]
+    visits = [Visit.from_plain(answer) for answer in (first, second)]
     assert [visit.status for visit in visits] == ["", ""]
     assert visits[0].compile_s > 0
-    assert math.isnan(visits[1].compile_s)
+    assert visits[1].compile_s is None
     assert {visit.work for visit in visits} == {"dot"}
     assert len(visits[0].hlo_hash) == 64
     assert all(block.duration_s > 0 for visit in visits for block in visit.loops)
@@ -39,8 +40,8 @@ def test_it_says_who_it_is_and_visits_what_it_is_told():
 
 
 def test_without_a_counter_the_energy_is_null_with_the_reason():
-    begin = {"rules": wire.rules_to_json(RULES), "energy": True}
-    _, answer = converse(begin, {"layer": wire.layer_to_json(LAYER), "energy": True})
+    begin = {"rules": dataclasses.asdict(RULES), "energy": True}
+    _, answer = converse(begin, {"layer": LAYER.row(), "energy": True})
     energy = answer["energy"]
     if energy["energy_j"] is not None:
         pytest.skip("this machine has a power counter")
@@ -50,11 +51,16 @@ def test_without_a_counter_the_energy_is_null_with_the_reason():
 
 def test_rules_and_visits_survive_the_wire():
     rules = TimingRules(longest_step_s=math.inf, seed=4)
-    assert wire.rules_from_json(json.loads(wire.dump(wire.rules_to_json(rules)))) == rules
-    empty = wire.Visit()
-    again = wire.visit_from_json(json.loads(wire.dump(wire.visit_to_json(empty))))
-    assert math.isnan(again.compile_s)
-    assert again.status == ""
+    assert TimingRules(**json.loads(json.dumps(dataclasses.asdict(rules)))) == rules
+    for visit in (Visit(), Visit(energy={"energy_j": None}, compile_s=0.1 + 0.2, settled=True)):
+        assert Visit.from_plain(json.loads(json.dumps(visit.to_plain()))) == visit
+
+
+def test_what_is_no_number_is_null_on_the_wire():
+    plain = Visit(energy={"power_w": math.nan}, state={"list": [1, math.inf]}).to_plain()
+    assert plain["energy"] == {"power_w": None}
+    assert plain["state"] == {"list": [1, None]}
+    assert not {"compile_s", "wall_s", "work"} & set(plain)
 
 
 def test_a_real_worker_times_real_layers(tmp_path):

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 import jax
 
-from jaxcost.measure.clock.gates import Block, meter_for, processors
+from jaxcost.measure.clock.gates import meter_for, processors
 from jaxcost.measure.clock.hlo import work_in_loop
 from jaxcost.measure.clock.programs import compile_layer
-from jaxcost.measure.clock.proofs import Doubling
 from jaxcost.measure.clock.timing import (
     InvalidTimingError,
     Runnable,
@@ -21,9 +20,10 @@ from jaxcost.measure.clock.timing import (
     prove_doubling,
     steps_per_block,
 )
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.identity import text_hash
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.records import converged
 
 _CALL_BLOCKS = 2
 _MOST_CALLS = 1000
@@ -54,42 +54,29 @@ Prepare = Callable[[LayerSpec, jax.Device], Compiled]
 
 @dataclasses.dataclass
 class Track:
-    """What has been gathered of one layer; blocks are kept whether they count or not.
+    """One layer in one process.
 
     Args:
         programs: None before compilation and after a fault.
-        work: what the loop's body does for the layer, None when nothing.
-        hlo_hash: of the optimised loop, SHA-256 in hexadecimal.
-        steps, calls_per_block: sizes of the two kinds of blocks.
-        loops, calls: the blocks.
-        settled: whether its interval is narrow enough.
-        status, error: empty until the layer is stopped.
+        found: all that its visits have brought.
+        visits: how many came to their end.
+        calls_per_block: isolated calls timed together.
     """
 
     layer: LayerSpec
     programs: Compiled | None = None
-    work: str | None = None
-    hlo_hash: str = ""
-    compile_s: float = math.nan
-    memory_bytes: int = 0
-    steps: int = 0
-    calls_per_block: int = 0
-    loops: list[Block] = dataclasses.field(default_factory=list)
-    calls: list[Block] = dataclasses.field(default_factory=list)
-    doubling: Doubling = dataclasses.field(default_factory=Doubling)
+    found: Visit = dataclasses.field(default_factory=Visit)
     visits: int = 0
-    settled: bool = False
-    status: str = ""
-    error: str = ""
+    calls_per_block: int = 0
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it needs no more visits: stopped, or timed narrowly enough."""
-        return self.settled or bool(self.status)
+    def note(self, **found: Any) -> None:
+        """What was found of the layer, by the names of `Visit`."""
+        self.found = dataclasses.replace(self.found, **found)
 
     def stop(self, status: str, error: str) -> None:
         """No more visits: the layer has come to `status`."""
-        self.status, self.error, self.programs = status, error, None
+        self.note(status=status, error=error)
+        self.programs = None
 
 
 def compile_track(track: Track, device: jax.Device, prepare: Prepare, most_bytes: float) -> None:
@@ -101,12 +88,12 @@ def compile_track(track: Track, device: jax.Device, prepare: Prepare, most_bytes
     try:
         programs = prepare(track.layer, device)
         text = programs.hlo_text
-        track.work = _work(track.layer, text) if text else "unknown"
-        track.hlo_hash = text_hash(text)
+        work = _work(track.layer, text) if text else "unknown"
+        track.note(work=work, hlo_hash=text_hash(text))
     except Exception as error:  # whatever one layer does, the others are still measured
         _stop_after(track, error)
         return
-    track.compile_s, track.memory_bytes = programs.compile_s, programs.memory_bytes
+    track.note(compile_s=programs.compile_s, memory_bytes=programs.memory_bytes)
     track.programs = programs
     if programs.memory_bytes > most_bytes:
         track.stop("oom", _too_large(programs.memory_bytes, most_bytes))
@@ -125,15 +112,16 @@ def visit(track: Track, rules: TimingRules, watch: Stopwatch) -> None:
         loaded = track.programs.load(rules.seed + track.visits)
         if track.visits == 0:
             _begin(track, loaded, rules, watch)
-        if track.status:
+        if track.found.status:
             return
         loaded.loop(1)  # operands are fresh and cold
-        if not track.doubling.passed:
+        if not track.found.doubling.passed:
             _prove(track, loaded, rules, watch)
-        count = rules.blocks_per_visit
-        track.loops += checked([watch.time(loaded.loop, track.steps) for _ in range(count)])
+        steps, blocks = track.found.steps, range(rules.blocks_per_visit)
+        loops = checked([watch.time(loaded.loop, steps) for _ in blocks])
+        track.note(loops=(*track.found.loops, *loops))
         calls = [watch.time_calls(loaded.call, track.calls_per_block) for _ in range(_CALL_BLOCKS)]
-        track.calls += checked(calls)
+        track.note(calls=(*track.found.calls, *checked(calls)))
         track.visits += 1
     except Exception as error:
         _stop_after(track, error)
@@ -150,7 +138,7 @@ def _begin(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch)
         text = f"a step takes {first.step_s:.3g} s, above the {rules.longest_step_s:.3g} s allowed"
         track.stop("skipped", text)
         return
-    track.steps = steps_per_block(loaded.loop, rules, watch, first)
+    track.note(steps=steps_per_block(loaded.loop, rules, watch, first))
     track.calls_per_block = _calls_per_block(loaded, rules, watch, first.step_s)
 
 
@@ -158,13 +146,13 @@ def _calls_per_block(loaded: Runnable, rules: TimingRules, watch: Stopwatch, ste
     (trial,) = checked([watch.time_calls(loaded.call, 1)])
     if trial.step_s > _HELD_UP * step_s:  # or it is mostly dispatch: look again
         (trial,) = checked([watch.time_calls(loaded.call, 5)])
-    return min(_MOST_CALLS, math.ceil(rules.block_s / 2 / trial.shortest_s))
+    return min(_MOST_CALLS, math.ceil(rules.block_s / 2 / trial.least_s))
 
 
 def _prove(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch) -> None:
-    before = track.doubling if track.doubling.ratios else None
-    track.doubling, blocks = prove_doubling(loaded.loop, track.steps, rules, watch, before)
-    track.loops += blocks
+    found = track.found
+    doubling, blocks = prove_doubling(loaded.loop, found.steps, rules, watch, found.doubling)
+    track.note(doubling=doubling, loops=(*found.loops, *blocks))
 
 
 def _stop_after(track: Track, error: Exception) -> None:
@@ -253,27 +241,21 @@ class Bench:
         """
         begin = self.watch.now()
         track = self._tracks.get(layer) or self._compiled(layer)
-        loops, calls = len(track.loops), len(track.calls)
-        first = track.visits == 0
+        before, first = track.found, track.visits == 0
         visit(track, self.rules, self.watch)
+        found = track.found
         read: Mapping[str, Any] = {}
-        if energy and self._energy is not None and not track.status:
+        if energy and self._energy is not None and not found.status:
             read = self._energy(track, self.rules)
-        return Visit(
-            status=track.status,
-            error=track.error,
-            work=track.work,
-            compile_s=track.compile_s if first else math.nan,
-            memory_bytes=track.memory_bytes,
-            steps=track.steps,
-            loops=tuple(track.loops[loops:]),
-            calls=tuple(track.calls[calls:]),
-            doubling=track.doubling,
+        return dataclasses.replace(
+            found,
+            compile_s=found.compile_s if first else None,
+            loops=found.loops[len(before.loops) :],
+            calls=found.calls[len(before.calls) :],
             settled=self._settled(track),
             wall_s=self.watch.now() - begin,
-            energy=read,
-            state=self._state(),
-            hlo_hash=track.hlo_hash,
+            energy=dict(read),
+            state=dict(self._state()),
         )
 
     def _compiled(self, layer: LayerSpec) -> Track:
@@ -284,8 +266,6 @@ class Bench:
         return track
 
     def _settled(self, track: Track) -> bool:
-        if track.status or track.visits < self.rules.least_rounds:
-            return bool(track.status)
-        from jaxcost.measure.records import converged
-
-        return converged(track, self.rules, self.processors)
+        if track.found.status or track.visits < self.rules.least_rounds:
+            return bool(track.found.status)
+        return converged(track.found.loops, self.rules, self.processors)

@@ -1,10 +1,8 @@
 """Which timings count: what the machine did meanwhile, and whether that spoils them."""
 
-import dataclasses
-import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxcost.device.nvml import Nvml, nvml_for
+from jaxcost.measure.clock.visit import Block
 
 _USED = 0.1  # a thread below this share of all threads' CPU time only waited for the others
 _LEAST_OF_TYPICAL = 0.95  # the kernel's counts lag by a tick, so no closer
@@ -20,45 +19,7 @@ _LEAST_OF_TYPICAL = 0.95  # the kernel's counts lag by a tick, so no closer
 _BENIGN_THROTTLE = 0x1 | 0x2 | 0x4
 
 
-@dataclasses.dataclass(frozen=True)
-class Usage:
-    """What the machine did while a block ran; None is unknown.
-
-    Args:
-        cpu_s: CPU time of this process, in s.
-        waiting_s: time its working threads were ready but another had their processor, in s.
-        stolen_s: time the hypervisor gave to other guests, in s, summed over processors.
-        clock_ratio: the accelerator's clock over its default.
-        throttled: whether the accelerator reports a reason for slowing down.
-    """
-
-    cpu_s: float | None = None
-    waiting_s: float | None = None
-    stolen_s: float | None = None
-    clock_ratio: float | None = None
-    throttled: bool | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """One timing.
-
-    Args:
-        steps: how many steps of the loop, or isolated calls, were timed together.
-        duration_s: how long they took, in s.
-        usage: what the machine did meanwhile.
-        shortest_s: the shortest call among them, in s; NaN where they were not timed apart.
-    """
-
-    steps: int
-    duration_s: float
-    usage: Usage = Usage()
-    shortest_s: float = math.nan
-
-    @property
-    def step_s(self) -> float:
-        """Time of one step, in s."""
-        return self.duration_s / self.steps
+Usage = Mapping[str, Any]  # what the machine did while a block ran, by the names of `Block`
 
 
 class Meter(Protocol):
@@ -78,8 +39,8 @@ class NoMeter:
         """Nothing."""
 
     def stop(self, started: None, duration_s: float) -> Usage:
-        """A usage of which everything is unknown."""
-        return Usage()
+        """Nothing."""
+        return {}
 
 
 class CpuMeter:
@@ -109,11 +70,11 @@ class CpuMeter:
         ]
         total = sum(counts[0] for counts in spent)
         working = [counts for counts in spent if counts[0] > _USED * total]
-        return Usage(
-            cpu_s=cpu - started[0],
-            waiting_s=sum(counts[1] for counts in working) if working else None,
-            stolen_s=None if stolen is None or started[2] is None else stolen - started[2],
-        )
+        return {
+            "cpu_s": cpu - started[0],
+            "waiting_s": sum(counts[1] for counts in working) if working else None,
+            "stolen_s": None if stolen is None or started[2] is None else stolen - started[2],
+        }
 
     def _threads(self) -> dict[str, tuple[float, float]]:
         counts = {}
@@ -155,10 +116,10 @@ class NvmlMeter:
     def stop(self, started: None, duration_s: float) -> Usage:
         """Clock over default clock, and whether anything slows the device down."""
         clock, reasons = self._nvml.clock_hz("SM"), self._nvml.slowdowns()
-        return Usage(
-            clock_ratio=None if clock is None else clock / self._default_hz,
-            throttled=bool((reasons or 0) & ~_BENIGN_THROTTLE),
-        )
+        return {
+            "clock_ratio": None if clock is None else clock / self._default_hz,
+            "throttled": bool((reasons or 0) & ~_BENIGN_THROTTLE),
+        }
 
 
 def meter_for(device: jax.Device) -> Meter:
@@ -205,7 +166,7 @@ def rejections(
     reasons = [_rejection(block, processors, least_share, least_clock) for block in blocks]
     ratios = [_cpu_ratio(block) for block in blocks]
     good = [ratio for ratio, reason in zip(ratios, reasons) if ratio and not reason]
-    counted = any(block.usage.waiting_s is not None for block in blocks)
+    counted = any(block.waiting_s is not None for block in blocks)
     typical = float(np.median(good)) if counted and good else min(max(good, default=0), processors)
     least = (_LEAST_OF_TYPICAL if counted else least_share) * typical
     return [
@@ -216,18 +177,17 @@ def rejections(
 
 
 def _cpu_ratio(block: Block) -> float:
-    return (block.usage.cpu_s or 0.0) / block.duration_s
+    return (block.cpu_s or 0.0) / block.duration_s
 
 
 def _rejection(block: Block, processors: int, least_share: float, least_clock: float) -> str:
-    usage = block.usage
-    if usage.waiting_s is not None and usage.cpu_s:
-        wanted = min(usage.cpu_s + usage.waiting_s, processors * block.duration_s)
-        if usage.cpu_s < least_share * wanted:
-            return f"processor share {usage.cpu_s / wanted:.2f} below {least_share}"
-    stolen = (usage.stolen_s or 0.0) / (block.duration_s * processors)
+    if block.waiting_s is not None and block.cpu_s:
+        wanted = min(block.cpu_s + block.waiting_s, processors * block.duration_s)
+        if block.cpu_s < least_share * wanted:
+            return f"processor share {block.cpu_s / wanted:.2f} below {least_share}"
+    stolen = (block.stolen_s or 0.0) / (block.duration_s * processors)
     if stolen > 1 - least_share:
         return f"the hypervisor took {stolen:.0%} of the processors"
-    if usage.clock_ratio is not None and usage.clock_ratio < least_clock:
-        return f"clock at {usage.clock_ratio:.0%} of default, below {least_clock:.0%}"
-    return "the device reports throttling" if usage.throttled else ""
+    if block.clock_ratio is not None and block.clock_ratio < least_clock:
+        return f"clock at {block.clock_ratio:.0%} of default, below {least_clock:.0%}"
+    return "the device reports throttling" if block.throttled else ""

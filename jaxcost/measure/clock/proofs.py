@@ -4,16 +4,13 @@ beside those asked for, which say what a proof may ask: they show drift, peaks, 
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from jaxcost.measure.clock.gates import Block, rejections
+from jaxcost.measure.clock.gates import rejections
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
 
 LEAST_OF_CALL = 0.1
-DOUBLING = (1.9, 2.1)
-ENOUGH_PAIRS = 3
-AGREEMENT = 0.2
-HARDLY_LONGER = 1.25  # above it, held-up blocks explain as much as an operation moved out
 MARGIN = 2.0
 MEMORY_MARGIN = 10.0  # a sum in cache beats the peak; of deleted work less than 1/40 is left
 
@@ -85,60 +82,6 @@ def not_in_loop(work: str | None) -> str:
     return "" if work else "the compiled loop's body does not contain the operation"
 
 
-@dataclasses.dataclass(frozen=True)
-class Doubling:
-    """How the time of a block grew when its steps were doubled.
-
-    Args:
-        ratios: time of twice the steps over time of the steps, one for each pair of blocks.
-        accepted: whether both blocks of the pair passed the noise gates.
-    """
-
-    ratios: Sequence[float] = ()
-    accepted: Sequence[bool] = ()
-
-    def with_pair(self, ratio: float, accepted: bool) -> "Doubling":
-        """With one more pair of blocks."""
-        return Doubling((*self.ratios, ratio), (*self.accepted, accepted))
-
-    @property
-    def ratio(self) -> float:
-        """The median ratio of the accepted pairs, or of all where none was; NaN without any."""
-        ratios = self._counting() or list(self.ratios)
-        return _median(ratios) if ratios else math.nan
-
-    @property
-    def passed(self) -> bool:
-        """Whether the median of the accepted pairs lies in 2 ± 0.1."""
-        return bool(self._counting()) and DOUBLING[0] <= self.ratio <= DOUBLING[1]
-
-    @property
-    def failed(self) -> bool:
-        """Whether enough undisturbed pairs agree that the time hardly grows with the steps."""
-        ratios = self._counting()
-        if len(ratios) < ENOUGH_PAIRS:
-            return False
-        return max(ratios) < HARDLY_LONGER and max(ratios) - min(ratios) <= AGREEMENT
-
-    @property
-    def reason(self) -> str:
-        """Why the steps were not shown to be done, or an empty string."""
-        if self.passed:
-            return ""
-        if not self._counting():
-            return "no undisturbed pair of blocks shows that twice the steps take twice as long"
-        return f"twice the steps take {self.ratio:.2f} times as long, not 2 ± 0.1"
-
-    def _counting(self) -> list[float]:
-        return [ratio for ratio, good in zip(self.ratios, self.accepted) if good]
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return (ordered[middle] + ordered[~middle]) / 2
-
-
 PROBE = "probe"  # the sweep that they are in
 # Square weights that are streamed as fast as the device can: on a CPU from a cache; elsewhere a
 # small layer takes as long as its launch, and only a large one shows the rate.
@@ -146,8 +89,6 @@ _STREAMED_WIDTHS = {"cpu": (128, 512)}
 _STREAMED_WIDTHS_ELSEWHERE = (2048, 8192)
 _SQUARE = {"cpu": 1024}
 _SQUARE_ELSEWHERE = 4096
-
-Timed = tuple[LayerSpec, Sequence[Block], Sequence[Block]]  # with blocks of the loop and of calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,17 +139,17 @@ def probes(layers: Sequence[LayerSpec], platform: str) -> list[LayerSpec]:
     return [*squares, empty(), *_streamed(platform), outer()]
 
 
-def baseline(timed: Sequence[Timed], processors: int) -> Baseline:
+def baseline(timed: Mapping[LayerSpec, Visit], processors: int) -> Baseline:
     """What the probes' blocks say.
 
     Args:
-        timed: each probe with its blocks of loop steps and of calls.
+        timed: each probe with all that was timed of it.
         processors: a probe that stays in cache keeps one busy; the peak is that of all.
     """
-    timed = [probe for probe in timed if probe[1] and probe[2]]
     best = {
-        layer: (min(b.step_s for b in loops), min(b.shortest_s for b in calls))
-        for layer, loops, calls in timed
+        layer: (min(b.step_s for b in found.loops), min(b.least_s for b in found.calls))
+        for layer, found in timed.items()
+        if found.loops and found.calls
     }
     small = [times for layer, times in best.items() if layer == empty() or _is_streamed(layer)]
     dispatch = max((call - step for step, call in small), default=0.0)
@@ -218,13 +159,13 @@ def baseline(timed: Sequence[Timed], processors: int) -> Baseline:
     return Baseline(_peaks(timed, processors), dispatch, fresh, overhead)
 
 
-def _peaks(timed: Sequence[Timed], processors: int) -> Peaks:
+def _peaks(timed: Mapping[LayerSpec, Visit], processors: int) -> Peaks:
     """From blocks that pass the noise gates alone: on a busy machine no peak is known."""
     flops: dict[str, float] = {}
     rates = []
-    for layer, loops, _ in timed:
-        reasons = rejections(loops, processors=processors)
-        steps = [block.step_s for block, reason in zip(loops, reasons) if not reason]
+    for layer, found in timed.items():
+        reasons = rejections(found.loops, processors=processors)
+        steps = [block.step_s for block, reason in zip(found.loops, reasons) if not reason]
         if steps and layer.c_in == layer.batch > 1:
             flops[layer.dtype] = layer.flops / min(steps)
         elif steps and _is_streamed(layer):

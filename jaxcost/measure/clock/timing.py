@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from jaxcost.measure.clock.gates import Block, Meter, NoMeter, rejections
-from jaxcost.measure.clock.proofs import Doubling
+from jaxcost.measure.clock.gates import Meter, NoMeter, rejections
+from jaxcost.measure.clock.visit import Block, Doubling
 
 _MOST_STEPS = 1 << 24  # a loop without work would need ever more
 
@@ -75,7 +75,7 @@ class Stopwatch:
         begin = self.now()
         run(steps)
         duration = self.now() - begin
-        return Block(steps, duration, self.meter.stop(started, duration))
+        return Block(steps, duration, **self.meter.stop(started, duration))
 
     def time_calls(self, call: Callable[[], None], repeats: int) -> Block:
         """One block of `repeats` isolated calls, each timed apart."""
@@ -154,10 +154,10 @@ def prove_doubling(
     """
     blocks: list[Block] = []
     doubling = before or Doubling()
-    for _ in range(1 if before else rules.doubling_attempts):
+    for _ in range(1 if doubling.ratios else rules.doubling_attempts):
         pair = checked([watch.time(run, steps), watch.time(run, 2 * steps)])
         good = _is_long(pair[0], rules) and all(watch.accepted(blocks + pair)[-2:])
-        doubling = doubling.with_pair(pair[1].duration_s / pair[0].duration_s, good)
+        doubling += Doubling((pair[1].duration_s / pair[0].duration_s,), (good,))
         blocks += pair
         if doubling.passed or doubling.failed:
             break

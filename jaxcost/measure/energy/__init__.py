@@ -13,8 +13,8 @@ import jax
 from jaxcost._support.messages import refused, unknown
 from jaxcost.device import Device, detect_device
 from jaxcost.measure.clock.bench import Track
-from jaxcost.measure.clock.gates import Block
 from jaxcost.measure.clock.timing import Runnable, Stopwatch, TimingRules, checked
+from jaxcost.measure.clock.visit import Block
 from jaxcost.measure.energy.power import PowerMeter, power_meter_for
 
 _PACE = 5  # a wrap's step may be that many times the largest other step
@@ -154,7 +154,7 @@ class CounterReader:
             return self._none("the layer has no programs to run")
         try:
             loaded = track.programs.load(timing.seed + track.visits)
-            return self._measured(loaded, track.steps, timing)
+            return self._measured(loaded, track.found.steps, timing)
         except NoEnergyError as error:
             return self._none(str(error))
         except Exception as error:  # a driver that fails must not end the timing
@@ -280,10 +280,10 @@ def reader_for(
     described = detect_device(device)
 
     def estimate(track: Track, timing: TimingRules) -> Mapping[str, Any]:
-        if described.design_power is None or not track.loops:
-            why = "no design power is known" if track.loops else "the layer has no time"
+        if described.design_power is None or not track.found.loops:
+            why = "no design power is known" if track.found.loops else "the layer has no time"
             return {"energy_j": None, "reason": why, "meter": "design power", "estimated": True}
-        step_s = statistics.median(block.step_s for block in track.loops)
+        step_s = statistics.median(block.step_s for block in track.found.loops)
         return estimate_from_design_power(described, step_s)
 
     return estimate

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from jaxcost.measure.clock.proofs import probes
 from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.process.wire import Visit
 from jaxcost.measure.process.worker import WorkerDiedError, WorkerHungError
 from jaxcost.measure.store import Partition, Store
 

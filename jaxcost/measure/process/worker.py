@@ -7,6 +7,7 @@ output it was started with. It ends when its input does, or when its parent is g
 
 import contextlib
 import ctypes
+import dataclasses
 import json
 import os
 import queue
@@ -19,9 +20,8 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.process import wire
-from jaxcost.measure.process.wire import Visit
 
 # The folder that has this package comes last: where it is the current one, as in a checkout, a
 # file there is still never taken for a module of the same name that is installed.
@@ -101,7 +101,7 @@ class Worker:
             _start(self._read_answers, self._process.stdout),
             _start(self._read_words, self._process.stderr),
         ]
-        begin = {"rules": wire.rules_to_json(rules), "energy": energy}
+        begin = {"rules": dataclasses.asdict(rules), "energy": energy}
         try:
             self.description: Mapping[str, Any] = self._ask(begin, START_S)
         except BaseException:
@@ -131,8 +131,8 @@ class Worker:
             WorkerHungError: no answer within `timeout_s` s.
             WorkerDiedError: the process ended.
         """
-        request = {"layer": wire.layer_to_json(layer), "energy": energy}
-        return wire.visit_from_json(self._ask(request, timeout_s))
+        request = {"layer": layer.row(), "energy": energy}
+        return Visit.from_plain(self._ask(request, timeout_s))
 
     def close(self) -> None:
         """End the worker, by force if it does not go."""
@@ -158,7 +158,7 @@ class Worker:
     def _ask(self, request: Mapping[str, Any], timeout_s: float) -> Any:
         try:
             assert self._process.stdin
-            self._process.stdin.write(wire.dump(request) + "\n")
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError:
             raise self._died() from None
@@ -230,9 +230,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         if bench is None:
             bench, answer = _begin(request)
         else:
-            layer = wire.layer_from_json(request["layer"])
-            answer = wire.visit_to_json(bench.visit(layer, energy=request["energy"]))
-        answers.write(wire.dump(answer) + "\n")
+            visit = bench.visit(LayerSpec(**request["layer"]), energy=request["energy"])
+            answer = visit.to_plain()
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
@@ -253,7 +253,7 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         sys.exit(f"jax.devices() fails: {' '.join(str(error).split()) or type(error).__name__}")
     watch = Stopwatch(meter=meter_for(device), processors=processors())
     bench = Bench(
-        wire.rules_from_json(request["rules"]),
+        TimingRules(**request["rules"]),
         device,
         watch=watch,
         energy=reader_for(device, watch) if request["energy"] else None,

@@ -1,17 +1,17 @@
 """Measurements on disk: one SQLite file, a row an attempt, written as it is made."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.process import wire
 from jaxcost.measure.process.identity import utc_now
-from jaxcost.measure.process.wire import Visit
 from jaxcost.measure.store import schema
 from jaxcost.measure.store.faults import (
     DAMAGED,
@@ -22,10 +22,38 @@ from jaxcost.measure.store.faults import (
     refuse_second_name,
     told,
 )
-from jaxcost.measure.store.records import Attempt, Partition, layer_text, text
 from jaxcost.measure.store.schema import IN_MEMORY
 
 __all__ = ["IN_MEMORY", "Attempt", "Partition", "Store", "StoreError", "StoreFullError"]
+
+
+class Attempt(NamedTuple):
+    """One visit as it was stored: to which layer, and by whom.
+
+    Args:
+        slot: which of the sweep's processes.
+        process: the operating system's process, by the store's own number.
+    """
+
+    layer: LayerSpec
+    slot: int
+    process: int
+    visit: Visit
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """What was measured on one device with one set of versions.
+
+    Args:
+        number: in the store.
+        fingerprint: what must be equal for two timings to belong together, by name.
+        device: the device as its worker described it.
+    """
+
+    number: int
+    fingerprint: Mapping[str, Any]
+    device: Mapping[str, Any]
 
 
 class Store:
@@ -104,14 +132,11 @@ class Store:
 
     def partition(self, fingerprint: Mapping[str, Any], device: Mapping[str, Any]) -> Partition:
         """The partition of that fingerprint, begun if it is new."""
-        own = text(fingerprint)
+        own = _text(fingerprint)
         with self.writing():
-            self._db.execute(
-                "INSERT OR IGNORE INTO partitions (fingerprint, device, created_utc)"
-                " VALUES (?, ?, ?)",
-                (own, text(device), utc_now()),
-            )
-        return next(p for p in self.partitions() if text(p.fingerprint) == own)
+            found = {"fingerprint": own, "device": _text(device), "created_utc": utc_now()}
+            schema.insert(self._db, "partitions", found, "OR IGNORE")
+        return next(p for p in self.partitions() if _text(p.fingerprint) == own)
 
     def partitions(self) -> list[Partition]:
         """All partitions, oldest first."""
@@ -128,13 +153,10 @@ class Store:
                 "SELECT COALESCE(MAX(position), -1) FROM layers WHERE partition_id = ?",
                 (partition.number,),
             ).fetchone()
-            self._db.executemany(
-                "INSERT OR IGNORE INTO layers (partition_id, position, spec) VALUES (?, ?, ?)",
-                [
-                    (partition.number, taken + 1 + i, layer_text(layer))
-                    for i, layer in enumerate(layers)
-                ],
-            )
+            for position, layer in enumerate(layers, taken + 1):
+                spec = {"position": position, "spec": _text(layer.row())}
+                row = {"partition_id": partition.number} | spec
+                schema.insert(self._db, "layers", row, "OR IGNORE")
 
     def layers(self, partition: Partition) -> list[LayerSpec]:
         """The layers of a partition, in their order."""
@@ -143,7 +165,7 @@ class Store:
 
     def _layer(self, number: int, spec: str) -> LayerSpec:
         with reading(self.path, f"layer {number}"):
-            return wire.layer_from_json(json.loads(spec))
+            return LayerSpec(**json.loads(spec))
 
     def begin_process(
         self, partition: Partition, slot: int, seed: int, facts: Mapping[str, Any]
@@ -155,35 +177,23 @@ class Store:
             facts: `pid`, `host`, `boot_id`, `started_monotonic_s` and any further provenance.
         """
         own = ("pid", "host", "boot_id", "started_monotonic_s")
-        rest = {k: v for k, v in facts.items() if k not in own}
+        row = {name: facts[name] for name in own} | {
+            "partition_id": partition.number,
+            "slot": slot,
+            "started_utc": facts.get("started_utc") or utc_now(),
+            "seed": seed,
+            "provenance": _text({k: v for k, v in facts.items() if k not in own}),
+        }
         with self.writing():
-            cursor = self._db.execute(
-                "INSERT INTO processes (partition_id, slot, pid, host, boot_id, started_utc,"
-                " started_monotonic_s, seed, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    partition.number,
-                    slot,
-                    facts["pid"],
-                    facts["host"],
-                    facts["boot_id"],
-                    facts.get("started_utc") or utc_now(),
-                    facts["started_monotonic_s"],
-                    seed,
-                    text(rest),
-                ),
-            )
-        return int(cursor.lastrowid or 0)
+            return schema.insert(self._db, "processes", row)
 
     def add_attempt(self, process: int, layer: LayerSpec, visit: Visit, at_s: float) -> None:
         """Store one visit; `at_s` is the monotonic time of its end, in s."""
-        fields = wire.visit_to_json(visit)
         columns = {
             "process_id": process,
             "at_utc": utc_now(),
             "at_monotonic_s": at_s,
-            "settled": int(visit.settled),
-            **{name: wire.dump({"": fields[name]})[4:-1] for name in _JSON_COLUMNS},
-            **{name: fields[name] for name in _PLAIN_COLUMNS},
+            **{name: _column(value) for name, value in visit.to_plain().items()},
         }
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self.writing():
@@ -191,7 +201,7 @@ class Store:
                 f"INSERT INTO attempts (layer_id, {names})"
                 f" SELECT l.id, {marks} FROM layers l, processes p"
                 " WHERE p.id = ? AND l.partition_id = p.partition_id AND l.spec = ?",
-                (*map(_column, columns.values()), process, layer_text(layer)),
+                (*columns.values(), process, _text(layer.row())),
             )
 
     def has_attempts(self) -> bool:
@@ -200,28 +210,24 @@ class Store:
 
     def attempts(self, partition: Partition) -> Iterator[Attempt]:
         """Every attempt of a partition, oldest first."""
-        names = ", ".join(f"a.{name}" for name in (*_PLAIN_COLUMNS, *_JSON_COLUMNS))
+        names = [field.name for field in dataclasses.fields(Visit)]
         rows = self.rows(
-            f"SELECT a.id, l.id, l.spec, p.slot, p.id, a.settled, {names} FROM attempts a"
+            f"SELECT a.id, l.id, l.spec, p.slot, p.id, {', '.join(f'a.{n}' for n in names)}"
+            " FROM attempts a"
             " JOIN layers l ON l.id = a.layer_id JOIN processes p ON p.id = a.process_id"
             " WHERE p.partition_id = ? ORDER BY a.id",
             partition.number,
         )
-        for number, of, spec, slot, process, settled, *values in rows:
-            plain = dict(zip(_PLAIN_COLUMNS, values))
+        for number, of, spec, slot, process, *values in rows:
             layer = self._layer(of, spec)
             with reading(self.path, f"attempt {number}"):
-                parsed = map(json.loads, values[len(_PLAIN_COLUMNS) :])
-                fields = plain | dict(zip(_JSON_COLUMNS, parsed)) | {"settled": bool(settled)}
-                visit = wire.visit_from_json(fields)
+                fields = dict(zip(names, values))
+                visit = Visit.from_plain(fields | {n: json.loads(fields[n]) for n in _JSON})
             yield Attempt(layer, slot, process, visit)
 
     def processes(self, partition: Partition) -> list[dict[str, Any]]:
         """The processes of a partition with their provenance, oldest first."""
-        names = (
-            *("id", "slot", "pid", "host", "boot_id", "started_utc"),
-            *("started_monotonic_s", "seed", "provenance"),
-        )
+        names = ("id", *schema.PROCESS)
         query = f"SELECT {', '.join(names)} FROM processes WHERE partition_id = ? ORDER BY id"
         found = []
         for values in self.rows(query, partition.number):
@@ -283,17 +289,7 @@ class Store:
                 raise
 
 
-_JSON_COLUMNS = ("loops", "calls", "doubling", "energy", "state")
-_PLAIN_COLUMNS = (
-    "status",
-    "error",
-    "wall_s",
-    "compile_s",
-    "memory_bytes",
-    "steps",
-    "work",
-    "hlo_hash",
-)
+_JSON = ("loops", "calls", "doubling", "energy", "state")  # columns that hold more than a value
 
 
 def _opened(kind: type[Store], path: str | Path) -> Store:
@@ -342,5 +338,10 @@ def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
+def _text(value: Any) -> str:
+    """A value as text that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def _column(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+    return _text(value) if isinstance(value, dict | list) else value

@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcost._support.files import rename_to_new
-from jaxcost.measure.store import Partition, Store, StoreError, StoreFullError
-
-_PROCESS = "slot, pid, host, boot_id, started_utc, started_monotonic_s, seed, provenance"
-_ATTEMPT = (
-    "status, error, at_utc, at_monotonic_s, wall_s, compile_s, memory_bytes, steps, work,"
-    " hlo_hash, settled, loops, calls, doubling, energy, state"
-)
+from jaxcost.measure.store import Partition, Store, StoreError, StoreFullError, schema
 
 
 def merge_stores(sources: Sequence[str | Path], out: str | Path) -> int:
@@ -69,40 +63,41 @@ def _copy_partition(path: str | Path, source: Store, part: Partition, target: St
         )
     target.add_layers(place, source.layers(part))
     copied = 0
-    for number, *process in source.rows(
-        f"SELECT id, {_PROCESS} FROM processes WHERE partition_id = ?", part.number
+    names = ", ".join(schema.PROCESS)
+    for number, *values in source.rows(
+        f"SELECT id, {names} FROM processes WHERE partition_id = ?", part.number
     ):
+        process = dict(zip(schema.PROCESS, values))
         copied += _copy_process(path, source, target, place, number, process)
     return copied
 
 
 def _copy_process(
-    path: str | Path, source: Store, target: Store, place: Partition, number: int, process: list
+    path: str | Path,
+    source: Store,
+    target: Store,
+    place: Partition,
+    number: int,
+    process: dict[str, Any],
 ) -> int:
-    same = "pid = ? AND host = ? AND boot_id = ? AND started_monotonic_s = ?"
-    identity = (process[1], process[2], process[3], process[5])
-    if list(target.rows(f"SELECT 1 FROM processes WHERE {same}", *identity)):
+    same = ("pid", "host", "boot_id", "started_monotonic_s")
+    query = f"SELECT 1 FROM processes WHERE {' AND '.join(f'{name} = ?' for name in same)}"
+    if target.rows(query, *(process[name] for name in same)):
         raise StoreError(
-            f"store {str(path)!r}: process {process[1]} of {process[2]} is in another store, too; "
-            "give each store once"
+            f"store {str(path)!r}: process {process['pid']} of {process['host']} is in another "
+            "store, too; give each store once"
         )
-    rows: list[tuple[Any, ...]] = list(
-        source.rows(
-            f"SELECT l.spec, {_ATTEMPT} FROM attempts a JOIN layers l ON l.id = a.layer_id"
-            " WHERE a.process_id = ? ORDER BY a.id",
-            number,
-        )
+    names, marks = ", ".join(schema.ATTEMPT), ", ".join("?" * len(schema.ATTEMPT))
+    rows = source.rows(
+        f"SELECT {names}, l.spec FROM attempts a JOIN layers l ON l.id = a.layer_id"
+        " WHERE a.process_id = ? ORDER BY a.id",
+        number,
     )
     with target.writing() as db:
-        marks = ", ".join("?" * (1 + len(process)))
-        cursor = db.execute(
-            f"INSERT INTO processes (partition_id, {_PROCESS}) VALUES ({marks})",
-            (place.number, *process),
-        )
-        marks = ", ".join("?" * (len(_ATTEMPT.split(",")) + 1))
+        own = schema.insert(db, "processes", {"partition_id": place.number, **process})
         db.executemany(
-            f"INSERT INTO attempts (layer_id, process_id, {_ATTEMPT})"
-            f" SELECT l.id, {marks} FROM layers l WHERE l.partition_id = ? AND l.spec = ?",
-            [(cursor.lastrowid, *values, place.number, spec) for spec, *values in rows],
+            f"INSERT INTO attempts (layer_id, process_id, {names}) SELECT id, {own}, {marks}"
+            f" FROM layers WHERE partition_id = {place.number} AND spec = ?",
+            rows,
         )
     return len(rows)

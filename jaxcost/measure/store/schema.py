@@ -4,57 +4,13 @@ Beside the rows a checksum of each is kept, so that what was not written so is f
 """
 
 import contextlib
+import dataclasses
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-# A table of its own, not a column: a row that is lost is missed, too.
-_CHECKSUMS = """
-CREATE TABLE checksums (
-    record TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY (record, number)
-) WITHOUT ROWID
-"""
-_RECORDS = {
-    "partition": "partitions",
-    "layer": "layers",
-    "process": "processes",
-    "attempt": "attempts",
-}
-
-
-def add_checksums(connection: sqlite3.Connection) -> None:
-    """Note the checksums of the rows that came since the last time; rows never change."""
-    for record, table in _RECORDS.items():
-        rows = connection.execute(
-            f"SELECT * FROM {table} WHERE id >"
-            " (SELECT COALESCE(MAX(number), 0) FROM checksums WHERE record = ?)",
-            (record,),
-        )
-        connection.executemany(
-            "INSERT INTO checksums (record, number, checksum) VALUES (?, ?, ?)",
-            [(record, row[0], _checksum(row)) for row in rows],
-        )
-
-
-def damaged(connection: sqlite3.Connection) -> Iterator[str]:
-    """The records that are not as they were written, as `attempt 7`; those that are lost, too."""
-    for record, table in _RECORDS.items():
-        noted = dict(
-            connection.execute("SELECT number, checksum FROM checksums WHERE record = ?", (record,))
-        )
-        found = {row[0]: _checksum(row) for row in connection.execute(f"SELECT * FROM {table}")}
-        differ = [n for n in noted.keys() | found.keys() if noted.get(n) != found.get(n)]
-        yield from (f"{record} {number}" for number in sorted(differ, key=str))
-
-
-def _checksum(row: tuple[Any, ...]) -> int:
-    """CRC-32 of the row's values and their types, as Python writes them in ASCII."""
-    return zlib.crc32(ascii(row).encode("ascii"))
-
+from jaxcost.measure.clock.visit import Visit
 
 # "jaxc": tells a store from any other SQLite file.
 APPLICATION_ID = 0x6A617863
@@ -109,6 +65,28 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_by_layer ON attempts (layer_id);
 """
+
+# A table of its own, not a column: a row that is lost is missed, too.
+_CHECKSUMS = """
+CREATE TABLE checksums (
+    record TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (record, number)
+) WITHOUT ROWID
+"""
+_RECORDS = {
+    "partition": "partitions",
+    "layer": "layers",
+    "process": "processes",
+    "attempt": "attempts",
+}
+# The columns that a merge copies, besides those by which rows name one another.
+PROCESS = (
+    *("slot", "pid", "host", "boot_id", "started_utc", "started_monotonic_s", "seed"),
+    "provenance",
+)
+ATTEMPT = ("at_utc", "at_monotonic_s", *(field.name for field in dataclasses.fields(Visit)))
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -178,3 +156,42 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATI
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+
+def insert(
+    connection: sqlite3.Connection, table: str, row: Mapping[str, Any], otherwise: str = ""
+) -> int:
+    """A new row by its columns; its number. `otherwise` is SQL for what cannot be inserted."""
+    names, marks = ", ".join(row), ", ".join("?" * len(row))
+    query = f"INSERT {otherwise} INTO {table} ({names}) VALUES ({marks})"
+    return connection.execute(query, tuple(row.values())).lastrowid or 0
+
+
+def add_checksums(connection: sqlite3.Connection) -> None:
+    """Note the checksums of the rows that came since the last time; rows never change."""
+    for record, table in _RECORDS.items():
+        rows = connection.execute(
+            f"SELECT * FROM {table} WHERE id >"
+            " (SELECT COALESCE(MAX(number), 0) FROM checksums WHERE record = ?)",
+            (record,),
+        )
+        connection.executemany(
+            "INSERT INTO checksums (record, number, checksum) VALUES (?, ?, ?)",
+            [(record, row[0], _checksum(row)) for row in rows],
+        )
+
+
+def damaged(connection: sqlite3.Connection) -> Iterator[str]:
+    """The records that are not as they were written, as `attempt 7`; those that are lost, too."""
+    for record, table in _RECORDS.items():
+        noted = dict(
+            connection.execute("SELECT number, checksum FROM checksums WHERE record = ?", (record,))
+        )
+        found = {row[0]: _checksum(row) for row in connection.execute(f"SELECT * FROM {table}")}
+        differ = [n for n in noted.keys() | found.keys() if noted.get(n) != found.get(n)]
+        yield from (f"{record} {number}" for number in sorted(differ, key=str))
+
+
+def _checksum(row: tuple[Any, ...]) -> int:
+    """CRC-32 of the row's values and their types, as Python writes them in ASCII."""
+    return zlib.crc32(ascii(row).encode("ascii"))

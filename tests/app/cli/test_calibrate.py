@@ -19,7 +19,7 @@ from jaxcost.calibrate import build, load_calibration
 from jaxcost.device import detect_device
 from jaxcost.measure import LayerSpec, Preset, Progress, SweepPlan, TimingRules, measure_into
 from jaxcost.measure import run as measure_run
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.store import Store
 from jaxcost.workload.layer_table import read_layer_table
 

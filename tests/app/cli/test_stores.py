@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.measure import LayerSpec, Store
-from jaxcost.measure.clock.gates import Block, Usage
-from jaxcost.measure.clock.proofs import Doubling
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Block, Doubling, Visit
 from jaxcost.workload.layer_table import read_layer_table
 
 SIZES = np.random.default_rng(0).integers(16, 400, (30, 3))
@@ -18,7 +16,7 @@ LAYERS = [LayerSpec(op="dense", batch=b, c_in=i, c_out=o, sweep="s") for b, i, o
 
 def _visit(layer):
     step = 1e-11 * layer.flops + 1e-6
-    blocks = (Block(10, 10 * step, Usage(cpu_s=10 * step)),) * 15
+    blocks = (Block(10, 10 * step, cpu_s=10 * step),) * 15
     calls = (dataclasses.replace(blocks[0], shortest_s=step),) * 15
     timed = {"loops": blocks, "calls": calls, "doubling": Doubling((2.0,), (True,))}
     return Visit(work="dot", compile_s=0.1, steps=10, **timed)

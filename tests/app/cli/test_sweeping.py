@@ -8,7 +8,7 @@ import pytest
 
 from jaxcost.app.cli.sweeping import store_path
 from jaxcost.measure import LayerSpec, Store, StoreFullError
-from jaxcost.measure.process.wire import Visit
+from jaxcost.measure.clock.visit import Visit
 
 LAYER = LayerSpec(op="dense", c_in=8, c_out=8, sweep="s")
 
