@@ -244,7 +244,7 @@ def measured(prepare: Any, watch: Any, reader: Any, most: float, device: Any) ->
     """What was measured of one network or run, with the device's state at the end."""
     from whole import measure_whole
 
-    from jaxcost.measure.energy.power import device_state
+    from jaxcost.measure.process.identity import device_state
 
     row = measure_whole(prepare, RULES, watch, energy=reader, most_bytes=most)
     state = device_state(device)

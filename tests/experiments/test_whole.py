@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from epochs import Epochs
+from fake_machine import replay
 from networks import Network, activated, dense
 from whole import (
     Whole,
@@ -19,7 +20,7 @@ from whole import (
 
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.energy import CounterReader, EnergyRules
-from jaxcost.measure.energy.power import ReplayMeter, UnreadableMeter
+from jaxcost.measure.energy.power import PowerMeter
 
 DEVICE = jax.devices()[0]
 NET = Network("net", (4, 8), lambda tape, x: dense(tape, activated(tape, dense(tape, x, 6)), 5))
@@ -74,7 +75,7 @@ def test_a_network_gets_a_time_and_a_reason_for_no_energy():
         lambda: compile_whole(forward_pass(NET), DEVICE),
         RULES,
         Stopwatch(),
-        energy=CounterReader(UnreadableMeter("none", "no counter here"), Stopwatch()),
+        energy=CounterReader(PowerMeter("none", reason="no counter here"), Stopwatch()),
     )
     assert found["status"] in ("ok", "noisy")
     assert 1e-8 < found["time_s"] < 1
@@ -90,7 +91,7 @@ def test_times_and_joules_are_those_of_a_step(machine):
     def sleep(seconds):
         machine.time_s += seconds
 
-    reader = CounterReader(ReplayMeter(trace, machine.now), watch, EnergyRules(), sleep)
+    reader = CounterReader(replay(trace, machine.now), watch, EnergyRules(), sleep)
     found = measure_whole(lambda: FakeWhole(machine), TimingRules(), watch, energy=reader)
     assert (found["status"], found["error"]) == ("ok", "")
     assert found["time_s"] == pytest.approx(0.01)

@@ -1,11 +1,13 @@
 """A machine made up for tests: its clock moves only when a layer runs, as fast as a test says."""
 
+import bisect
 import dataclasses
 from collections.abc import Callable
 
 import pytest
 
 from jaxcost.measure.clock.timing import Stopwatch
+from jaxcost.measure.energy.power import PowerMeter
 from jaxcost.measure.layers import LayerSpec
 
 LOOP = """HloModule jit_loop
@@ -99,6 +101,25 @@ class FakePrograms:
 
     def is_finite(self) -> bool:
         return self.machine.finite
+
+
+def replay(trace, now, range_j=None):
+    """A recorded counter, replayed along a clock.
+
+    Args:
+        trace: (time in s, reading in J), by time; an exception in place of a reading is raised.
+        now: the clock, in s.
+        range_j: where the counter wraps, in J; None where it does not.
+    """
+    times = [time for time, _ in trace]
+
+    def read():
+        reading = trace[max(0, bisect.bisect_right(times, now()) - 1)][1]
+        if isinstance(reading, Exception):
+            raise reading
+        return (reading,)
+
+    return PowerMeter("replay", read, (range_j,))
 
 
 @pytest.fixture

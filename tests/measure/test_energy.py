@@ -6,26 +6,24 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from fake_machine import replay
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxcost.device import Device
-from jaxcost.measure import energy as energy_of_a_step
 from jaxcost.measure.clock.bench import Bench, Track
 from jaxcost.measure.clock.timing import TimingRules
-from jaxcost.measure.clock.visit import Block, Visit
+from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.energy import (
     CounterReader,
     EnergyRules,
     NoEnergyError,
     Sample,
-    estimate_from_design_power,
     idle_power,
     longest_still,
     reader_for,
     rise,
 )
-from jaxcost.measure.energy.power import ReplayMeter, SourceMeter, UnreadableMeter
+from jaxcost.measure.energy.power import PowerMeter
 from jaxcost.measure.layers import LayerSpec
 
 LAYER = LayerSpec(op="dense", batch=100, c_in=100, c_out=100)
@@ -69,7 +67,7 @@ class PoweredMachine:
         return Track(LAYER, programs=programs, found=Visit(steps=1000), visits=1)
 
     def read(self, meter=None, **rules):
-        meter = meter or SourceMeter("known", self.counter)
+        meter = meter or PowerMeter("known", self.counter)
         reader = CounterReader(meter, self.machine.watch(), EnergyRules(**rules), self.sleep)
         return reader(self.track(), RULES)
 
@@ -124,7 +122,7 @@ def test_a_wrap_anywhere_is_corrected_once(machine, part):
     powered = PoweredMachine(machine)
     whole = 0.5 * 10 + 10 + 0.55 * 35 + 5.1 * 35 + 15  # J in all, about
     top, start = 4096.0, 4096.0 - part * whole
-    meter = SourceMeter("wraps", lambda: ((start + powered.counter()[0]) % top,), (top,))
+    meter = PowerMeter("wraps", lambda: ((start + powered.counter()[0]) % top,), (top,))
     found = powered.read(meter)
     assert found["energy_j"] == pytest.approx(WORK_W * STEP_S, rel=0.01)
     assert found["idle_power_w"] == pytest.approx(IDLE_W, rel=0.02)
@@ -138,11 +136,11 @@ def test_a_reset_gives_none_with_the_reason(powered, top):
         joules = 5000 + powered.counter()[0]
         return (joules if powered.machine.now() < begin + 4 else joules - 5050,)
 
-    assert "was reset" in refused(powered.read(SourceMeter("resets", reset, (top,))))
+    assert "was reset" in refused(powered.read(PowerMeter("resets", reset, (top,))))
 
 
 def test_a_counter_too_small_for_the_window_gives_none(powered):
-    meter = SourceMeter("small", lambda: (powered.counter()[0] % 60,), (60.0,))
+    meter = PowerMeter("small", lambda: (powered.counter()[0] % 60,), (60.0,))
     assert "fell" in refused(powered.read(meter))
 
 
@@ -155,25 +153,25 @@ def test_a_counter_too_slow_for_its_window_is_not_trusted(machine, tick_s, reaso
 
 
 def test_a_counter_that_stands_still_is_not_trusted(powered):
-    assert "ticked 0 times" in refused(powered.read(SourceMeter("still", lambda: (7.0,))))
+    assert "ticked 0 times" in refused(powered.read(PowerMeter("still", lambda: (7.0,))))
     begin = powered.machine.now()
 
     def stuck():
         joules = powered.counter()[0]
         return (100.0 if begin + 3 < powered.machine.now() < begin + 6 else joules,)
 
-    assert "stood still for" in refused(powered.read(SourceMeter("stuck", stuck)))
+    assert "stood still for" in refused(powered.read(PowerMeter("stuck", stuck)))
 
 
 def test_a_replayed_recording_is_read_like_a_counter(machine):
     begin = machine.now()
     trace = [(begin + 0.05 * i, 35 * 0.05 * i) for i in range(400)]
     powered = PoweredMachine(machine)
-    found = powered.read(ReplayMeter(trace, machine.now))
+    found = powered.read(replay(trace, machine.now))
     assert found["energy_j"] == pytest.approx(35 * STEP_S, rel=0.02)
     assert found["meter"] == "replay"
     forbidden = [(machine.now(), 0.0), (machine.now() + 1, PermissionError("revoked"))]
-    reason = refused(powered.read(ReplayMeter(forbidden, machine.now)))
+    reason = refused(powered.read(replay(forbidden, machine.now)))
     assert reason == "PermissionError: revoked"
 
 
@@ -185,7 +183,7 @@ def test_permission_lost_in_the_window_gives_none(powered):
             raise PermissionError("counter\nrevoked")
         return powered.counter()
 
-    reason = refused(powered.read(SourceMeter("revoked", revoked)))
+    reason = refused(powered.read(PowerMeter("revoked", revoked)))
     assert reason == "PermissionError: counter revoked"
 
 
@@ -199,7 +197,7 @@ def test_work_that_was_held_up_gives_none(powered):
         return powered.counter()
 
     assert "held up: 62 s for work that takes 2 s" in refused(
-        powered.read(SourceMeter("suspended", suspended))
+        powered.read(PowerMeter("suspended", suspended))
     )
 
 
@@ -217,12 +215,12 @@ def test_a_layer_that_fails_gives_none(powered):
 
 
 def test_a_layer_without_programs_gives_none(powered):
-    reader = CounterReader(SourceMeter("known", powered.counter), powered.machine.watch())
+    reader = CounterReader(PowerMeter("known", powered.counter), powered.machine.watch())
     assert "no programs" in refused(reader(Track(LAYER), RULES))
 
 
 def test_a_clock_that_stands_still_ends(powered):
-    meter = SourceMeter("known", lambda: (1.0,))
+    meter = PowerMeter("known", lambda: (1.0,))
     rules = EnergyRules(longest_idle_s=0.1)
     reader = CounterReader(meter, powered.machine.watch(), rules, lambda seconds: None)
     assert "ticked 0 times" in refused(reader(powered.track(), RULES))
@@ -231,9 +229,9 @@ def test_a_clock_that_stands_still_ends(powered):
 @pytest.mark.parametrize("readable", [True, False])
 def test_timing_goes_on_whether_there_is_a_counter_or_not(powered, readable):
     machine = powered.machine
-    meter = SourceMeter("known", powered.counter)
+    meter = PowerMeter("known", powered.counter)
     if not readable:
-        meter = UnreadableMeter("RAPL", "the RAPL counters are not readable by this user")
+        meter = PowerMeter("RAPL", reason="the RAPL counters are not readable by this user")
     reader = CounterReader(meter, machine.watch(), EnergyRules(), powered.sleep)
     bench = Bench(
         RULES,
@@ -257,51 +255,6 @@ def test_timing_goes_on_whether_there_is_a_counter_or_not(powered, readable):
 def test_a_device_without_a_counter_says_so(machine):
     reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch())
     assert refused(reader(Track(LAYER), RULES)) == "no energy counter of a tpu is known"
-
-
-def test_an_estimate_is_given_by_name_only_and_marked(machine, monkeypatch):
-    described = Device("a card", design_power=60.0)
-    monkeypatch.setattr(energy_of_a_step, "detect_device", lambda device: described)
-    tpu, watch = SimpleNamespace(platform="tpu"), machine.watch()
-    track = Track(LAYER, found=Visit(loops=(Block(10, 0.02), Block(10, 0.02))))
-    assert refused(reader_for(tpu, watch)(track, RULES))
-    found = reader_for(tpu, watch, source="design-power")(track, RULES)
-    assert found["energy_j"] == pytest.approx(60 * 0.002)
-    assert found["estimated"] is True
-    assert found["meter"] == "estimate from the design power of 60 W"
-    untimed = reader_for(tpu, watch, source="design-power")(Track(LAYER), RULES)
-    assert (untimed["energy_j"], untimed["reason"]) == (None, "the layer has no time")
-
-
-def test_without_a_design_power_there_is_no_estimate(machine, monkeypatch):
-    monkeypatch.setattr(energy_of_a_step, "detect_device", lambda device: Device("a card"))
-    track = Track(LAYER, found=Visit(loops=(Block(10, 0.02),)))
-    reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch(), source="design-power")
-    found = reader(track, RULES)
-    assert (found["energy_j"], found["reason"]) == (None, "no design power is known")
-    assert found["estimated"] is True
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: estimate_from_design_power(Device("a"), 1.0), "design_power = None is not"),
-        (lambda: estimate_from_design_power(Device("a", design_power=1), 0), "step_s = 0 is not"),
-        (
-            lambda: estimate_from_design_power(Device("a", design_power=1), math.nan),
-            "step_s = nan is not allowed; give a finite time in s greater than 0",
-        ),
-        (
-            lambda: reader_for(None, None, source="desing-power"),
-            "energy source 'desing-power' is not known; did you mean 'design-power'?",
-        ),
-    ],
-)
-def test_bad_input_is_refused_in_one_line(call, message):
-    with pytest.raises(ValueError) as caught:
-        call()
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def samples(*readings):

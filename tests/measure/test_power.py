@@ -8,13 +8,11 @@ import jax
 import pytest
 
 from jaxcost.measure.energy.power import (
-    ReplayMeter,
-    UnreadableMeter,
-    device_state,
     nvml_meter,
     power_meter_for,
     rapl_meter,
 )
+from jaxcost.measure.process.identity import device_state
 
 CPU = SimpleNamespace(platform="cpu")
 
@@ -88,8 +86,7 @@ def test_a_machine_without_counters_says_so(tmp_path, zeus):
     zeus(None)
     meter = power_meter_for(CPU, tmp_path)
     assert meter.reason.startswith("Linux shows no RAPL counter")
-    with pytest.raises(PermissionError, match="no RAPL counter"):
-        meter.read()
+    assert meter.read() == ()
 
 
 def test_forbidden_counters_say_so(tmp_path, monkeypatch, zeus):
@@ -195,9 +192,7 @@ def test_other_platforms_have_no_counter():
 
 def test_this_machine_reads_or_says_why():
     meter = power_meter_for(jax.devices()[0])
-    if meter.reason:
-        assert isinstance(meter, UnreadableMeter)
-    else:
+    if not meter.reason:
         before = meter.read()
         assert len(before) == len(meter.ranges_j)
         assert all(joules >= 0 for joules in before)
@@ -269,18 +264,11 @@ def test_what_is_missing_is_said_for_each_make(monkeypatch, zeus):
         assert reason.startswith("NVIDIA's driver shows no energy counter")
 
 
-def test_a_replayed_counter_follows_the_clock():
-    time = [0.0]
-    trace = [(0.0, 5.0), (1.0, 6.0), (2.0, PermissionError("revoked"))]
-    meter = ReplayMeter(trace, lambda: time[0], range_j=10.0)
-    readings = []
-    for time[0] in (-1.0, 0.5, 1.0, 1.9):
-        readings += meter.read()
-    assert readings == [5.0, 5.0, 6.0, 6.0]
-    assert meter.ranges_j == (10.0,)
-    time[0] = 2.0
-    with pytest.raises(PermissionError, match="revoked"):
-        meter.read()
+def known_state(device):
+    """What is known of the device itself; the machine's load stands with it."""
+    state = device_state(device)
+    assert state.pop("load_1min") >= 0
+    return state
 
 
 class NvmlError(Exception):
@@ -309,7 +297,7 @@ def test_the_state_is_in_si_units_and_names_the_reasons(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "pynvml", module)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    state = device_state(gpu("NVIDIA H200"))
+    state = known_state(gpu("NVIDIA H200"))
     assert state.pop("throttle_reasons") == ["software_power_cap", "hardware_thermal", "0x200"]
     assert state == pytest.approx(
         {
@@ -323,7 +311,7 @@ def test_the_state_is_in_si_units_and_names_the_reasons(monkeypatch):
 
 def test_a_driver_that_tells_nothing_leaves_the_state_empty(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", nvml())
-    assert device_state(gpu("NVIDIA H200")) == {}
+    assert known_state(gpu("NVIDIA H200")) == {}
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert device_state(gpu("NVIDIA H200")) == {}
-    assert device_state(CPU) == {}
+    assert known_state(gpu("NVIDIA H200")) == {}
+    assert known_state(CPU) == {}

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from jaxcost.measure import LayerSpec, SweepPlan, TimingRules, measure_into
+from jaxcost.measure import LayerSpec, Store, SweepPlan, TimingRules, measure_into
 from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.process.worker import serve
 
@@ -69,7 +69,9 @@ def test_a_real_worker_times_real_layers(tmp_path):
     (record,) = found.records
     assert record.status in ("ok", "noisy")
     assert record.time_s > 0
-    assert len(record.process_times) == 2
+    assert 1 <= len(record.process_times) <= 2  # a busy machine may spoil one of them
+    with Store.existing(tmp_path / "m.db") as store:
+        assert {attempt.slot for attempt in store.attempts(*store.partitions())} == {0, 1}
     assert sweep.description["device"]["platform"] == "cpu"
     assert 0 <= found.accepted_s <= found.timed_s  # a busy machine may spoil every block
     assert 0 < found.timed_s < found.elapsed_s

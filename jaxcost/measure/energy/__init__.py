@@ -10,13 +10,13 @@ from typing import Any
 
 import jax
 
-from jaxcost._support.messages import refused, unknown
-from jaxcost.device import Device, detect_device
 from jaxcost.measure.clock.bench import Track
 from jaxcost.measure.clock.timing import Runnable, Stopwatch, TimingRules, checked
 from jaxcost.measure.clock.visit import Block
 from jaxcost.measure.energy.power import PowerMeter, power_meter_for
 
+_MOST_STEPS = 1 << 24
+_HELD_UP = 1.1  # of the time that the window's stretches take at their median
 _PACE = 5  # a wrap's step may be that many times the largest other step
 
 
@@ -88,13 +88,6 @@ def _growth(readings: list[float], top: float | None) -> float:
     if top is None or not 0 <= wrapped <= _PACE * usual:
         raise NoEnergyError("the counter was reset while it was read")
     return sum(steps) + top
-
-
-SOURCES = ("counter", "design-power")
-_MOST_STEPS = 1 << 24
-_HELD_UP = 1.1  # of the time that the window's stretches take at their median
-
-Reader = Callable[[Track, TimingRules], Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -259,56 +252,15 @@ def reader_for(
     device: jax.Device,
     watch: Stopwatch,
     *,
-    source: str = "counter",
     meter: PowerMeter | None = None,
     rules: EnergyRules | None = None,
-) -> Reader:
+) -> CounterReader:
     """What reads the energy of a layer's step on a device.
 
     Args:
         device: on which the layers run.
         watch: its clock and meter of disturbances.
-        source: `counter`, or `design-power` for an estimate that is marked as one.
         meter: the counters; None finds the device's.
         rules: how to read them.
-    Raises: ValueError: another source.
     """
-    if source not in SOURCES:
-        raise ValueError(unknown("energy source", source, SOURCES))
-    if source == "counter":
-        return CounterReader(meter or power_meter_for(device), watch, rules or EnergyRules())
-    described = detect_device(device)
-
-    def estimate(track: Track, timing: TimingRules) -> Mapping[str, Any]:
-        if described.design_power is None or not track.found.loops:
-            why = "no design power is known" if track.found.loops else "the layer has no time"
-            return {"energy_j": None, "reason": why, "meter": "design power", "estimated": True}
-        step_s = statistics.median(block.step_s for block in track.found.loops)
-        return estimate_from_design_power(described, step_s)
-
-    return estimate
-
-
-def estimate_from_design_power(device: Device, step_s: float) -> Mapping[str, Any]:
-    """Energy of a step, in J, as if the device took its design power throughout: an estimate.
-
-    Most layers take less; a processor that boosts may take more. It is no measurement.
-
-    Args:
-        device: whose design power is known.
-        step_s: time of the step, in s, > 0.
-    Returns: `energy_j`, and `estimated`, which is True.
-    Raises: ValueError: a time out of range, or no design power.
-    """
-    if device.design_power is None:
-        allowed = "a device whose design power is known, or Device(..., design_power=W)"
-        raise ValueError(refused("design_power", None, allowed))
-    if not (math.isfinite(step_s) and step_s > 0):
-        raise ValueError(refused("step_s", step_s, "a finite time in s greater than 0"))
-    watts = float(device.design_power)
-    return {
-        "energy_j": watts * step_s,
-        "power_w": watts,
-        "meter": f"estimate from the design power of {watts:.4g} W",
-        "estimated": True,
-    }
+    return CounterReader(meter or power_meter_for(device), watch, rules or EnergyRules())

@@ -1,110 +1,44 @@
-"""Energy counters: what each reads, and why it cannot where it cannot; a device's state."""
+"""Energy counters: what each reads, and why it cannot where it cannot."""
 
-import bisect
 import dataclasses
+import importlib
+import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 
 from jaxcost.device.detect import rapl_zones
-from jaxcost.device.nvml import nvml_for
-from jaxcost.measure.energy import zeus_meters
+from jaxcost.device.nvml import nvml_for, same_device
 
-# Bits of NVIDIA's clock event reasons, as nvml.h names them.
-_REASONS = (
-    "idle",
-    "application_clocks",
-    "software_power_cap",
-    "hardware_slowdown",
-    "sync_boost",
-    "software_thermal",
-    "hardware_thermal",
-    "hardware_power_brake",
-    "display_clocks",
-)
+_DAEMON = ("ZEUSD_SOCK_PATH", "ZEUSD_HOST_PORT")  # by which zeus finds its daemon
+_SOC_FIELDS = {
+    "cpu": ("cpu_total_mj", "cpu_energy_mj"),  # Apple's, Jetson's
+    "gpu": ("gpu_mj", "gpu_energy_mj"),
+}
 
 
-class PowerMeter(Protocol):
-    """Counters of energy that only grow, until they wrap or are reset."""
-
-    @property
-    def name(self) -> str:
-        """What is read, in words."""
-
-    @property
-    def reason(self) -> str:
-        """Why nothing can be read; empty where it can."""
-
-    @property
-    def ranges_j(self) -> Sequence[float | None]:
-        """Where each counter wraps to zero, in J; None for one that does not."""
-
-    def read(self) -> Sequence[float]:
-        """Every counter's reading now, in J."""
+class NoCounterError(Exception):
+    """There is nothing to read; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
-class SourceMeter:
-    """Counters behind a function, which gives their readings in J."""
-
-    name: str
-    source: Callable[[], Sequence[float]]
-    ranges_j: Sequence[float | None] = (None,)
-    reason: str = ""
-
-    def read(self) -> Sequence[float]:
-        """Every counter's reading now, in J."""
-        return self.source()
-
-
-@dataclasses.dataclass(frozen=True)
-class UnreadableMeter:
-    """Where there is nothing to read, or no permission: it says why."""
-
-    name: str
-    reason: str
-    ranges_j: Sequence[float | None] = ()
-
-    def read(self) -> Sequence[float]:
-        """Nothing.
-
-        Raises: PermissionError: always; its message is the reason.
-        """
-        raise PermissionError(self.reason)
-
-
-class ReplayMeter:
-    """A recorded counter, replayed along a clock.
+class PowerMeter:
+    """Counters of energy that only grow, until they wrap or are reset; or why none can be read.
 
     Args:
-        trace: (time in s, reading in J), by time; an exception in place of a reading is raised.
-        now: the clock, in s.
-        range_j: where the counter wraps, in J; None where it does not.
+        name: what is read, in words.
+        read: every counter's reading now, in J.
+        ranges_j: where each counter wraps to zero, in J; None for one that does not.
+        reason: why nothing can be read; empty where it can.
     """
 
-    name = "replay"
-    reason = ""
-
-    def __init__(
-        self,
-        trace: Sequence[tuple[float, float | Exception]],
-        now: Callable[[], float],
-        range_j: float | None = None,
-    ) -> None:
-        self._times = [time for time, _ in trace]
-        self._readings = [reading for _, reading in trace]
-        self._now = now
-        self.ranges_j = (range_j,)
-
-    def read(self) -> tuple[float]:
-        """The last reading that was taken by now, in J."""
-        reading = self._readings[max(0, bisect.bisect_right(self._times, self._now()) - 1)]
-        if isinstance(reading, Exception):
-            raise reading
-        return (reading,)
+    name: str
+    read: Callable[[], Sequence[float]] = tuple
+    ranges_j: Sequence[float | None] = (None,)
+    reason: str = ""
 
 
 def power_meter_for(device: jax.Device, root: Path = Path("/")) -> PowerMeter:
@@ -118,14 +52,15 @@ def power_meter_for(device: jax.Device, root: Path = Path("/")) -> PowerMeter:
         root: where `sys` is; another one for tests.
     """
     if device.platform not in ("cpu", "gpu"):
-        return UnreadableMeter("none", f"no energy counter of a {device.platform} is known")
+        return PowerMeter("none", reason=f"no energy counter of a {device.platform} is known")
     first = rapl_meter(root) if device.platform == "cpu" else _gpu_meter(device)
-    if first.reason and device.platform == "cpu" and zeus_meters.has_daemon():
-        first = _zeus(zeus_meters.daemon, [*rapl_zones(root).values()])
+    has_daemon = any(os.environ.get(name) for name in _DAEMON)
+    if first.reason and device.platform == "cpu" and has_daemon:
+        first = _zeus(_daemon, [*rapl_zones(root).values()])
     if first.reason and platform.machine() in ("arm64", "aarch64"):  # Apple's, or a Jetson
-        second = _zeus(zeus_meters.soc, device.platform)
+        second = _zeus(_soc, device.platform)
         both = f"{first.reason}; {second.reason}"
-        return second if not second.reason else UnreadableMeter(first.name, both)
+        return second if not second.reason else PowerMeter(first.name, reason=both)
     return first
 
 
@@ -137,15 +72,16 @@ def nvml_meter(device: jax.Device) -> PowerMeter:
     """
     nvml = nvml_for(device)
     if nvml is None or nvml.ask("TotalEnergyConsumption") is None:
-        return UnreadableMeter("NVML", "NVIDIA's driver shows no energy counter of this device")
-    return SourceMeter(
+        reason = "NVIDIA's driver shows no energy counter of this device"
+        return PowerMeter("NVML", reason=reason)
+    return PowerMeter(
         f"NVML {device.device_kind}", lambda: (1e-3 * nvml.ask("TotalEnergyConsumption"),)
     )
 
 
 def _gpu_meter(device: jax.Device) -> PowerMeter:
     """NVIDIA's from its driver, others' through zeus."""
-    return _zeus(zeus_meters.gpu, device) if nvml_for(device) is None else nvml_meter(device)
+    return _zeus(_gpu, device) if nvml_for(device) is None else nvml_meter(device)
 
 
 def rapl_meter(root: Path = Path("/")) -> PowerMeter:
@@ -162,7 +98,7 @@ def rapl_meter(root: Path = Path("/")) -> PowerMeter:
     name = f"RAPL {', '.join(zones.values())}".strip()
     if not zones:
         reason = "Linux shows no RAPL counter: a virtual machine, or a processor without one"
-        return UnreadableMeter(name, reason)
+        return PowerMeter(name, reason=reason)
     files = [zone / "energy_uj" for zone in zones]
 
     def read() -> tuple[float, ...]:
@@ -173,45 +109,90 @@ def rapl_meter(root: Path = Path("/")) -> PowerMeter:
         read()
     except PermissionError:
         reason = "the RAPL counters are not readable by this user: run as root, or let it read them"
-        return UnreadableMeter(name, reason)
+        return PowerMeter(name, reason=reason)
     except (OSError, ValueError) as error:
-        return UnreadableMeter(name, f"the RAPL counters cannot be read: {_line(error)}")
-    return SourceMeter(name, read, ranges)
+        return PowerMeter(name, reason=f"the RAPL counters cannot be read: {_line(error)}")
+    return PowerMeter(name, read, ranges)
 
 
-def device_state(device: jax.Device) -> Mapping[str, Any]:
-    """Clocks, temperature, power limit and reasons for slowing down, as NVIDIA's driver tells.
-
-    Returns: what is known of `sm_clock_hz`, `memory_clock_hz`, `temperature_c`, `power_limit_w`
-        and `throttle_reasons`, a list of names; empty for any other device.
-    """
-    nvml = nvml_for(device)
-    if nvml is None:
-        return {}
-    celsius, bits = nvml.ask("TemperatureV", 0), nvml.slowdowns()
-    state = {
-        "sm_clock_hz": nvml.clock_hz("SM"),
-        "memory_clock_hz": nvml.clock_hz("MEM"),
-        "temperature_c": nvml.ask("Temperature", 0) if celsius is None else celsius,
-        "power_limit_w": nvml.watts("EnforcedPowerLimit"),
-        "throttle_reasons": None if bits is None else _named(bits),
-    }
-    return {name: value for name, value in state.items() if value is not None}
-
-
-def _named(bits: int) -> list[str]:
-    """The names of the bits that are set; a bit that came later is given by its value."""
-    places = [place for place in range(bits.bit_length()) if bits >> place & 1]
-    return [_REASONS[i] if i < len(_REASONS) else hex(1 << i) for i in places]
-
-
-def _zeus(find: Callable[..., zeus_meters.Found], *args: Any) -> PowerMeter:
-    """What zeus finds, as a meter; every way in which it fails is a reason."""
+def _zeus(find: Callable[[Any], PowerMeter], what: Any) -> PowerMeter:
+    """What zeus finds; every way in which it fails is a reason."""
     try:
-        name, source = find(*args)
-        return SourceMeter(name, source, (None,) * len(source()))
+        meter = find(what)
+        return dataclasses.replace(meter, ranges_j=(None,) * len(meter.read()))
     except Exception as error:  # drivers and permissions fail in ways of their own
-        return UnreadableMeter("zeus", _line(error))
+        return PowerMeter("zeus", reason=_line(error))
+
+
+def _gpu(device: jax.Device) -> PowerMeter:
+    """The energy counter of a GPU of AMD.
+
+    Not of NVIDIA: zeus numbers those by its own reading of CUDA_VISIBLE_DEVICES, and their driver
+    tells them apart by identity, as `jaxcost.device.nvml` does.
+
+    Raises: NoCounterError, or one of zeus's own: no package, driver, counter or permission.
+    """
+    gpus = _zeus_device().get_gpus().gpus
+    place = device.local_hardware_id  # both count the visible devices alone
+    if place >= len(gpus):
+        raise NoCounterError(f"the driver shows {len(gpus)} GPUs; JAX's is number {place}")
+    found, names = gpus[place], [one.get_name() for one in gpus]
+    if "NVIDIA" in type(found).__name__:
+        raise NoCounterError("NVIDIA's driver does not show the device that JAX uses")
+    if len(set(names)) > 1 and not same_device(names[place], device.device_kind):
+        means = f"GPU {place} is {device.device_kind!r} to JAX and {names[place]!r} to the driver"
+        raise NoCounterError(f"{means}; set HIP_VISIBLE_DEVICES to the one device")
+    if not found.supports_get_total_energy_consumption():
+        raise NoCounterError(f"{names[place]} has no counter of energy")
+    read = found.get_total_energy_consumption
+    return PowerMeter(f"zeus {names[place]}", lambda: (1e-3 * read(),))
+
+
+def _soc(platform: str) -> PowerMeter:
+    """The energy counter of the CPU or the GPU of one of Apple's or Jetson's chips.
+
+    Raises: NoCounterError, or one of zeus's own: no package, no such chip, or no such counter.
+    """
+    chip = _zeus_device().get_soc()
+    first = chip.get_total_energy_consumption()
+    known = [name for name in _SOC_FIELDS[platform] if getattr(first, name, None) is not None]
+    if not known:
+        raise NoCounterError(f"{type(chip).__name__} has no energy counter of its {platform}")
+    field = known[0]
+
+    def read() -> Sequence[float]:
+        return (1e-3 * getattr(chip.get_total_energy_consumption(), field),)
+
+    return PowerMeter(f"zeus {type(chip).__name__} {platform}", read)
+
+
+def _daemon(zones: Sequence[str]) -> PowerMeter:
+    """The processor's counters as read by zeus's daemon, which corrects their wraps itself.
+
+    Args:
+        zones: the names of all zones that are to count; zeus lists others, too.
+    Raises: NoCounterError, or one of zeus's own: no package, no daemon, or no such counter.
+    """
+    packages = sum(name.startswith("package") for name in zones)
+    cpus = _zeus_device().get_cpus().cpus[:packages]
+    if not cpus:
+        raise NoCounterError("the daemon shows no processor")
+
+    def read() -> Sequence[float]:
+        found = [cpu.get_total_energy_consumption() for cpu in cpus]
+        return tuple(
+            1e-3 * mj for one in found for mj in (one.cpu_mj, one.dram_mj) if mj is not None
+        )
+
+    return PowerMeter("zeus daemon RAPL", read)
+
+
+def _zeus_device() -> Any:
+    try:
+        return importlib.import_module("zeus.device")
+    except ImportError as error:
+        text = f"the package zeus is missing ({error}); pip install 'jaxcost[energy]'"
+        raise NoCounterError(text) from error
 
 
 def _line(error: Exception) -> str:

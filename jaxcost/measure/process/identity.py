@@ -1,7 +1,6 @@
-"""Which device, versions and process a timing comes from."""
+"""Which device, versions and process a timing comes from, and the state that they are in."""
 
 import contextlib
-import hashlib
 import os
 import platform
 from datetime import UTC, datetime
@@ -12,7 +11,21 @@ import jax
 
 from jaxcost.device import detect_device
 from jaxcost.device.facts import to_facts
+from jaxcost.device.nvml import nvml_for
 from jaxcost.measure.clock.gates import processors
+
+# Bits of NVIDIA's clock event reasons, as nvml.h names them.
+_REASONS = (
+    "idle",
+    "application_clocks",
+    "software_power_cap",
+    "hardware_slowdown",
+    "sync_boost",
+    "software_thermal",
+    "hardware_thermal",
+    "hardware_power_brake",
+    "display_clocks",
+)
 
 
 def describe(device: jax.Device, threads: int, now_s: float) -> dict[str, Any]:
@@ -60,7 +73,7 @@ def process_facts(now_s: float) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "load_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load_1min": _load(),
         "git_commit": _git_commit(),
     }
 
@@ -70,14 +83,35 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def load_state() -> dict[str, Any]:
-    """The machine's load, as far as the system tells."""
-    return {"load_1min": os.getloadavg()[0]} if hasattr(os, "getloadavg") else {}
+def device_state(device: jax.Device) -> dict[str, Any]:
+    """The machine's load; and a device's clocks, temperature, power limit and reasons for slowing
+    down, as NVIDIA's driver tells.
+
+    Returns: what is known of `load_1min`, `sm_clock_hz`, `memory_clock_hz`, `temperature_c`,
+        `power_limit_w` and `throttle_reasons`, a list of names.
+    """
+    state: dict[str, Any] = {"load_1min": _load()}
+    nvml = nvml_for(device)
+    if nvml is not None:
+        celsius, bits = nvml.ask("TemperatureV", 0), nvml.slowdowns()
+        state |= {
+            "sm_clock_hz": nvml.clock_hz("SM"),
+            "memory_clock_hz": nvml.clock_hz("MEM"),
+            "temperature_c": nvml.ask("Temperature", 0) if celsius is None else celsius,
+            "power_limit_w": nvml.watts("EnforcedPowerLimit"),
+            "throttle_reasons": None if bits is None else _named(bits),
+        }
+    return {name: value for name, value in state.items() if value is not None}
 
 
-def text_hash(text: str) -> str:
-    """SHA-256 of a text in hexadecimal; empty for none."""
-    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+def _load() -> float | None:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _named(bits: int) -> list[str]:
+    """The names of the bits that are set; a bit that came later is given by its value."""
+    places = [place for place in range(bits.bit_length()) if bits >> place & 1]
+    return [_REASONS[i] if i < len(_REASONS) else hex(1 << i) for i in places]
 
 
 def _kind(device: jax.Device) -> str:

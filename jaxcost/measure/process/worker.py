@@ -244,8 +244,7 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     from jaxcost.measure.clock.gates import meter_for, processors
     from jaxcost.measure.clock.timing import Stopwatch
     from jaxcost.measure.energy import reader_for
-    from jaxcost.measure.energy.power import device_state
-    from jaxcost.measure.process.identity import describe, load_state
+    from jaxcost.measure.process.identity import describe, device_state
 
     try:
         device = jax.devices()[0]
@@ -257,7 +256,7 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         device,
         watch=watch,
         energy=reader_for(device, watch) if request["energy"] else None,
-        state=lambda: load_state() | dict(device_state(device)),
+        state=lambda: device_state(device),
     )
     return bench, describe(bench.device, bench.processors, bench.now())
 
