@@ -166,6 +166,12 @@ class LayerSpec:
         return labels | fields
 
 
+def conv(side: int, c_in: int, c_out: int, k: int, **more: Any) -> LayerSpec:
+    """A convolution with a k × k kernel over side × side pixels; `more` are fields of a layer."""
+    square = {"in_h": side, "in_w": side, "k_h": k, "k_w": k}
+    return LayerSpec(op="conv2d", c_in=c_in, c_out=c_out, **square | more)
+
+
 def _row_number(position: int) -> str:
     return f"row {position}"
 

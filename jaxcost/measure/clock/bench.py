@@ -5,16 +5,15 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 
 from jaxcost.measure.clock.gates import meter_for, processors
 from jaxcost.measure.clock.hlo import work_in_loop
-from jaxcost.measure.clock.programs import compile_layer
+from jaxcost.measure.clock.programs import LoadedLayer, Programs, compile_layer
 from jaxcost.measure.clock.timing import (
     InvalidTimingError,
-    Runnable,
     Stopwatch,
     TimingRules,
     checked,
@@ -30,26 +29,7 @@ _MOST_CALLS = 1000
 _HELD_UP = 1.5  # a first call that takes so many steps' time may not be a usual one
 
 
-class Compiled(Protocol):
-    """A layer's programs: `programs.Programs`, or a fake."""
-
-    @property
-    def hlo_text(self) -> str:
-        """The optimised module of the loop; empty where there is none to read."""
-
-    @property
-    def memory_bytes(self) -> int:
-        """What running it needs, in bytes."""
-
-    @property
-    def compile_s(self) -> float:
-        """Time taken to compile, in s."""
-
-    def load(self, seed: int) -> Runnable:
-        """The programs with operands in memory."""
-
-
-Prepare = Callable[[LayerSpec, jax.Device], Compiled]
+Prepare = Callable[[LayerSpec, jax.Device], Programs]
 
 
 @dataclasses.dataclass
@@ -64,7 +44,7 @@ class Track:
     """
 
     layer: LayerSpec
-    programs: Compiled | None = None
+    programs: Programs | None = None
     found: Visit = dataclasses.field(default_factory=Visit)
     visits: int = 0
     calls_per_block: int = 0
@@ -127,7 +107,7 @@ def visit(track: Track, rules: TimingRules, watch: Stopwatch) -> None:
         _stop_after(track, error)
 
 
-def _begin(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch) -> None:
+def _begin(track: Track, loaded: LoadedLayer, rules: TimingRules, watch: Stopwatch) -> None:
     """The first visit: a look at the result, and the sizes of blocks."""
     loaded.loop(1)
     if not loaded.is_finite():
@@ -142,14 +122,16 @@ def _begin(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch)
     track.calls_per_block = _calls_per_block(loaded, rules, watch, first.step_s)
 
 
-def _calls_per_block(loaded: Runnable, rules: TimingRules, watch: Stopwatch, step_s: float) -> int:
+def _calls_per_block(
+    loaded: LoadedLayer, rules: TimingRules, watch: Stopwatch, step_s: float
+) -> int:
     (trial,) = checked([watch.time_calls(loaded.call, 1)])
     if trial.step_s > _HELD_UP * step_s:  # or it is mostly dispatch: look again
         (trial,) = checked([watch.time_calls(loaded.call, 5)])
     return min(_MOST_CALLS, math.ceil(rules.block_s / 2 / trial.least_s))
 
 
-def _prove(track: Track, loaded: Runnable, rules: TimingRules, watch: Stopwatch) -> None:
+def _prove(track: Track, loaded: LoadedLayer, rules: TimingRules, watch: Stopwatch) -> None:
     found = track.found
     doubling, blocks = prove_doubling(loaded.loop, found.steps, rules, watch, found.doubling)
     track.note(doubling=doubling, loops=(*found.loops, *blocks))

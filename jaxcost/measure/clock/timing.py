@@ -4,7 +4,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from jaxcost.measure.clock.gates import Meter, NoMeter, rejections
 from jaxcost.measure.clock.visit import Block, Doubling
@@ -93,19 +92,6 @@ class Stopwatch:
     def accepted(self, blocks: list[Block]) -> list[bool]:
         """Whether each block passes the noise gates."""
         return [not reason for reason in rejections(blocks, processors=self.processors)]
-
-
-class Runnable(Protocol):
-    """A layer with its operands in memory; both return when the device is done."""
-
-    def call(self) -> None:
-        """One isolated call."""
-
-    def loop(self, steps: int) -> None:
-        """One call of the chained loop with that many steps."""
-
-    def is_finite(self) -> bool:
-        """Whether the last result holds finite numbers only."""
 
 
 class InvalidTimingError(Exception):

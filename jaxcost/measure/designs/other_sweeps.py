@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from jaxcost._support.messages import unknown
-from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.layers import LayerSpec, conv
 
 _MOST_FLOPS = 1e10  # of a layer on a CPU: some tenths of a second
 _POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -23,11 +23,11 @@ def dense_vs_conv(platform: str) -> list[LayerSpec]:
     for width in (800, 1600, 3200, 6400, 12800):
         layers.append(LayerSpec(op="dense", c_in=width, c_out=width))
         for line, (high, wide, less_in, less_out) in enumerate(shapes, 1):
-            conv = _conv(high, width // less_in, width // less_out, 1, line=line)
-            layers.append(dataclasses.replace(conv, in_w=wide))
+            c_in, c_out = width // less_in, width // less_out
+            layers.append(conv(high, c_in, c_out, 1, in_w=wide, line=line))
         for line, side in enumerate((4, 16), 5):
             channels = round(width / (3 * side))
-            layers.append(_conv(side, channels, channels, 3, line=line))
+            layers.append(conv(side, channels, channels, 3, line=line))
     return layers
 
 
@@ -46,7 +46,7 @@ def depthwise(platform: str) -> list[LayerSpec]:
     )
     kinds = [(k, stride) for k in (3, 5, 7) for stride in (1, 2)]
     return [
-        _conv(side, c, c, k, line=line, batch=batch, stride=stride, groups=c)
+        conv(side, c, c, k, line=line, batch=batch, stride=stride, groups=c)
         for line, (k, stride) in enumerate(kinds)
         for side, c in stages
     ]
@@ -56,7 +56,7 @@ def grouped(platform: str) -> list[LayerSpec]:
     """Grouped 3 × 3 convolutions of 1 to 128 groups; a line for each stage of a network."""
     batch = 1 if platform == "cpu" else 16
     return [
-        _conv(side, c, c, 3, line=line, batch=batch, groups=groups)
+        conv(side, c, c, 3, line=line, batch=batch, groups=groups)
         for line, (side, c) in enumerate(((56, 128), (28, 256), (14, 512), (7, 1024)))
         for groups in _POWERS[:8]
     ]
@@ -68,7 +68,7 @@ def stride_2(platform: str) -> list[LayerSpec]:
     stages = ((224, 3, 64), (112, 32, 64), (56, 64, 128), (28, 128, 256), (14, 256, 512))
     kinds = [(k, stride) for k in (1, 3, 5, 7) for stride in (1, 2)]
     return [
-        _conv(side, c_in, c_out, k, line=line, batch=batch, stride=stride)
+        conv(side, c_in, c_out, k, line=line, batch=batch, stride=stride)
         for line, (k, stride) in enumerate(kinds)
         for side, c_in, c_out in stages
     ]
@@ -77,10 +77,10 @@ def stride_2(platform: str) -> list[LayerSpec]:
 def batch(platform: str) -> list[LayerSpec]:
     """Layers of every kind with growing batches; a line for each."""
     kinds = [
-        _conv(28, 64, 64, 3),
-        _conv(14, 256, 256, 3),
-        _conv(14, 256, 512, 1),
-        _conv(28, 128, 128, 3, groups=128),
+        conv(28, 64, 64, 3),
+        conv(14, 256, 256, 3),
+        conv(14, 256, 512, 1),
+        conv(28, 128, 128, 3, groups=128),
         LayerSpec(op="dense", c_in=1024, c_out=1024),
         LayerSpec(op="dense", c_in=4096, c_out=1000),
     ]
@@ -187,29 +187,3 @@ def other_sweep(name: str, platform: str = "cpu") -> list[LayerSpec]:
     for layer in build(platform):
         first.setdefault(dataclasses.replace(layer, line=0), layer)
     return [dataclasses.replace(layer, sweep=name) for layer in first.values()]
-
-
-def _conv(
-    side: int,
-    c_in: int,
-    c_out: int,
-    k: int,
-    *,
-    line: int = 0,
-    batch: int = 1,
-    stride: int = 1,
-    groups: int = 1,
-) -> LayerSpec:
-    return LayerSpec(
-        op="conv2d",
-        batch=batch,
-        in_h=side,
-        in_w=side,
-        c_in=c_in,
-        c_out=c_out,
-        k_h=k,
-        k_w=k,
-        stride=stride,
-        groups=groups,
-        line=line,
-    )

@@ -1,10 +1,11 @@
 """The eight sweeps of the α-FLOPs paper, at its sizes or smaller ones."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaxcost._support.messages import unknown
-from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.layers import LayerSpec, conv
 
 _CHANNELS = (50, 70, 100, 150)
 _STEPS_OF_20 = (10, *range(20, 641, 20))
@@ -14,7 +15,7 @@ def conv_k_vs_s(side: int = 300, channels: Sequence[int] = _CHANNELS) -> list[La
     """Kernels K from 1 with a side of about `side` / K pixels, so that FLOPs hardly change."""
     kernels = {side // k: k for k in range(28, 0, -1)}  # the smallest K for each side
     return [
-        _conv("conv_K_vs_S", line, size, size, c, c, k)
+        conv(size, c, c, k, line=line)
         for line, c in enumerate(channels)
         for size, k in sorted(kernels.items(), reverse=True)
     ]
@@ -25,7 +26,7 @@ def conv_k_vs_c(
 ) -> list[LayerSpec]:
     """Kernels K from 1 to 30 with `product` / K channels, so that FLOPs hardly change."""
     return [
-        _conv("conv_K_vs_C", line, side, side, round(product / k), round(product / k), k)
+        conv(side, round(product / k), round(product / k), k, line=line)
         for line, product in enumerate(products)
         for k in range(1, 31)
     ]
@@ -34,7 +35,7 @@ def conv_k_vs_c(
 def increasing_w(side: int = 100, channels: Sequence[int] = (50, 100, 150)) -> list[LayerSpec]:
     """Heights up to 640 pixels at a width of `side`, K = 3."""
     return [
-        _conv("increasing_W", line, height, side, c, 100, 3)
+        conv(height, c, 100, 3, in_w=side, line=line)
         for line, c in enumerate(channels)
         for height in _STEPS_OF_20
     ]
@@ -43,7 +44,7 @@ def increasing_w(side: int = 100, channels: Sequence[int] = (50, 100, 150)) -> l
 def increasing_c_out(side: int = 100, channels: Sequence[int] = (50, 100, 150)) -> list[LayerSpec]:
     """Up to 640 output channels, K = 3."""
     return [
-        _conv("increasing_Cout", line, side, side, c_in, c_out, 3)
+        conv(side, c_in, c_out, 3, line=line)
         for line, c_in in enumerate(channels)
         for c_out in _STEPS_OF_20
     ]
@@ -54,7 +55,7 @@ def increasing_c_out_k1(
 ) -> list[LayerSpec]:
     """Up to 640 output channels, K = 1, at several widths in pixels."""
     return [
-        _conv("increasing_Cout_with_K1", line, height, width, 50, c_out, 1)
+        conv(height, 50, c_out, 1, in_w=width, line=line)
         for line, width in enumerate(widths)
         for c_out in _STEPS_OF_20
     ]
@@ -63,7 +64,7 @@ def increasing_c_out_k1(
 def increasing_c_in(side: int = 10, c_out: int = 1000) -> list[LayerSpec]:
     """From 100 to 1000 input channels, K = 1, 3 and 5."""
     return [
-        _conv("increasing_Cin_100-1000", line, side, side, c_in, c_out, k)
+        conv(side, c_in, c_out, k, line=line)
         for line, k in enumerate((1, 3, 5))
         for c_in in range(100, 1001, 100)
     ]
@@ -73,7 +74,7 @@ def increasing_batch(widths: Sequence[int] = (6400, 9050, 11085, 12800)) -> list
     """Square dense layers with batches of 1 to 64: even ones, and odd ones in the fourth line."""
     odd = 3
     return [
-        _dense("increasing_batch", line, batch, width, width)
+        _dense(line, batch, width)
         for line, width in enumerate(widths)
         for batch in (range(1, 64, 2) if line == odd else (1, *range(2, 65, 2)))
     ]
@@ -84,11 +85,10 @@ def conv_fixed_progressive(
 ) -> list[LayerSpec]:
     """A dense layer and convolutions (K = 1) of equal FLOPs on 2, 4 and 16 pixels."""
     shapes = ((1, 1, 1, 1), (1, 2, 1, 2), (2, 2, 1, 4), (2, 2, 2, 2), (4, 4, 4, 4))
-    name = "conv_fixed_progressive"
     return [
-        _dense(name, line, 1, width, width)
+        _dense(line, 1, width)
         if height * breadth == 1
-        else _conv(name, line, height, breadth, width // less_in, width // less_out, 1)
+        else conv(height, width // less_in, width // less_out, 1, in_w=breadth, line=line)
         for line, (height, breadth, less_in, less_out) in enumerate(shapes)
         for width in widths
     ]
@@ -150,14 +150,9 @@ def paper_sweep(name: str, *, small: bool = False) -> list[LayerSpec]:
     if name not in _SWEEPS:
         raise ValueError(unknown("sweep", name, PAPER_SWEEPS))
     build, reduced, _ = _SWEEPS[name]
-    return build(**reduced) if small else build()
+    layers = build(**reduced) if small else build()
+    return [dataclasses.replace(layer, sweep=name) for layer in layers]
 
 
-def _conv(sweep: str, line: int, h: int, w: int, c_in: int, c_out: int, k: int) -> LayerSpec:
-    return LayerSpec(
-        op="conv2d", in_h=h, in_w=w, c_in=c_in, c_out=c_out, k_h=k, k_w=k, sweep=sweep, line=line
-    )
-
-
-def _dense(sweep: str, line: int, batch: int, c_in: int, c_out: int) -> LayerSpec:
-    return LayerSpec(op="dense", batch=batch, c_in=c_in, c_out=c_out, sweep=sweep, line=line)
+def _dense(line: int, batch: int, width: int) -> LayerSpec:
+    return LayerSpec(op="dense", batch=batch, c_in=width, c_out=width, line=line)

@@ -10,7 +10,7 @@ from jaxcost._support.messages import unknown
 from jaxcost.measure.clock.timing import TimingRules
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.space_filling import Point, spread
-from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.layers import LayerSpec, conv
 from jaxcost.measure.process.schedule import SweepPlan
 
 # Sizes that networks have; the space-filling design is moved to the nearest of them, so that
@@ -136,15 +136,12 @@ def _design(kind: str, size: _Size, scale: float) -> list[LayerSpec]:
 def _conv(point: Point, number: int, kernels: Sequence[int] = (3, 3, 3, 5, 5, 7)) -> LayerSpec:
     batch, side, c_in, c_out, kernel, stride = point
     k, pixels = _pick(kernel, kernels), _nearest(_log(side, 7, 224), _SIDES)
-    return LayerSpec(
-        op="conv2d",
+    return conv(
+        pixels,
+        3 if c_in < 0.06 else _nearest(_log(c_in, 8, 1024), _CHANNELS),
+        _nearest(_log(c_out, 8, 1024), _CHANNELS),
+        k,
         batch=_nearest(_log(batch, 1, 32), _POWERS),
-        in_h=pixels,
-        in_w=pixels,
-        c_in=3 if c_in < 0.06 else _nearest(_log(c_in, 8, 1024), _CHANNELS),
-        c_out=_nearest(_log(c_out, 8, 1024), _CHANNELS),
-        k_h=k,
-        k_w=k,
         stride=_pick(stride, (1, 1, 1, 2)),
         padding="valid" if k <= 5 and number % 8 == 7 else "same",
         line=k,

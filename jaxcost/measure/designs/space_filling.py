@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.layers import LayerSpec, conv
 
 DEFAULT_MEMORY_BYTES = 8e9
 _OF_MEMORY = 1 / 16  # that the operands of one layer may take
@@ -115,14 +115,12 @@ def _kinds(most_bytes: float) -> list[_Kind]:
 
 def _conv(sizes: Sizes) -> LayerSpec:
     batch, side, c_in, c_out, k = sizes
-    return LayerSpec(
-        op="conv2d", batch=batch, in_h=side, in_w=side, c_in=c_in, c_out=c_out, k_h=k, k_w=k
-    )
+    return conv(side, c_in, c_out, k, batch=batch)
 
 
 def _depthwise(sizes: Sizes) -> LayerSpec:
     batch, side, c, k = sizes
-    return dataclasses.replace(_conv((batch, side, c, c, max(k, 2))), groups=c)
+    return conv(side, c, c, max(k, 2), batch=batch, groups=c)
 
 
 def _dense(sizes: Sizes) -> LayerSpec:

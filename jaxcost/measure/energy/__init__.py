@@ -11,7 +11,8 @@ from typing import Any
 import jax
 
 from jaxcost.measure.clock.bench import Track
-from jaxcost.measure.clock.timing import Runnable, Stopwatch, TimingRules, checked
+from jaxcost.measure.clock.programs import LoadedLayer
+from jaxcost.measure.clock.timing import Stopwatch, TimingRules, checked
 from jaxcost.measure.clock.visit import Block
 from jaxcost.measure.energy.power import PowerMeter, power_meter_for
 
@@ -157,7 +158,7 @@ class CounterReader:
     def _none(self, reason: str) -> dict[str, Any]:
         return {"energy_j": None, "reason": reason, "meter": self.meter.name, "estimated": False}
 
-    def _measured(self, loaded: Runnable, steps: int, timing: TimingRules) -> dict[str, Any]:
+    def _measured(self, loaded: LoadedLayer, steps: int, timing: TimingRules) -> dict[str, Any]:
         before = self._idle()
         length = max(self.rules.window_s, self.rules.least_ticks * before.tick_s)
         if length > self.rules.longest_s:
@@ -188,7 +189,7 @@ class CounterReader:
             ticks += samples[-1].joules != samples[-2].joules
         return idle_power(samples, self.meter.ranges_j)
 
-    def _warm(self, loaded: Runnable, steps: int) -> int:
+    def _warm(self, loaded: LoadedLayer, steps: int) -> int:
         """Works for a while; returns how many steps make a stretch."""
         loaded.loop(1)  # operands are fresh and cold
         (block,) = checked([self.watch.time(loaded.loop, steps)])
@@ -200,7 +201,7 @@ class CounterReader:
         return stretch
 
     def _window(
-        self, loaded: Runnable, steps: int, length: float
+        self, loaded: LoadedLayer, steps: int, length: float
     ) -> tuple[list[Sample], list[Block]]:
         """Readings between stretches of work, each of which ends when its result is there."""
         samples, blocks = [self._sample()], []
