@@ -2,23 +2,27 @@
 
     python experiments/accuracy/bundle.py --data FOLDER [--only h100-sxm]
 
-FOLDER has `aic_gemm_bf16_time.csv`: products in bfloat16 as measured for AIConfigurator
-(github.com/ai-dynamo/aiconfigurator, commit 095f58a5, Apache-2.0), which is not ours to ship. A
-fifth of the shapes of weights is held out whole and judges the calibration, `data/fitted/*.json`;
-of the rest a part is fitted, since more of them hardly make it better and only larger.
+FOLDER has `aic_gemm_bf16_time.csv` and `aic_gemm_bf16_energy.csv`: products in bfloat16 as measured
+for AIConfigurator (github.com/ai-dynamo/aiconfigurator, commit 095f58a5, Apache-2.0), which are not
+ours to ship. A fifth of the shapes of weights is held out whole and judges the calibration,
+`data/fitted/*.json`; of the rest a part is fitted, since more of them hardly make it better and
+only larger. Energies, mean power times time, are those of products of at least 55 us.
 """
 
 import argparse
-import dataclasses
+import datetime
+import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import jaxcost as jc
+from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.held_out import evaluate
 
-TABLE = "aic_gemm_bf16_time.csv"
+TABLES = {"time_s": "aic_gemm_bf16_time.csv", "energy_j": "aic_gemm_bf16_energy.csv"}
 DEVICES = {
     "a100-sxm": ("NVIDIA A100-SXM4-80GB", "a100-sxm-80gb"),
     "h100-sxm": ("NVIDIA H100 80GB HBM3", "h100-sxm"),
@@ -28,6 +32,16 @@ DEVICES = {
 GROUPS = 10  # of shapes of weights, each left out in turn: what a network brings is a new shape
 HELD_OUT = 2  # of the groups judge, and are never fitted
 ROWS = 1500
+SOURCE = {
+    "source": "products in bfloat16 as measured for AIConfigurator (NVIDIA, Apache-2.0), "
+    "github.com/ai-dynamo/aiconfigurator, commit 095f58a5",
+    "covers": "products of matrices, weights read anew each time, in CUDA graphs: no dispatch",
+    "lacks": "convolutions, attention, operations bound by memory",
+}
+LAYER = [
+    *("device", "op", "batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w"),
+    *("stride", "padding", "groups", "dtype"),
+]
 OUT = Path(__file__).resolve().parents[2] / "data" / "fitted"
 
 
@@ -37,34 +51,41 @@ def main() -> None:
     parser.add_argument("--only", choices=DEVICES, help="one of the calibrations")
     parser.add_argument("--out", type=Path, default=OUT, help="where calibrations go")
     asked = parser.parse_args()
-    table = jc.read_layer_table(asked.data / TABLE, target="time_s")
+    tables = {target: read(asked.data / name, target) for target, name in TABLES.items()}
     asked.out.mkdir(parents=True, exist_ok=True)
     for name in [asked.only] if asked.only else DEVICES:
         measured, device = DEVICES[name]
-        calibration = calibrated(table[table["device"] == measured], jc.known_device(device))
+        rows = {target: table[table["device"] == measured] for target, table in tables.items()}
+        calibration = calibrated(
+            {target: some for target, some in rows.items() if len(some)}, jc.known_device(device)
+        )
         calibration.save(asked.out / f"{name}.json")
-        print(name, calibration.models["time_s"].errors["held_out"])
+        for target, model in calibration.models.items():
+            print(name, target, model.errors["held_out"])
 
 
-def calibrated(rows: pd.DataFrame, device: jc.Device) -> jc.Calibration:
+def read(path: Path, target: str) -> pd.DataFrame:
+    return jc.read_layer_table(path, target=target)[[*LAYER, target]]
+
+
+def calibrated(rows: dict[str, pd.DataFrame], device: jc.Device) -> jc.Calibration:
+    """A model a target, and where they come from."""
+    models = {target: fitted(some, device, target) for target, some in rows.items()}
+    digest = {TABLES[t]: hashlib.sha256(rows[t].to_csv().encode()).hexdigest() for t in rows}
+    made = {name: version(name) for name in ("jaxcost", "jax", "numpy")}
+    made["date_utc"] = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    return jc.Calibration(device, models, SOURCE | made | {"rows": ROWS, "table_sha256": digest})
+
+
+def fitted(rows: pd.DataFrame, device: jc.Device, target: str) -> Fitted:
     """Fitted to some of the rows, judged by shapes of weights that it has not seen."""
     shape = rows.groupby(["c_in", "c_out"]).ngroup().to_numpy()
     group = np.random.default_rng(0).permutation(shape.max() + 1)[shape] % GROUPS
     rows = rows.assign(device=device.name, sweep=[f"weights {g}" for g in group])
     held = group < HELD_OUT
     seen = rows[~held].sample(ROWS, random_state=0).sort_index()
-    fitted = jc.fit(seen, device, model="alpha-roofline", correction=True)
-    judged = evaluate(fitted.models["time_s"], seen, rows[held], device, seed=0)
-    source = {
-        "source": "products in bfloat16 as measured for AIConfigurator (NVIDIA, Apache-2.0), "
-        "github.com/ai-dynamo/aiconfigurator, commit 095f58a5",
-        "covers": "products of matrices, weights read anew each time, in CUDA graphs: no dispatch",
-        "lacks": "convolutions, attention, operations bound by memory",
-    }
-    known = {k: v for k, v in fitted.provenance.items() if k != "host"}
-    return dataclasses.replace(
-        fitted, models={"time_s": judged}, provenance=source | known | {"table": TABLE}
-    )
+    found = jc.fit(seen, device, target=target, model="alpha-roofline", correction=True)
+    return evaluate(found.models[target], seen, rows[held], device, target=target, seed=0)
 
 
 if __name__ == "__main__":

@@ -35,16 +35,22 @@ def draw(layers: "pd.DataFrame", columns: Sequence[str], *, seed: int) -> np.nda
 
 
 def evaluate(
-    fitted: Fitted, seen: "pd.DataFrame", unseen: "pd.DataFrame", device: Device, *, seed: int
+    fitted: Fitted,
+    seen: "pd.DataFrame",
+    unseen: "pd.DataFrame",
+    device: Device,
+    *,
+    seed: int,
+    target: str = "time_s",
 ) -> Fitted:
     """The same with the errors `held_out` of the model, and of every baseline on the same rows.
 
     Args:
         fitted: fitted to `seen`.
-        seen, unseen: tables of layers with `time_s`.
-        device, seed: those of the fit.
+        seen, unseen: tables of layers with the column `target`.
+        device, seed, target: those of the fit.
     """
-    known, new = (MeasuredLayers.of(frame, device, "time_s") for frame in (seen, unseen))
+    known, new = (MeasuredLayers.of(frame, device, target) for frame in (seen, unseen))
 
     def accuracy(model: Fitted | LayerwiseCost) -> Accuracy:
         costs = np.asarray(model.layer_costs(new.layers, device), np.float64)
