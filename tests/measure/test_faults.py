@@ -152,6 +152,8 @@ PARENT = """
 import os, sys; from pathlib import Path
 sys.path.insert(0, str(Path({here!r})))
 from test_faults import *
+from jaxcost.measure.clock.visit import Visit
+Visit.from_plain({{}})  # what codes it is imported once, and not by each child before it is killed
 begin = functools.partial(fake_worker, Path({faults!r}))
 say = lambda progress: print("visited", flush=True)
 for _ in sys.stdin:
