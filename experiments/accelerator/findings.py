@@ -15,11 +15,11 @@ import jaxcost as jc
 from jaxcost.calibrate.build import LEAST_LAYERS, fit_layers
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
-from jaxcost.calibrate.held_out import draw
+from jaxcost.calibrate.held_out import hold_out
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.measure import layers_from_rows
 from jaxcost.models.residency import MOST_LEVELS
-from jaxcost.models.spills import Spill, spills
+from jaxcost.models.spills import Spill, spill_points
 from jaxcost.workload.memory_bound import PRODUCTS
 from jaxcost.workload.run_table import RUN_TARGET, runs_from_table
 
@@ -58,7 +58,7 @@ def fit_rows(frame: pd.DataFrame, device: jc.Device, target: str, seed: int = 0)
     columns = [name for name in SIZES if name in rows]
     if len(rows) < 2 * LEAST_LAYERS:
         return None
-    out = draw(rows, columns, seed=seed)
+    out = hold_out(rows, columns, seed=seed)
     seen, unseen = rows[~out].reset_index(drop=True), rows[out].reset_index(drop=True)
     fitted = fit_layers(seen, device, target=target, seed=seed)
     ends = fitted.interval(jc.from_table(unseen), device)
@@ -189,7 +189,7 @@ def rises(runs: pd.DataFrame, device: jc.Device, column: str = RUN_TARGET) -> li
         if len(part) < 4:
             continue
         sizes = part["n_parameters"].to_numpy(float)
-        steps = spills(part, sizes, device) if len(device.memory) > 1 else []
+        steps = spill_points(part, sizes, device) if len(device.memory) > 1 else []
         knee = _knee(sizes, part[column].to_numpy(float))
         last = device.memory[-2].name if len(device.memory) > 1 else ""
         l2 = [s.at for s in steps if s.level == last and s.working_set == "b"]
@@ -215,7 +215,7 @@ def minima(runs: pd.DataFrame, device: jc.Device, isolines: pd.DataFrame) -> lis
             np.log(panel.sizes), np.log(known["n_parameters"]), np.log(known[RUN_TARGET]),
             left=np.nan, right=np.nan,
         ))  # fmt: skip
-        steps = spills(panel.runs, panel.sizes, device)
+        steps = spill_points(panel.runs, panel.sizes, device)
         an_epoch = energies(model, panel.runs, "eagle-gpu")
         for line, (_, predicted) in panel.lines.items():
             total = joules * predicted / an_epoch

@@ -10,7 +10,6 @@ that of this repository's own CPU: `ours.csv`.
 """
 
 import argparse
-import io
 import multiprocessing
 import re
 import time
@@ -22,8 +21,6 @@ import numpy as np
 import pandas as pd
 from predictors import PREDICTORS
 from splits import Split, splits
-
-from jaxcost._support.files import write_text
 
 _SUMMARY = ("device", "split", "predictor")
 
@@ -93,9 +90,7 @@ def main() -> None:
             errors.append(found)
             print(summary(found).to_string(index=False, header=len(errors) == 1), flush=True)
     table = summary(pd.concat(errors))
-    text = io.StringIO()
-    table.to_csv(text, index=False)
-    write_text(asked.out, text.getvalue())
+    table.to_csv(asked.out, index=False)
     print(table.to_string(index=False))
 
 

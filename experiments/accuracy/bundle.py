@@ -19,8 +19,7 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibrate.fitted import Fitted
-from jaxcost.calibrate.held_out import evaluate
+from jaxcost.calibrate import Fitted, evaluate
 
 TABLES = {"time_s": "aic_gemm_bf16_time.csv", "energy_j": "aic_gemm_bf16_energy.csv"}
 DEVICES = {

@@ -17,13 +17,14 @@ import pandas as pd
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost._support.files import write_bytes, write_text
-from jaxcost.calibrate.correction import cross_validate_correction, features
-from jaxcost.calibrate.fit import Accuracy
-from jaxcost.calibrate.intervals import calibrate_intervals
+from jaxcost.calibrate import (
+    Accuracy,
+    calibrate_intervals,
+    cross_validate_correction,
+    features,
+)
 from jaxcost.device import device
-from jaxcost.models.base import parameters_of
-from jaxcost.models.baselines import FlopsOnly, Roofline
+from jaxcost.models import MODELS, parameters_of
 from jaxcost.workload import counts
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def with_fixed(name: str, free: tuple[str, ...] = (), **fixed: float) -> type[jc
 
 NONE, ENDLESS = 1e-9, 1e9
 CANDIDATES: dict[str, type[jc.LayerwiseCost]] = {
-    "FLOPs only": FlopsOnly,
-    "roofline": Roofline,
+    "FLOPs only": MODELS["flops-only"],
+    "roofline": MODELS["roofline"],
     "α-FLOPs, refitted": jc.AlphaFlops,
     "latency model": jc.AlphaRoofline,
     "  without floor": with_fixed("WithoutFloor", floor=1e-12),
@@ -141,8 +142,8 @@ def main() -> None:
     table = pd.DataFrame({name: study.errors(model) for name, model in CANDIDATES.items()}).T
     shown = table.map("{:.1%}".format).assign(parameters=table["parameters"].astype(int))
     print(shown.to_string())
-    write_text(options.out.with_suffix(".csv"), table.rename_axis("model").round(4).to_csv())
-    write_bytes(options.out.with_suffix(".png"), figures.png(figure(table)))
+    table.rename_axis("model").round(4).to_csv(options.out.with_suffix(".csv"))
+    figures.save(figure(table), options.out.with_suffix(".png"))
 
 
 @figures.styled

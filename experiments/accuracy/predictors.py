@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibrate.build import fit_layers
-from jaxcost.calibrate.correction import features
-from jaxcost.models.registry import MODELS
+from jaxcost.calibrate import features
+from jaxcost.models import MODELS
 from jaxcost.workload import counts
 
 Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there are intervals
@@ -19,8 +18,7 @@ Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there a
 
 def ours(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
     """As `jaxcost fit` and `jaxcost predict` do it, through the file; and the model chosen."""
-    device = jc.Device(name="bench")
-    calibration = jc.Calibration(device, {"time_s": fit_layers(fitted, device)})
+    calibration = jc.fit(fitted, jc.Device(name="bench"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "calibration.json"
         calibration.save(path)

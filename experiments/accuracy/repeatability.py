@@ -21,10 +21,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jax import lax
 
-from jaxcost._support.files import write_text
 from jaxcost.measure import (
     LayerSpec,
     Store,
@@ -32,9 +33,8 @@ from jaxcost.measure import (
     TimingRules,
     measure_into,
     measure_layers,
+    rejections,
 )
-from jaxcost.measure.clock.gates import processors, rejections
-from jaxcost.measure.clock.programs import operation
 
 LAYERS = [
     LayerSpec(op="dense", batch=1, c_in=512, c_out=512, sweep="memory-bound"),
@@ -66,9 +66,9 @@ METHODS = ("reported", "loop median", "loop minimum", "loop mean, ungated", "cal
 _INDEPENDENT_S = 5e-3
 
 
-def figures(loops: list, calls: list) -> dict[str, float]:
+def figures(loops: list, calls: list, processors: int) -> dict[str, float]:
     """What one process would report of one layer by each method, in s."""
-    why = rejections(loops, processors=processors())
+    why = rejections(loops, processors=processors)
     steps = np.array([block.step_s for block in loops])
     good = steps[[not reason for reason in why]]
     counted = good if len(good) else steps
@@ -93,6 +93,7 @@ def by_process(processes: int) -> tuple[pd.DataFrame, dict[LayerSpec, str]]:
         with Store.existing(path) as store:
             assert sweep.partition
             attempts = [a for a in store.attempts(sweep.partition) if a.layer in LAYERS]
+        processors = int(sweep.partition.fingerprint["processors"] or 1)
     gathered: dict[tuple[int, int], tuple[list, list]] = {}
     for attempt in attempts:
         key = (LAYERS.index(attempt.layer), attempt.process)
@@ -100,7 +101,7 @@ def by_process(processes: int) -> tuple[pd.DataFrame, dict[LayerSpec, str]]:
         loops += attempt.visit.loops
         calls += attempt.visit.calls
     rows = [
-        {"layer": layer, "process": process} | figures(*blocks)
+        {"layer": layer, "process": process} | figures(*blocks, processors)
         for (layer, process), blocks in gathered.items()
     ]
     return pd.DataFrame(rows), {r.layer: r.status for r in found.records}
@@ -142,7 +143,7 @@ def beside_others(layer: LayerSpec) -> dict[str, object] | None:
     rng = np.random.default_rng(0)
     shapes = layer.input_shape, layer.weight_shape
     x, w = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
-    call, on_device = jax.jit(operation(layer)), jax.device_put((x, w))
+    call, on_device = jax.jit(product(layer)), jax.device_put((x, w))
 
     def one_call() -> None:
         call(*on_device).block_until_ready()
@@ -160,6 +161,16 @@ def beside_others(layer: LayerSpec) -> dict[str, object] | None:
         "numpy_ms": 1e3 * blas,
         "loop_over_numpy": record.loop_time_s / blas,
     }
+
+
+def product(layer: LayerSpec) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """A dense layer, or a convolution padded to the same size, as JAX has them."""
+    if layer.op == "dense":
+        return jnp.matmul
+    return lambda x, w: lax.conv_general_dilated(
+        x, w, (layer.stride, layer.stride), "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=layer.groups,
+    )  # fmt: skip
 
 
 def in_words(layer: LayerSpec) -> str:
@@ -193,10 +204,10 @@ def main() -> None:
         shown = table[["name", "kind", "time_ms", *METHODS, "accepted", "status"]]
         print(shown.round(4).to_string(index=False))
         print(f"median layer {table['reported'].median():.2%}, worst {table['reported'].max():.2%}")
-    write_text(options.out.with_suffix(".csv"), pd.concat(found).round(5).to_csv(index=False))
+    pd.concat(found).round(5).to_csv(options.out.with_suffix(".csv"), index=False)
     beside = independent()
     print("\nbeside other ways to time the same work\n", beside.round(3).to_string(index=False))
-    write_text(Path(f"{options.out}_independent.csv"), beside.round(5).to_csv(index=False))
+    beside.round(5).to_csv(f"{options.out}_independent.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -23,13 +23,12 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 import jaxcost as jc
-from jaxcost._support.precision import double_precision
-from jaxcost.calibrate.build import fit_layers
-from jaxcost.calibrate.fit.problem import Problem
-from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import device
+from jaxcost.models import parameters_of
+from jaxcost.workload import counts
 
 MILLION = 1_000_000
+ROBUST = 0.1  # ln ratio from which a row counts ever less, as in `jc.fit_model`
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -93,8 +92,8 @@ def made_up_table(rows: int = 439, seed: int = 0) -> pd.DataFrame:
 
 def predictions(frame: pd.DataFrame) -> dict[str, dict]:
     """One layer and a million, forward and with gradients by every size, from a calibration."""
-    fitted = fit_layers(frame, device("quadro-t2000"), model="alpha-roofline", correction=True)
     where = device("quadro-t2000")
+    fitted = jc.fit(frame, where, model="alpha-roofline", correction=True).models["time_s"]
     forward = jax.jit(lambda layers: fitted.cost(layers, where))
     gradient = jax.jit(jax.grad(lambda layers: fitted.cost(layers, where)))
     one = jc.from_table(frame)[:1]
@@ -134,22 +133,22 @@ def fits(frame: pd.DataFrame) -> dict[str, dict]:
 
 
 def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Callable[[], object]:
-    """The same problem for scipy: residuals and their Jacobian compiled by JAX."""
-    with double_precision():
-        space = Space.of(jc.AlphaRoofline)
-        problem = Problem.of(space, layers, where, observed, robust=0.1, priors=True)
-        starts = problem.starts(16, 0)
-        weight = jnp.sqrt(problem.precision)
+    """The same problem for scipy: residuals and their Jacobian compiled by JAX, in float64."""
+    starts, spread = starting_points(layers, observed)
+    believed, weight = starts[0], np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
+    log_observed = np.log(observed)
 
-        def residual(z: jax.Array) -> jax.Array:
-            data = (problem.log_predicted(z) - problem.log_observed) / problem.robust
-            data = jnp.sqrt(jnp.log1p(data**2) + 1e-12)  # half its square is the loss of a row
-            return jnp.concatenate([data, weight * (z - problem.believed)])
+    def residual(z: jax.Array) -> jax.Array:
+        values = {p.name: jnp.exp(z[i]) for i, p in enumerate(parameters_of(jc.AlphaRoofline))}
+        costs = jc.AlphaRoofline(**values).layer_costs(layers, where)
+        data = (jnp.log(costs) - log_observed) / ROBUST
+        data = jnp.sqrt(jnp.log1p(data**2) + 1e-12)  # half its square is the loss of a row
+        return jnp.concatenate([data, weight * (z - believed)])
 
-        value, jacobian = jax.jit(residual), jax.jit(jax.jacfwd(residual))
+    value, jacobian = jax.jit(residual), jax.jit(jax.jacfwd(residual))
 
     def solve() -> object:
-        with double_precision():
+        with jax.enable_x64(True):
             found = [
                 least_squares(
                     lambda z: np.asarray(value(jnp.asarray(z))),
@@ -163,6 +162,24 @@ def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Ca
         return min(result.cost for result in found)
 
     return solve
+
+
+def starting_points(layers: jc.Workload, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where `jc.fit_model` starts: ln of each parameter, and how far it is believed to scatter.
+
+    A typical value is declared, or is of the scale of the data.
+
+    Returns: shapes `(16, parameters)` and `(parameters,)`; the scatter is 0 where none is declared.
+    """
+    declared = parameters_of(jc.AlphaRoofline)
+    amounts = {"FLOP/s": counts.flops(layers), "B/s": counts.bytes_moved(layers)}
+    scale = {unit: 1 / np.quantile(observed / np.asarray(a), 0.1) for unit, a in amounts.items()}
+    scale["s"] = np.quantile(observed, 0.1)
+    typical = np.log([p.start or scale[p.unit] for p in declared])
+    spread = np.array([p.spread or 0.0 for p in declared])
+    noise = np.random.default_rng(0).standard_normal((16, len(declared)))
+    noise[0] = 0
+    return typical + np.where(spread > 0, spread, 1.0) * noise, spread
 
 
 def training_runs(rows: int = 40_000) -> jc.TrainingRun:

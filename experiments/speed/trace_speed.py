@@ -21,7 +21,6 @@ import jax
 import jax.numpy as jnp
 
 import jaxcost as jc
-from jaxcost._support.files import write_text
 
 F32 = jnp.float32
 WIDTH, HEADS, LAYERS, TOKENS = 1024, 16, 24, 512
@@ -107,7 +106,7 @@ def main() -> None:
         print(f"compiled for XLA's analysis in {compiled:.2f} s, {compiled / counted:.1f} times")
         found[name] = {"count_s": ours, "xla_s": xla, "times_faster": compiled / counted}
     if given.out:
-        write_text(given.out, json.dumps(found, indent=2) + "\n")
+        given.out.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ from zoo_models import EXAMPLES, build, inputs
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost._support.files import write_text
-from jaxcost.trace.whole_program import program_costs
-from jaxcost.workload.fusion import Fusion
+from jaxcost.trace import Fusion, program_costs
 
 FIT = ("ResNet50", "MobileNet", "DenseNet121", "EfficientNetB0", "NASNetMobile", "VGG16")
 FAMILIES = ("elementwise", "reduction", "pooling", "movement")
@@ -146,7 +144,7 @@ def main() -> None:
     print(table[[*shown, "fitted_to"]].round(4).to_string(index=False))
     print(summary(table).to_string(index=False))
     # Six digits: more are noise, and differ from machine to machine.
-    write_text(given.out.with_suffix(".csv"), table.to_csv(index=False, float_format="%.6g"))
+    table.to_csv(given.out.with_suffix(".csv"), index=False, float_format="%.6g")
     figures.save(figure(table), given.out.with_suffix(".png"))
 
 

@@ -16,8 +16,6 @@ import numpy as np
 import pandas as pd
 from zoo_models import TIMED, build, runnable, sample
 
-from jaxcost._support.files import write_text
-
 LEAST_CALLS = 4
 
 
@@ -44,6 +42,7 @@ def time_one(name: str, batch: int, seconds: float) -> dict[str, float]:
 
 def time_all(names: list[str], batches: list[int], out: Path, seconds: float) -> None:
     """Times every model at every batch size."""
+    whole = out.with_name(f"{out.name}.part")  # renamed, so that no reader sees half a table
     rows = pd.read_csv(out).to_dict("records") if out.exists() else []
     done = {(row["model"], row["batch"]) for row in rows}
     for name in names:
@@ -51,7 +50,8 @@ def time_all(names: list[str], batches: list[int], out: Path, seconds: float) ->
             if (name, batch) not in done:
                 rows.append({"model": name, "batch": batch, **time_one(name, batch, seconds)})
                 print(rows[-1], flush=True)
-                write_text(out, pd.DataFrame(rows).to_csv(index=False))
+                pd.DataFrame(rows).to_csv(whole, index=False)
+                whole.replace(out)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Array, Float
 
+from jaxcost._support.lazy import lazy
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate import precision
 from jaxcost.calibrate.correction import cross_validate_correction, features
@@ -24,6 +25,9 @@ from jaxcost.workload.runs import TrainingRun
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jaxcost.calibrate.held_out import evaluate as evaluate
+    from jaxcost.calibrate.held_out import hold_out as hold_out
+
 __all__ = [
     "Accuracy",
     "Calibration",
@@ -31,9 +35,13 @@ __all__ = [
     "Intervals",
     "calibrate_intervals",
     "cross_validate_correction",
+    "evaluate",
     "features",
+    "hold_out",
     "load_calibration",
 ]
+
+__getattr__ = lazy(__name__, {"evaluate": "held_out", "hold_out": "held_out"})
 
 UNITS = {"time_s": "s", "energy_j": "J", RUN_TARGET: "J"}
 

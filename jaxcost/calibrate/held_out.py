@@ -19,7 +19,7 @@ _EVERY = 5  # a fifth of the layers is held out
 _LABELS = ("sweep", "line")
 
 
-def draw(layers: "pd.DataFrame", columns: Sequence[str], *, seed: int) -> np.ndarray:
+def hold_out(layers: "pd.DataFrame", columns: Sequence[str], *, seed: int) -> np.ndarray:
     """A random fifth of the rows, even among sweeps: a mask of shape `(rows,)`.
 
     Layers that are equal in `columns` are held out together, or the fit would know them.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jaxcost._support.provenance import provenance
 from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.build import fit_layers
-from jaxcost.calibrate.held_out import draw, evaluate
+from jaxcost.calibrate.held_out import evaluate, hold_out
 from jaxcost.device import Device
 from jaxcost.measure.designs.presets import Preset
 from jaxcost.measure.process.schedule import Progress
@@ -113,7 +113,7 @@ def rows_to_fit(
             f"give more than --budget {planned.plan.budget_s / 60:.3g}"
         )
     labels = [c for c in planned.layers[0].row() if c not in ("sweep", "line")]
-    rows = rows.assign(held_out=draw(rows, labels, seed=seed))
+    rows = rows.assign(held_out=hold_out(rows, labels, seed=seed))
     # What was fitted comes first: a warning that names a row then means the row of this table.
     return rows.sort_values("held_out", kind="stable", ignore_index=True), others
 

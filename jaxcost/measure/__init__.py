@@ -5,6 +5,7 @@ fitted, is the loop's: what the layer costs inside a running program. The call h
 as well, which belongs to the program and not to the layer; it is kept as `call_time_s`.
 """
 
+from jaxcost.measure.clock.gates import rejections
 from jaxcost.measure.clock.proofs import Peaks
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
@@ -45,6 +46,7 @@ __all__ = [
     "merge_stores",
     "paper_sweep",
     "preset",
+    "rejections",
     "samples_frame",
     "to_frame",
 ]

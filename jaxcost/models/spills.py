@@ -34,7 +34,7 @@ class Spill(NamedTuple):
         return float(np.sqrt(self.below * self.above))
 
 
-def spills(runs: pd.DataFrame, sizes: np.ndarray, node: Device) -> list[Spill]:
+def spill_points(runs: pd.DataFrame, sizes: np.ndarray, node: Device) -> list[Spill]:
     """Every step outward of t, f and b, in order of size; `sizes` of the runs, ascending."""
     found = []
     for name, places in level_numbers(runs, node).items():

@@ -1,8 +1,9 @@
 """Any JAX callable or model to what it computes, from its jaxpr: nothing is run or compiled."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jaxcost._support.lazy import lazy
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.liveness import Liveness
 from jaxcost.trace.memory import peak_bytes
@@ -12,6 +13,14 @@ from jaxcost.trace.sharding import spread
 from jaxcost.trace.walk import Found, Walk
 from jaxcost.trace.work import total_bytes
 from jaxcost.workload import Workload
+from jaxcost.workload.fusion import Fusion
+
+if TYPE_CHECKING:
+    from jaxcost.trace.whole_program import program_costs as program_costs
+
+__all__ = ["Counts", "Fusion", "count", "program_costs", "trace"]
+
+__getattr__ = lazy(__name__, {"program_costs": "whole_program"})
 
 
 def count(

@@ -21,7 +21,7 @@ from jaxcost.device import MIB, Device, MemoryLevel
 from jaxcost.device.facts import to_facts
 from jaxcost.measure import PAPER_SWEEPS, LayerSpec, paper_sweep
 from jaxcost.models.alpha_flops import AlphaFlops
-from jaxcost.models.spills import spills
+from jaxcost.models.spills import spill_points
 from jaxcost.models.training_energy import TrainingEnergy
 from jaxcost.workload.run_table import runs_from_table
 
@@ -143,7 +143,7 @@ def test_an_epochs_energy_rises_where_the_sets_leave_the_last_cache():
         for rise in findings.rises(rows, GPU):
             assert rise.knee == pytest.approx(boundary, rel=1.0)  # sizes are a factor 2 apart
             part = rows[rows["dataset"] == rise.dataset].sort_values("n_parameters")
-            steps = spills(part, part["n_parameters"].to_numpy(float), GPU)
+            steps = spill_points(part, part["n_parameters"].to_numpy(float), GPU)
             l2 = next(s.at for s in steps if s.working_set == "b" and s.level == "L2")
             assert rise.l2 == l2
             assert rise.within_factor_2 == (0.5 <= rise.knee / l2 <= 2)

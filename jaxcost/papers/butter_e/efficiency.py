@@ -23,7 +23,7 @@ from jaxcost._support.messages import refused
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel
 from jaxcost.models.residency import Temperature
-from jaxcost.models.spills import Spill, spills
+from jaxcost.models.spills import Spill, spill_points
 from jaxcost.workload import counts
 from jaxcost.workload.families import network_of_size, parameter_count
 from jaxcost.workload.run_table import runs_from_table
@@ -161,7 +161,7 @@ def least_energy(
     if not np.isfinite(found).any():
         raise ValueError("no size tried reaches the loss; give other sizes, or a higher loss")
     best = int(np.where(np.isfinite(found), found, np.inf).argmin())
-    binding = _nearest(spills(table, counted, device), float(counted[best]))
+    binding = _nearest(spill_points(table, counted, device), float(counted[best]))
     return LeastEnergy(tried[best], int(counted[best]), float(found[best]), binding, counted, found)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxcost import figures
 from jaxcost.device import MIB, device
 from jaxcost.figures.style import GREY, PALETTE, plain_ticks, styled
-from jaxcost.models.spills import SETS, set_sizes, spills
+from jaxcost.models.spills import SETS, set_sizes, spill_points
 from jaxcost.papers.butter_e.isolines import NODES, Panel
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _draw_panel(ax: Axes, panel: Panel) -> None:
 def _mark_spills(ax: Axes, panel: Panel) -> None:
     """A grey line where a set leaves a level, named at the top; those at one size share it."""
     by_place: dict[float, list[str]] = {}
-    for spill in spills(panel.runs, panel.sizes, device(NODES[panel.hardware])):
+    for spill in spill_points(panel.runs, panel.sizes, device(NODES[panel.hardware])):
         by_place.setdefault(spill.at, []).append(f"{spill.working_set}>{spill.level}")
     for at, names in by_place.items():
         ax.axvline(at, color=GREY, linewidth=0.8, linestyle=":")

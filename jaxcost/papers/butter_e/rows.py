@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcost.device import device
 from jaxcost.models.base import parameters_of
-from jaxcost.models.spills import spills
+from jaxcost.models.spills import spill_points
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.papers.butter_e.isolines import NODES, Minimum, Panel
 from jaxcost.papers.summary import SummaryRow
@@ -97,7 +97,7 @@ def minima(panel: Panel, found: list[Minimum]) -> list[SummaryRow]:
     """How many isolines of a panel have their minimum where predicted, and where a set spills."""
     source = f"Figure 6, {panel.dataset} {panel.shape} {panel.depth} layers, {panel.hardware}"
     share = float(np.mean([m.within_factor_2 for m in found])) if found else None
-    steps = spills(panel.runs, panel.sizes, device(NODES[panel.hardware]))
+    steps = spill_points(panel.runs, panel.sizes, device(NODES[panel.hardware]))
     near = [
         any(s.below / 2.04 <= m.measured_parameters <= s.above * 2.04 for s in steps
             if s.working_set in "fb")

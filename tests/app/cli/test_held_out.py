@@ -6,7 +6,7 @@ import pytest
 
 from jaxcost.calibrate import load_calibration
 from jaxcost.calibrate.fit import Accuracy
-from jaxcost.calibrate.held_out import draw, evaluate, predict_each_unseen
+from jaxcost.calibrate.held_out import evaluate, hold_out, predict_each_unseen
 from jaxcost.device import Device
 from jaxcost.workload.layer_table import read_layer_table
 
@@ -23,7 +23,7 @@ def _layers(sizes):
 def test_a_fifth_is_held_out_of_every_sweep():
     layers = _layers({"a": 50, "b": 10, "c": 25})
     for seed in range(20):
-        held = draw(layers, COLUMNS, seed=seed)
+        held = hold_out(layers, COLUMNS, seed=seed)
         assert held.sum() == 17
         counts = layers[held].groupby("sweep").size()
         assert abs(counts["a"] - 10) <= 1
@@ -33,20 +33,22 @@ def test_a_fifth_is_held_out_of_every_sweep():
 
 def test_the_draw_is_that_of_the_seed():
     layers = _layers({"a": 100})
-    np.testing.assert_array_equal(draw(layers, COLUMNS, seed=1), draw(layers, COLUMNS, seed=1))
-    assert (draw(layers, COLUMNS, seed=1) != draw(layers, COLUMNS, seed=2)).any()
+    np.testing.assert_array_equal(
+        hold_out(layers, COLUMNS, seed=1), hold_out(layers, COLUMNS, seed=1)
+    )
+    assert (hold_out(layers, COLUMNS, seed=1) != hold_out(layers, COLUMNS, seed=2)).any()
 
 
 def test_every_layer_may_be_held_out():
     layers = _layers({"a": 10, "b": 7})
-    drawn = [draw(layers, COLUMNS, seed=seed) for seed in range(200)]
+    drawn = [hold_out(layers, COLUMNS, seed=seed) for seed in range(200)]
     assert np.any(drawn, axis=0).all()
 
 
 def test_equal_layers_are_held_out_together():
     layers = _layers({"a": 20, "b": 20}).assign(c_in=np.tile(np.arange(20), 2), c_out=1)
     for seed in range(20):
-        held = draw(layers, COLUMNS, seed=seed)
+        held = hold_out(layers, COLUMNS, seed=seed)
         np.testing.assert_array_equal(held[:20], held[20:])
         assert held.sum() in (8, 10)
 
