@@ -20,11 +20,9 @@ from jaxcost.measure.clock.bench import Bench, Prepare, free_memory_bytes
 from jaxcost.measure.clock.programs import compile_layer
 from jaxcost.measure.clock.proofs import PROBE, Peaks
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
-from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.designs import check_sweep, sweep_layers
 from jaxcost.measure.designs.presets import PRESETS, Preset, preset
 from jaxcost.measure.layers import LayerSpec
-from jaxcost.measure.process.identity import describe
 from jaxcost.measure.process.schedule import OpenWorker, Progress, Sweep, SweepPlan
 from jaxcost.measure.process.worker import Worker, WorkerDiedError
 from jaxcost.measure.results import Measurements, collect
@@ -161,7 +159,14 @@ def measure_layers(
     plan = SweepPlan(rules=rules, budget_s=budget_s)
     _check(layers, plan)
     with Store.create(IN_MEMORY) as store:
-        sweep = Sweep(store, layers, plan, _local(bench), progress=progress, now=bench.now)
+        sweep = Sweep(
+            store,
+            layers,
+            plan,
+            lambda platform: contextlib.nullcontext(bench),
+            progress=progress,
+            now=bench.watch.now,
+        )
         sweep.run()
         assert sweep.partition
         return collect(
@@ -209,23 +214,6 @@ def measure_into(
             store, sweep.partition, plan.rules, layers=layers, elapsed_s=sweep.elapsed_s
         )
         return found, sweep
-
-
-class LocalWorker:
-    """A bench in this process where a worker is wanted."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self.description = describe(bench.device, bench.processors, bench.now())
-
-    def visit(self, layer: LayerSpec, *, energy: bool, timeout_s: float) -> Visit:
-        """One visit; nobody watches the time."""
-        del timeout_s
-        return self._bench.visit(layer, energy=energy)
-
-
-def _local(bench: Bench) -> OpenWorker:
-    return lambda platform: contextlib.nullcontext(LocalWorker(bench))
 
 
 def _process(plan: SweepPlan, platform: str) -> Worker:

@@ -1,6 +1,7 @@
 """One process's work on layers: each compiled once, visited often, stopped by a fault."""
 
 import dataclasses
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from jaxcost.measure.clock.timing import (
 )
 from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.measure.process.identity import describe
 from jaxcost.measure.records import converged
 
 _CALL_BLOCKS = 2
@@ -178,7 +180,8 @@ EnergyReader = Callable[[Track, TimingRules], Mapping[str, Any]]
 
 
 class Bench:
-    """Compiles each layer at its first visit and keeps what its visits gather.
+    """Compiles each layer at its first visit and keeps what its visits gather: a worker's work,
+    or, without one, all that a sweep in this process needs.
 
     Args:
         device: which device; None is JAX's first.
@@ -206,21 +209,21 @@ class Bench:
         self._energy, self._state = energy, state
         self._tracks: dict[LayerSpec, Track] = {}
 
-    def now(self) -> float:
-        """The bench's clock, in s."""
-        return self.watch.now()
+    @functools.cached_property
+    def description(self) -> dict[str, Any]:
+        """Its device, fingerprint, processors and facts, as a worker gives them."""
+        return describe(self.device, self.watch.processors, self.watch.now())
 
-    @property
-    def processors(self) -> int:
-        """How many processors the timed work may use."""
-        return self.watch.processors
-
-    def visit(self, layer: LayerSpec, *, energy: bool = False) -> Visit:
+    def visit(
+        self, layer: LayerSpec, *, energy: bool = False, timeout_s: float = math.inf
+    ) -> Visit:
         """One visit; a fault of the layer ends the layer and nothing else.
 
         Args:
             energy: whether to read the energy of a step, too.
+            timeout_s: as of a worker; nobody watches the time in this process.
         """
+        del timeout_s
         begin = self.watch.now()
         track = self._tracks.get(layer) or self._compiled(layer)
         before, first = track.found, track.visits == 0
@@ -250,4 +253,4 @@ class Bench:
     def _settled(self, track: Track) -> bool:
         if track.found.status or track.visits < self.rules.least_rounds:
             return bool(track.found.status)
-        return converged(track.found.loops, self.rules, self.processors)
+        return converged(track.found.loops, self.rules, self.watch.processors)

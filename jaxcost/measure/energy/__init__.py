@@ -156,7 +156,7 @@ class CounterReader:
             return self._none(f"{type(error).__name__}: {line}"[:200])
 
     def _none(self, reason: str) -> dict[str, Any]:
-        return {"energy_j": None, "reason": reason, "meter": self.meter.name, "estimated": False}
+        return {"energy_j": None, "reason": reason, "meter": self.meter.name}
 
     def _measured(self, loaded: LoadedLayer, steps: int, timing: TimingRules) -> dict[str, Any]:
         before = self._idle()
@@ -245,7 +245,6 @@ class CounterReader:
             "ticks": math.floor(elapsed / before.tick_s),
             "tick_s": before.tick_s,
             "meter": self.meter.name,
-            "estimated": False,
         }
 
 

@@ -244,7 +244,7 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     from jaxcost.measure.clock.gates import meter_for, processors
     from jaxcost.measure.clock.timing import Stopwatch
     from jaxcost.measure.energy import reader_for
-    from jaxcost.measure.process.identity import describe, device_state
+    from jaxcost.measure.process.identity import device_state
 
     try:
         device = jax.devices()[0]
@@ -258,7 +258,7 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         energy=reader_for(device, watch) if request["energy"] else None,
         state=lambda: device_state(device),
     )
-    return bench, describe(bench.device, bench.processors, bench.now())
+    return bench, bench.description
 
 
 def _die_with_parent() -> None:
