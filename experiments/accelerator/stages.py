@@ -202,14 +202,15 @@ def measure_part(name: str, out: Path, seconds: float, rehearse: bool) -> None:
     from jaxcost.measure import Stopwatch
     from jaxcost.measure.clock.bench import free_memory_bytes
     from jaxcost.measure.clock.gates import meter_for, processors
-    from jaxcost.measure.energy import reader_for
+    from jaxcost.measure.energy import CounterReader
+    from jaxcost.measure.energy.power import power_meter_for
 
     end = time.monotonic() + seconds
     device = jax.devices()[0]
     if device.platform != "gpu" and not rehearse:
         raise RefusedError(f"no GPU found: JAX's device is {device.device_kind!r}; see --rehearse")
     watch = Stopwatch(meter=meter_for(device), processors=processors())
-    reader = reader_for(device, watch)
+    reader = CounterReader(power_meter_for(device), watch)
     free = free_memory_bytes(device)
     most = float("inf") if free is None else RULES.memory_fraction * free
     ledger = Ledger(out / f"{name}.csv")

@@ -3,6 +3,10 @@
 Each layer is timed as an isolated call and as a step of a chained loop. `time_s`, the figure to be
 fitted, is the loop's: what the layer costs inside a running program. The call holds dispatch
 as well, which belongs to the program and not to the layer; it is kept as `call_time_s`.
+
+A timing has five forms: a `Block`, as the clock gave it; the `Visit` in which it was made; the
+visit's plain values, a line of a worker and a row of the store; the `Record` of a layer, with what
+is thought of it; and the record's row in a table.
 """
 
 from jaxcost.measure.clock.gates import rejections

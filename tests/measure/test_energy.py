@@ -20,10 +20,9 @@ from jaxcost.measure.energy import (
     Sample,
     idle_power,
     longest_still,
-    reader_for,
     rise,
 )
-from jaxcost.measure.energy.power import PowerMeter
+from jaxcost.measure.energy.power import PowerMeter, power_meter_for
 from jaxcost.measure.layers import LayerSpec
 
 LAYER = LayerSpec(op="dense", batch=100, c_in=100, c_out=100)
@@ -251,7 +250,7 @@ def test_timing_goes_on_whether_there_is_a_counter_or_not(powered, readable):
 
 
 def test_a_device_without_a_counter_says_so(machine):
-    reader = reader_for(SimpleNamespace(platform="tpu"), machine.watch())
+    reader = CounterReader(power_meter_for(SimpleNamespace(platform="tpu")), machine.watch())
     assert refused(reader(Track(LAYER), RULES)) == "no energy counter of a tpu is known"
 
 

@@ -18,7 +18,6 @@ _LEAST_OF_TYPICAL = 0.95  # the kernel's counts lag by a tick, so no closer
 # large product, for its users as for us. How far it slows down for that its clock tells.
 _BENIGN_THROTTLE = 0x1 | 0x2 | 0x4
 
-
 Usage = Mapping[str, Any]  # what the machine did while a block ran, by the names of `Block`
 
 

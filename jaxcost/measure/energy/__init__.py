@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
-
 from jaxcost.measure.clock.bench import Track
 from jaxcost.measure.clock.programs import LoadedLayer
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules, checked
 from jaxcost.measure.clock.visit import Block
-from jaxcost.measure.energy.power import PowerMeter, power_meter_for
+from jaxcost.measure.energy.power import PowerMeter
 
 _MOST_STEPS = 1 << 24
 _HELD_UP = 1.1  # of the time that the window's stretches take at their median
@@ -246,21 +244,3 @@ class CounterReader:
             "tick_s": before.tick_s,
             "meter": self.meter.name,
         }
-
-
-def reader_for(
-    device: jax.Device,
-    watch: Stopwatch,
-    *,
-    meter: PowerMeter | None = None,
-    rules: EnergyRules | None = None,
-) -> CounterReader:
-    """What reads the energy of a layer's step on a device.
-
-    Args:
-        device: on which the layers run.
-        watch: its clock and meter of disturbances.
-        meter: the counters; None finds the device's.
-        rules: how to read them.
-    """
-    return CounterReader(meter or power_meter_for(device), watch, rules or EnergyRules())

@@ -98,7 +98,6 @@ class Sweep:
         partition: what the store calls this device and these versions; None before `run`.
         new_partition: whether other partitions were in the store and this one was not.
         description: the first worker's.
-        elapsed_s, timed_s: time since the start, and within blocks that were timed.
     """
 
     def __init__(

@@ -243,7 +243,8 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     from jaxcost.measure.clock.bench import Bench
     from jaxcost.measure.clock.gates import meter_for, processors
     from jaxcost.measure.clock.timing import Stopwatch
-    from jaxcost.measure.energy import reader_for
+    from jaxcost.measure.energy import CounterReader
+    from jaxcost.measure.energy.power import power_meter_for
     from jaxcost.measure.process.identity import device_state
 
     try:
@@ -255,7 +256,7 @@ def _begin(request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         TimingRules(**request["rules"]),
         device,
         watch=watch,
-        energy=reader_for(device, watch) if request["energy"] else None,
+        energy=CounterReader(power_meter_for(device), watch) if request["energy"] else None,
         state=lambda: device_state(device),
     )
     return bench, bench.description
