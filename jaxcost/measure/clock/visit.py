@@ -1,6 +1,7 @@
 """One visit to a layer: the record of its timings, from the clock to the tables.
 
-A worker writes it as a line of JSON, and a store keeps it as a row; both have its fields.
+A worker writes it as a line of JSON, and a store keeps it as a row; both have its fields, so that a
+new one is a new column in `store/schema.py`, too.
 """
 
 import dataclasses

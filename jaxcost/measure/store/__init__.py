@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.layers import LayerSpec
@@ -22,38 +22,9 @@ from jaxcost.measure.store.faults import (
     refuse_second_name,
     told,
 )
-from jaxcost.measure.store.schema import IN_MEMORY
+from jaxcost.measure.store.schema import IN_MEMORY, Attempt, Partition
 
 __all__ = ["IN_MEMORY", "Attempt", "Partition", "Store", "StoreError", "StoreFullError"]
-
-
-class Attempt(NamedTuple):
-    """One visit as it was stored: to which layer, and by whom.
-
-    Args:
-        slot: which of the sweep's processes.
-        process: the operating system's process, by the store's own number.
-    """
-
-    layer: LayerSpec
-    slot: int
-    process: int
-    visit: Visit
-
-
-@dataclasses.dataclass(frozen=True)
-class Partition:
-    """What was measured on one device with one set of versions.
-
-    Args:
-        number: in the store.
-        fingerprint: what must be equal for two timings to belong together, by name.
-        device: the device as its worker described it.
-    """
-
-    number: int
-    fingerprint: Mapping[str, Any]
-    device: Mapping[str, Any]
 
 
 class Store:

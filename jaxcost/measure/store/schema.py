@@ -1,4 +1,4 @@
-"""The tables of a store, and the steps from each version of them to the next.
+"""The tables of a store, what their rows are here, and the steps from each version to the next.
 
 Beside the rows a checksum of each is kept, so that what was not written so is found.
 """
@@ -8,9 +8,10 @@ import dataclasses
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxcost.measure.clock.visit import Visit
+from jaxcost.measure.layers import LayerSpec
 
 # "jaxc": tells a store from any other SQLite file.
 APPLICATION_ID = 0x6A617863
@@ -82,11 +83,39 @@ _RECORDS = {
     "attempt": "attempts",
 }
 # The columns that a merge copies, besides those by which rows name one another.
-PROCESS = (
-    *("slot", "pid", "host", "boot_id", "started_utc", "started_monotonic_s", "seed"),
-    "provenance",
-)
+_PROCESS = "slot pid host boot_id started_utc started_monotonic_s seed provenance"
+PROCESS = tuple(_PROCESS.split())
 ATTEMPT = ("at_utc", "at_monotonic_s", *(field.name for field in dataclasses.fields(Visit)))
+
+
+class Attempt(NamedTuple):
+    """One visit as it was stored: to which layer, and by whom.
+
+    Args:
+        slot: which of the sweep's processes.
+        process: the operating system's process, by the store's own number.
+    """
+
+    layer: LayerSpec
+    slot: int
+    process: int
+    visit: Visit
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """What was measured on one device with one set of versions.
+
+    Args:
+        number: in the store.
+        fingerprint: what must be equal for two timings to belong together, by name.
+        device: the device as its worker described it.
+    """
+
+    number: int
+    fingerprint: Mapping[str, Any]
+    device: Mapping[str, Any]
+
 
 Migration = Callable[[sqlite3.Connection], None]
 
