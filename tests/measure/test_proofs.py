@@ -1,5 +1,3 @@
-import math
-
 import pytest
 
 from jaxcost.measure.clock.proofs import (
@@ -14,7 +12,7 @@ from jaxcost.measure.clock.proofs import (
     sentinel,
     shorter_than_call,
 )
-from jaxcost.measure.clock.visit import Block, Doubling, Visit
+from jaxcost.measure.clock.visit import Block, Visit
 from jaxcost.measure.layers import LayerSpec
 
 DENSE = LayerSpec(op="dense", batch=100, c_in=200, c_out=300)
@@ -72,39 +70,6 @@ def test_only_what_is_below_the_floor_is_suspect():
 def test_a_loop_without_the_operation_is_suspect():
     assert "does not contain the operation" in not_in_loop(None)
     assert not not_in_loop("dot")
-
-
-@pytest.mark.parametrize("ratio", [1.91, 2.0, 2.09])
-def test_one_undisturbed_pair_near_two_passes(ratio):
-    doubling = Doubling(ratios=[ratio], accepted=[True])
-    assert doubling.passed
-    assert not doubling.failed
-    assert not doubling.reason
-
-
-def test_disturbed_pairs_neither_pass_nor_fail():
-    doubling = Doubling(ratios=[2.0, 1.0, 1.0, 1.0], accepted=[False] * 4)
-    assert not doubling.passed
-    assert not doubling.failed
-    assert "no undisturbed pair" in doubling.reason
-    assert "1.50 times as long, not 2 ± 0.1" in Doubling(ratios=[1.5], accepted=[True]).reason
-
-
-def test_three_pairs_that_agree_fail():
-    assert Doubling(ratios=[1.0, 1.1, 1.05], accepted=[True] * 3).failed
-    assert not Doubling(ratios=[1.0, 1.1], accepted=[True] * 2).failed
-
-
-def test_pairs_that_scatter_do_not_fail():
-    assert not Doubling(ratios=[1.2, 2.0, 1.4], accepted=[True] * 3).failed
-    assert not Doubling(ratios=[1.2, 1.45, 1.1], accepted=[True] * 3).failed
-    assert not Doubling(ratios=[1.8, 1.82, 1.85], accepted=[True] * 3).failed
-    assert not Doubling(ratios=[2.5, 2.4, 2.6], accepted=[True] * 3).failed
-
-
-def test_no_pair_has_no_ratio():
-    assert math.isnan(Doubling().ratio)
-    assert not Doubling().passed
 
 
 def _block(step_s, shortest_s=None):
