@@ -5,13 +5,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 from epochs import butter_e_runs
 
 import jaxcost as jc
-from jaxcost.measure import PAPER_SWEEPS, paper_sweep
-from jaxcost.measure.designs.other_sweeps import OTHER_SWEEPS, other_sweep
-from jaxcost.measure.designs.space_filling import space_filling
-from jaxcost.measure.layers import DTYPE_BYTES
+from jaxcost.measure import OTHER_SWEEPS, PAPER_SWEEPS, other_sweep, paper_sweep, space_filling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +105,7 @@ def energy_parts() -> list[Callable[..., list[jc.LayerSpec]]]:
 
 def sized(moved: int, dtype: str, sweep: str = "memory_bound") -> jc.LayerSpec:
     """An elementwise operation that reads and writes so many bytes together."""
-    rows = max(1, moved // (2 * DTYPE_BYTES[dtype] * 1024))
+    rows = max(1, moved // (2 * jnp.dtype(dtype).itemsize * 1024))
     return jc.LayerSpec(
         op="elementwise", batch=rows, c_in=1024, c_out=1024, dtype=dtype, sweep=sweep, line=0
     )

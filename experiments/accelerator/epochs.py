@@ -10,8 +10,11 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from jaxcost.workload.runs import TRAIN_SHARE
+from jaxcost.measure import Chain
+from jaxcost.workload import network_of_size, parameter_count
 
+RUN_TARGET = "energy_per_epoch_j"  # what a table of training runs calls it
+_TRAIN_SHARE = 0.8  # of the rows, as in BUTTER-E and in `jc.training_run`
 _RATE, _DECAY, _DECAY_SQUARES, _EPSILON = 1e-4, 0.9, 0.999, 1e-7
 State = Any
 Parameters = list[tuple[Array, Array]]
@@ -36,7 +39,7 @@ class Epochs:
     @property
     def batches(self) -> tuple[int, int]:
         """Batches of training and of testing in one epoch."""
-        train = round(self.n_observations * TRAIN_SHARE)
+        train = round(self.n_observations * _TRAIN_SHARE)
         test = self.n_observations - train
         return -(-train // self.batch_size), -(-test // self.batch_size)
 
@@ -80,6 +83,11 @@ class Epochs:
         return x, y
 
 
+def epoch_of_training(epochs: Epochs) -> Chain:
+    """An epoch of training as a step."""
+    return Chain(epochs.begin, epochs.epoch, lambda state: state[-1])
+
+
 def _loss(parameters: Parameters, batch: tuple[Array, Array]) -> Array:
     """Mean squared error of the network."""
     x, y = batch
@@ -114,8 +122,6 @@ def butter_e_runs(
     Returns: `dataset, shape, depth, n_observations, n_features, n_labels, batch_size, widths,
         n_parameters`, those first that tell most: sizes far apart.
     """
-    from jaxcost.workload.families import network_of_size, parameter_count
-
     wanted = _far_apart([2**e for e in range(6, 26)]) if sizes is None else list(sizes)
     rows = []
     for size in wanted:

@@ -6,25 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
+from epochs import RUN_TARGET
 from networks import network
 
 import jaxcost as jc
-from jaxcost.calibrate.build import LEAST_LAYERS, fit_layers
-from jaxcost.calibrate.fit import Accuracy
-from jaxcost.calibrate.fitted import Fitted
-from jaxcost.calibrate.held_out import hold_out
-from jaxcost.calibrate.run_build import fit_runs
+from jaxcost.calibrate import Accuracy, Fitted, hold_out
 from jaxcost.measure import layers_from_rows
-from jaxcost.models.residency import MOST_LEVELS
-from jaxcost.models.spills import Spill, spill_points
-from jaxcost.workload.memory_bound import PRODUCTS
-from jaxcost.workload.run_table import RUN_TARGET, runs_from_table
+from jaxcost.models import Spill, spill_points
+from jaxcost.papers.butter_e import energies, panels
 
 SIZES = ("op", "batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "padding",
          "groups", "dilation", "dtype")  # fmt: skip
+PRODUCTS = ("conv2d", "dense")
+LEAST_ROWS = 10  # that `jc.fit` takes
 _STEEP = 0.5  # slope of ln energy by ln parameters above which size and not passes decide
 _LEAST_ACCEPTED = 5
 
@@ -35,12 +31,14 @@ class Fit:
 
     Args:
         fitted: to the rows that are not held out.
+        made: versions, date and settings of the fit.
         held_out: rows that no fit has seen, with `predicted`, `lower`, `upper`, in SI units.
         coverage: share of them inside the 90 % interval.
     """
 
     target: str
     fitted: Fitted
+    made: dict[str, Any]
     held_out: pd.DataFrame
     coverage: float
 
@@ -56,18 +54,19 @@ def fit_rows(frame: pd.DataFrame, device: jc.Device, target: str, seed: int = 0)
     """A fit to four fifths of the rows, judged on the others; None where rows are too few."""
     rows = frame[frame[target] > 0].reset_index(drop=True)
     columns = [name for name in SIZES if name in rows]
-    if len(rows) < 2 * LEAST_LAYERS:
+    if len(rows) < 2 * LEAST_ROWS:
         return None
     out = hold_out(rows, columns, seed=seed)
     seen, unseen = rows[~out].reset_index(drop=True), rows[out].reset_index(drop=True)
-    fitted = fit_layers(seen, device, target=target, seed=seed)
+    calibration = jc.fit(seen, device, target=target, seed=seed)
+    fitted = calibration.models[target]
     ends = fitted.interval(jc.from_table(unseen), device)
     names = dict(zip(("predicted", "lower", "upper"), ends, strict=True))
     judged = unseen.assign(**names)
     accuracy = Accuracy.of(np.log(judged["predicted"]), np.log(judged[target]))
     fitted = dataclasses.replace(fitted, errors=fitted.errors | {"held_out": accuracy})
     inside = (judged[target] >= judged["lower"]) & (judged[target] <= judged["upper"])
-    return Fit(target, fitted, judged, float(inside.mean()))
+    return Fit(target, fitted, calibration.provenance, judged, float(inside.mean()))
 
 
 def predict_networks(
@@ -83,8 +82,8 @@ def predict_networks(
             continue
         layers = network(row["network"], int(row["batch"])).trace().layers
         table = pd.DataFrame([dataclasses.replace(x, dtype=row["dtype"]).row() for x in layers])
-        costs = fits[row["dtype"]].fitted.layer_costs(jc.from_table(table), device)
-        costs = np.asarray(costs, np.float64)
+        fitted = fits[row["dtype"]].fitted
+        costs = np.asarray(fitted.layer_costs(jc.from_table(table), device), np.float64)
         products = table["op"].isin(PRODUCTS).to_numpy()
         found.append(row | {"of_products_s": costs[products].sum(), "of_all_s": costs.sum()})
     return pd.DataFrame(found)
@@ -93,7 +92,7 @@ def predict_networks(
 def alpha_parameters(frame: pd.DataFrame, device: jc.Device) -> dict[str, dict[str, float]] | None:
     """α-FLOPs' parameters refitted to the paper's sweeps, beside those printed for the T2000."""
     rows = frame[frame["op"].isin(PRODUCTS) & (frame["groups"] == 1)].reset_index(drop=True)
-    if len(rows) < LEAST_LAYERS:
+    if len(rows) < LEAST_ROWS:
         return None
     result = jc.fit_model(jc.AlphaFlops, jc.from_table(rows), device, rows["time_s"], folds=0)
     printed = jc.AlphaFlops.quadro_t2000()
@@ -155,14 +154,15 @@ def energy_summary(units: pd.DataFrame) -> list[dict[str, Any]]:
     return medians.reset_index().to_dict("records")
 
 
-def training_fit(runs: pd.DataFrame, device: jc.Device) -> Fitted | str:
+def training_fit(runs: pd.DataFrame, device: jc.Device) -> jc.Calibration | str:
     """A model of training energy fitted to the measured epochs, or why there is none."""
     rows = runs[runs[RUN_TARGET] > 0].reset_index(drop=True)
-    if not 2 <= len(device.memory) <= MOST_LEVELS:
-        return f"{device.name} has {len(device.memory)} known memory levels, and 2 are needed"
-    if len(rows) < LEAST_LAYERS:
-        return f"{len(rows)} epochs have an energy, and {LEAST_LAYERS} are needed"
-    return fit_runs(rows, device)
+    if len(rows) < LEAST_ROWS:
+        return f"{len(rows)} epochs have an energy, and {LEAST_ROWS} are needed"
+    try:
+        return jc.fit(rows, device)
+    except ValueError as error:  # a device whose memory levels are not known
+        return str(error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,10 +202,8 @@ def rises(runs: pd.DataFrame, device: jc.Device, column: str = RUN_TARGET) -> li
 def minima(runs: pd.DataFrame, device: jc.Device, isolines: pd.DataFrame) -> list[dict[str, Any]]:
     """Sizes of least energy to a loss: measured joules an epoch times the authors' epochs to it.
 
-    Args: isolines: as from `jaxcost.papers.butter_e.data.butter_e_isolines`.
+    Args: isolines: as from `jaxcost.papers.butter_e.butter_e_isolines`.
     """
-    from jaxcost.papers.butter_e.isolines import energies, panels
-
     model = jc.WorkingSetEnergy.butter_e("gpu")
     measured = runs[runs[RUN_TARGET] > 0]
     found = []
@@ -248,12 +246,6 @@ def _minimum(
 def sha256(path: Path) -> str:
     """Of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def predict_runs(fitted: Fitted, runs: pd.DataFrame, device: jc.Device) -> np.ndarray:
-    """Joules an epoch of each run, shape `(rows,)`."""
-    of_all = jax.jit(jax.vmap(fitted.model, in_axes=(0, None)))
-    return np.asarray(of_all(runs_from_table(runs), device), np.float64)
 
 
 def _knee(sizes: np.ndarray, cost: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from jaxcost.measure.process.worker import Worker
+from jaxcost.measure import Worker
 
 
 class Lease:

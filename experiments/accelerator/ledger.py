@@ -3,11 +3,24 @@
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcost._support.files import write_text
+
+def write_whole(path: Path, text: str) -> None:
+    """A file that is there whole or, where writing fails, as it was before; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class Ledger:
@@ -48,7 +61,7 @@ class Ledger:
         writer = csv.DictWriter(buffer, list(row), lineterminator="\n")
         writer.writeheader()
         writer.writerows([*rows, {name: _plain(value) for name, value in row.items()}])
-        write_text(self.path, buffer.getvalue())
+        write_whole(self.path, buffer.getvalue())
 
     def has(self, row: Mapping[str, Any], columns: Sequence[str]) -> bool:
         """Whether a row with the same values in these columns is there."""

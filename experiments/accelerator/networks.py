@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array
 
 import jaxcost as jc
-from jaxcost._support.messages import refused, unknown
+from jaxcost.measure import Chain, chained_passes
 
 
 class Tape:
@@ -163,8 +163,7 @@ class Network:
         Raises: ValueError: a type that JAX has not enabled.
         """
         if self.dtype == "float64" and not jax.config.read("jax_enable_x64"):
-            allowed = "another dtype, or set JAX_ENABLE_X64=1"
-            raise ValueError(refused("dtype", self.dtype, allowed))
+            raise ValueError("dtype = 'float64' is off; give another, or set JAX_ENABLE_X64=1")
         tape = Tape(self.dtype)
         x = jax.ShapeDtypeStruct(self.input_shape, jnp.dtype(self.dtype))
         jax.eval_shape(lambda x: self.apply(tape, x), x)
@@ -173,6 +172,24 @@ class Network:
     def forward(self, weights: Sequence[Array], x: Array) -> Array:
         """The network's output."""
         return self.apply(Tape(self.dtype, weights), x)
+
+
+def forward_pass(network: Network, *, barrier: bool = False) -> Chain:
+    """A network's pass as a step, from random weights and a random input.
+
+    Args: barrier: as in `jaxcost.measure.chained_passes`, keyword-only.
+    """
+    shapes = network.trace().shapes
+
+    def begin(seed: Array) -> tuple[list[Array], Array]:
+        keys = jax.random.split(jax.random.key(seed), len(shapes) + 1)
+        weights = [
+            jax.random.normal(key, shape, network.dtype) / math.sqrt(math.prod(shape[:-1]))
+            for key, shape in zip(keys, shapes)
+        ]
+        return weights, jax.random.normal(keys[-1], network.input_shape, network.dtype)
+
+    return chained_passes(network.forward, begin, barrier=barrier)
 
 
 _IMAGE, _SMALL_IMAGE = (224, 224, 3), (32, 32, 3)
@@ -197,6 +214,6 @@ def network(name: str, batch: int, dtype: str = "float32") -> Network:
     Raises: ValueError: an unknown name.
     """
     if name not in _BUILDERS:
-        raise ValueError(unknown("network", name, NETWORKS))
+        raise ValueError(f"network {name!r} is not known; give one of {', '.join(NETWORKS)}")
     shape, apply = _BUILDERS[name]
     return Network(name, (batch, *shape), apply, dtype)

@@ -17,15 +17,13 @@ from typing import Any
 import findings
 import numpy as np
 import pandas as pd
+from epochs import RUN_TARGET
+from ledger import write_whole
 
 import jaxcost as jc
 from jaxcost import figures
-from jaxcost._support.files import write_text
-from jaxcost._support.provenance import provenance
-from jaxcost.calibrate.fit import Accuracy
-from jaxcost.calibrate.fitted import Fitted
-from jaxcost.device.facts import from_facts
-from jaxcost.workload.run_table import RUN_TARGET
+from jaxcost.calibrate import Accuracy, Fitted
+from jaxcost.papers.butter_e import butter_e_isolines
 
 TYPES = ("float32", "bfloat16")
 _INTERVAL_NOTE = "float32 products run as XLA's default has them: on recent NVIDIA GPUs, TF32"
@@ -37,10 +35,10 @@ class Report:
     def __init__(self, folder: Path, out: Path) -> None:
         self.folder, self.out = folder, out
         self.facts = _facts(folder)
-        self.device: jc.Device = from_facts(self.facts["device"])
+        self.device = _device(self.facts["device"])
         self.found: dict[str, Any] = {"device": self.device.name, "missing": []}
         self.fits: dict[tuple[str, str], findings.Fit] = {}
-        self.training: Fitted | str = "no training runs"
+        self.training: jc.Calibration | str = "no training runs"
         self.found["rehearsal"] = bool(self.facts.get("rehearsal"))
 
     def table(self, name: str) -> pd.DataFrame:
@@ -72,7 +70,7 @@ def main(given: list[str] | None = None) -> None:
     networks(report)
     energies(report, layers)
     training(report, options.butter_e)
-    write_text(options.out / "report.json", json.dumps(_plain(report.found), indent=1) + "\n")
+    write_whole(options.out / "report.json", json.dumps(_plain(report.found), indent=1) + "\n")
     if options.calibrations:
         calibrations(report)
     print(in_words(report))
@@ -162,33 +160,37 @@ def training(report: Report, butter_e: Path | None) -> None:
     if isinstance(report.training, str):
         report.missing(f"training energy: {report.training}")
         return
-    errors = {kind: _accuracy(a) for kind, a in report.training.errors.items()}
-    parameters = {e.name: [e.value, e.lower, e.upper] for e in report.training.estimates}
+    fitted = report.training.models[RUN_TARGET]
+    errors = {kind: _accuracy(a) for kind, a in fitted.errors.items()}
+    parameters = {e.name: [e.value, e.lower, e.upper] for e in fitted.estimates}
     report.found["training"] |= {
-        "model": report.training.name, "errors": errors, "parameters": parameters,
+        "model": fitted.name, "errors": errors, "parameters": parameters,
     }  # fmt: skip
     if butter_e is not None:
-        from jaxcost.papers.butter_e.data import butter_e_isolines
-
         lines = findings.minima(runs, report.device, butter_e_isolines(butter_e))
         report.found["training"]["minima"] = lines
 
 
 def calibrations(report: Report) -> None:
     """The fits as calibration files beside the tables they were fitted to."""
-    kinds: list[tuple[str, str, dict[str, Fitted]]] = [
-        (ending, "layers.csv", {t: report.fits[dtype, t].fitted for t in ("time_s", "energy_j")
-                                if (dtype, t) in report.fits})
-        for ending, dtype in (("", "float32"), ("-bfloat16", "bfloat16"))
-    ]  # fmt: skip
+    for ending, dtype in (("", "float32"), ("-bfloat16", "bfloat16")):
+        fits = {target: fit for (of, target), fit in report.fits.items() if of == dtype}
+        if fits:
+            made = next(iter(fits.values())).made
+            _save(report, ending, "layers.csv", {t: fit.fitted for t, fit in fits.items()}, made)
     if not isinstance(report.training, str):
-        kinds.append(("-training", "training.csv", {RUN_TARGET: report.training}))
-    for ending, table, models in kinds:
-        if models:
-            made = provenance(table, (report.folder / table).read_bytes())
-            made |= {"measured": report.facts.get("fingerprint", {}), "note": _INTERVAL_NOTE}
-            path = report.folder / f"calibration{ending}.json"
-            jc.Calibration(report.device, models, made).save(path)
+        made = report.training.provenance
+        _save(report, "-training", "training.csv", report.training.models, made)
+
+
+def _save(
+    report: Report, ending: str, table: str, models: dict[str, Fitted], made: dict[str, Any]
+) -> None:
+    kept = {name: value for name, value in made.items() if name not in ("rows", "model")}
+    kept |= {"table": table, "table_sha256": findings.sha256(report.folder / table)}
+    kept |= {"measured": report.facts.get("fingerprint", {}), "note": _INTERVAL_NOTE}
+    path = report.folder / f"calibration{ending}.json"
+    jc.Calibration(report.device, models, kept).save(path)
 
 
 def in_words(report: Report) -> str:
@@ -252,7 +254,7 @@ def _training_figure(report: Report, runs: pd.DataFrame, column: str) -> Any:
     curves = []
     if not isinstance(report.training, str):
         for place, (name, part) in enumerate(rows.groupby("dataset")):
-            y = findings.predict_runs(report.training, part, report.device)
+            y = report.training.predict(part)[f"predicted_{RUN_TARGET}"]
             curves.append(
                 figures.Curve(f"{name}, model", part["n_parameters"], y, "--", colour=place)
             )
@@ -260,8 +262,8 @@ def _training_figure(report: Report, runs: pd.DataFrame, column: str) -> Any:
     for place, rise in enumerate(report.found["training"]["rises"]):
         if np.isfinite(rise["l2"]):
             label = f"{rise['dataset']}: b leaves the last cache"
-            ends = [rows[column].min(), top]
-            curves.append(figures.Curve(label, [rise["l2"]] * 2, ends, ":", colour=place))
+            at, ends = np.full(2, rise["l2"]), np.array([rows[column].min(), top])
+            curves.append(figures.Curve(label, at, ends, ":", colour=place))
     quantity = "energy" if unit == "J" else "time"
     return figures.scatter(
         groups, curves, x="parameters", y=f"{quantity} of an epoch ({unit})",
@@ -276,6 +278,11 @@ def _facts(folder: Path) -> dict[str, Any]:
     raise SystemExit(
         f"{folder}: no summary.json or provenance.json; give the folder of a measured GPU"
     )
+
+
+def _device(facts: dict[str, Any]) -> jc.Device:
+    memory = tuple(jc.MemoryLevel(**level) for level in facts["memory"])
+    return jc.Device(**facts | {"memory": memory})
 
 
 def _reasons(layers: pd.DataFrame) -> str:

@@ -2,35 +2,39 @@
 
 import argparse
 import dataclasses
+import datetime
 import functools
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import agenda
 from agenda import Stage
+from epochs import RUN_TARGET, Epochs, epoch_of_training
 from lease import Lease
-from ledger import Ledger
+from ledger import Ledger, write_whole
 
-import jaxcost as jc
-from jaxcost._support.files import write_text
 from jaxcost.measure import (
+    Chain,
+    ChainBench,
     Store,
     StoreError,
     SweepPlan,
     SweepStoppedError,
     TimingRules,
+    Worker,
     WorkerDiedError,
     WorkerHungError,
+    export_table,
     measure_into,
 )
-from jaxcost.measure.process.worker import Worker
-from jaxcost.measure.results import export_table
-from jaxcost.workload.run_table import RUN_TARGET
+
+if TYPE_CHECKING:
+    import jax
 
 DONE, FAILED = 0, 1
 RESERVE_S = 20.0  # of the time, to write what was found
@@ -101,7 +105,7 @@ class Run:
             "measured": found,
             "notes": self.notes,
         }
-        write_text(self.options.out / "summary.json", json.dumps(summary, indent=1) + "\n")
+        write_whole(self.options.out / "summary.json", json.dumps(summary, indent=1) + "\n")
         print(_in_words(summary))
         return status
 
@@ -191,7 +195,7 @@ class Run:
             frame = export_table(store, parts[0], RULES)
         visited = frame[(frame["status"] != "skipped") | (frame["error"] == "")]
         text = visited.to_csv(index=False, float_format="%.9g", lineterminator="\n")
-        write_text(self.options.out / "layers.csv", text)
+        write_whole(self.options.out / "layers.csv", text)
         return _told(visited.to_dict("records"))
 
 
@@ -199,29 +203,21 @@ def measure_part(name: str, out: Path, seconds: float, rehearse: bool) -> None:
     """Networks or training runs, one row after another, until all are there or the time is up."""
     import jax
 
-    from jaxcost.measure import Stopwatch
-    from jaxcost.measure.clock.bench import free_memory_bytes
-    from jaxcost.measure.clock.gates import meter_for, processors
-    from jaxcost.measure.energy import CounterReader
-    from jaxcost.measure.energy.power import power_meter_for
-
     end = time.monotonic() + seconds
     device = jax.devices()[0]
     if device.platform != "gpu" and not rehearse:
         raise RefusedError(f"no GPU found: JAX's device is {device.device_kind!r}; see --rehearse")
-    watch = Stopwatch(meter=meter_for(device), processors=processors())
-    reader = CounterReader(power_meter_for(device), watch)
-    free = free_memory_bytes(device)
-    most = float("inf") if free is None else RULES.memory_fraction * free
+    bench = ChainBench(RULES, device)
     ledger = Ledger(out / f"{name}.csv")
     key = NETWORK_KEY if name == "networks" else TRAINING_KEY
-    for facts, prepare, energy in (_networks if name == "networks" else _runs)(device, rehearse):
-        row = facts | identity(device)
+    parts = _networks(device, rehearse) if name == "networks" else _runs(rehearse)
+    for facts, build, energy in parts:
+        row = facts | identity(bench)
         if ledger.has(row, key):
             continue
         if time.monotonic() >= end:
             return
-        found = measured(prepare, watch, reader if energy else None, most, device)
+        found = bench.measure(build, energy=energy)
         ledger.append(row | (found if name == "networks" else _of_an_epoch(found)))
 
 
@@ -231,32 +227,22 @@ def _of_an_epoch(found: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in found.items()}
 
 
-def identity(device: Any) -> dict[str, Any]:
+def identity(bench: ChainBench) -> dict[str, Any]:
     """The device, the versions and the commit that a row comes from."""
-    from jaxcost.measure.process.identity import fingerprint, process_facts, utc_now
-
-    found = fingerprint(device)
+    said = bench.description
     names = ("driver", "jax", "jaxlib", "xla_flags")
-    rest = {"at_utc": utc_now(), "git_commit": process_facts(0.0)["git_commit"]}
-    return {"device": jc.detect_device(device).name} | {n: found[n] for n in names} | rest
+    rest = {
+        "at_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        "git_commit": said["facts"]["git_commit"],
+    }
+    return {"device": said["device"]["name"]} | {n: said["fingerprint"][n] for n in names} | rest
 
 
-def measured(prepare: Any, watch: Any, reader: Any, most: float, device: Any) -> dict[str, Any]:
-    """What was measured of one network or run, with the device's state at the end."""
-    from whole import measure_whole
-
-    from jaxcost.measure.process.identity import device_state
-
-    row = measure_whole(prepare, RULES, watch, energy=reader, most_bytes=most)
-    state = device_state(device)
-    names = ("sm_clock_hz", "memory_clock_hz", "temperature_c", "power_limit_w")
-    reasons = " ".join(state.get("throttle_reasons", ()))
-    return row | {name: state.get(name) for name in names} | {"throttle_reasons": reasons}
+Part = tuple[dict[str, Any], Callable[[], Chain], bool]  # facts, what is measured, whether energy
 
 
-def _networks(device: Any, rehearse: bool) -> Any:
-    from networks import network
-    from whole import compile_whole, forward_pass
+def _networks(device: "jax.Device", rehearse: bool) -> Iterator[Part]:
+    from networks import forward_pass, network
 
     for name, batch, dtype, energy in agenda.networks(rehearse):
         net = network(name, batch, dtype)
@@ -264,25 +250,15 @@ def _networks(device: Any, rehearse: bool) -> Any:
         products = [layer for layer in layers if layer.is_product]
         facts = {"network": name, "batch": batch, "dtype": dtype}
         facts |= {"flops": sum(layer.flops for layer in products), "layers": len(products)}
-
-        def prepare(net: Any = net) -> Any:
-            return compile_whole(forward_pass(net, barrier=device.platform != "cpu"), device)
-
-        yield facts, prepare, energy
+        build = functools.partial(forward_pass, net, barrier=device.platform != "cpu")
+        yield facts, build, energy
 
 
-def _runs(device: Any, rehearse: bool) -> Any:
-    from epochs import Epochs
-    from whole import compile_whole, epoch_of_training
-
+def _runs(rehearse: bool) -> Iterator[Part]:
     for row in agenda.training(rehearse):
         widths = tuple(map(int, row["widths"].split()))
         epochs = Epochs(widths, row["n_observations"], row["batch_size"])
-
-        def prepare(epochs: Any = epochs) -> Any:
-            return compile_whole(epoch_of_training(epochs), device)
-
-        yield row | {"dtype": epochs.dtype}, prepare, True
+        yield row | {"dtype": epochs.dtype}, functools.partial(epoch_of_training, epochs), True
 
 
 def _told(rows: Any) -> dict[str, int]:

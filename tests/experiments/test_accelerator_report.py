@@ -13,7 +13,7 @@ from epochs import butter_e_runs
 from networks import network
 
 import jaxcost as jc
-from jaxcost.calibrate import load_calibration
+from jaxcost.calibrate import load_calibration, tables
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.bundled import calibration_files
 from jaxcost.calibrate.run_build import fit_runs
@@ -78,6 +78,12 @@ def network_table():
     return pd.DataFrame(rows).assign(status="ok")
 
 
+def quick(*given, **settings):
+    return fit_layers(
+        *given, **settings | {"model": "alpha-roofline", "correction": True, "starts": 3}
+    )
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """What the report makes of the made-up GPU; the folder has its calibrations."""
@@ -90,9 +96,8 @@ def told(tmp_path_factory):
     (folder / "provenance.json").write_text(json.dumps(summary))
     out = folder.parent / "report"
     with pytest.MonkeyPatch.context() as patch:  # one model from few starts: what is tested is here
-        quick = functools.partial(fit_layers, model="alpha-roofline", correction=True, starts=3)
-        patch.setattr(findings, "fit_layers", quick)
-        patch.setattr(findings, "fit_runs", functools.partial(fit_runs, starts=3))
+        patch.setattr(tables, "fit_layers", quick)
+        patch.setattr(tables, "fit_runs", functools.partial(fit_runs, starts=3))
         report.main([str(folder), "--out", str(out), "--calibrations"])
     return json.loads((out / "report.json").read_text()), folder, out
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from epochs import Epochs, _loss, butter_e_runs
+from epochs import Epochs, _loss, butter_e_runs, epoch_of_training
 
+from jaxcost.measure.chain import compile_chain
 from jaxcost.workload.run_table import read_run_table, validate_runs
 from jaxcost.workload.runs import training_run
 
@@ -58,3 +59,13 @@ def test_runs_are_a_table_of_training_runs(tmp_path):
     path = tmp_path / "runs.csv"
     frame.to_csv(path, index=False)
     assert len(read_run_table(path)) == 40
+
+
+def test_a_loop_of_epochs_is_that_many_steps():
+    chain = epoch_of_training(Epochs((6, 8, 3), n_observations=100, batch_size=16))
+    loaded = compile_chain(chain, jax.devices()[0]).load(0)
+    loaded.loop(3)
+    loaded.loop(2)
+    assert float(loaded._state[3]) == 5 * 5  # steps of Adam
+    loaded.call()
+    assert loaded.is_finite()

@@ -6,7 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import NETWORKS, Network, Tape, attention, conv, dense, network
+from networks import (
+    NETWORKS,
+    Network,
+    Tape,
+    activated,
+    attention,
+    conv,
+    dense,
+    forward_pass,
+    network,
+)
 
 
 def weights_of(net):
@@ -68,7 +78,13 @@ def test_layers_are_noted_with_their_sizes():
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(
-        ValueError, match="network 'resnet-81' is not known; did you mean 'resnet-18'"
-    ):
+    with pytest.raises(ValueError, match="network 'resnet-81' is not known; give one of resnet-18"):
         network("resnet-81", 1)
+
+
+def test_a_pass_as_a_step_is_the_networks():
+    net = Network("net", (4, 8), lambda tape, x: dense(tape, activated(tape, dense(tape, x, 6)), 5))
+    chain = forward_pass(net)
+    (x, _), (weights, swap) = chain.begin(jnp.uint32(3))
+    _, y = chain.step((x, None), (weights, swap))
+    np.testing.assert_allclose(y, net.forward(weights, x), rtol=1e-5)

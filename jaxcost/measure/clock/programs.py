@@ -72,7 +72,7 @@ def chained_loop(
     def loop(steps: ArrayLike, swap: ArrayLike, x: Array, w: Array, y: Array) -> Any:
         def tied(bits_x: Array, bits_w: Array, y: Array) -> tuple[Array, Array]:
             first = packed(lax.slice(y, (0,) * y.ndim, (1,) * y.ndim).reshape(()))
-            return _tie(bits_x, swap, first), _tie(bits_w, swap, first)
+            return tie(bits_x, swap, first), tie(bits_w, swap, first)
 
         def step(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             bits_x, bits_w, _ = carry
@@ -181,7 +181,7 @@ def compile_layer(
         lowered = jax.jit(apply).lower(x, w), looped.lower(steps, swap, x, w, y)
         call, loop = _compiled(lowered, device)
     elapsed = time.perf_counter() - start
-    needed = max(_memory_bytes(call), _memory_bytes(loop), layer.operand_bytes)
+    needed = max(memory_bytes(call), memory_bytes(loop), layer.operand_bytes)
     return Programs(layer, call, loop, loop.as_text() or "", needed, elapsed, device)
 
 
@@ -201,7 +201,8 @@ def _loop_builder(layer: LayerSpec, device: jax.Device) -> Callable[[Operation],
     return functools.partial(chained_loop, apart=True)
 
 
-def _tie(operand: Array, swap: ArrayLike, value: Array) -> Array:
+def tie(operand: Array, swap: ArrayLike, value: Array) -> Array:
+    """The operand with its first few hundred bytes replaced, in place, where `swap` is true."""
     shape = _head(operand.shape, -(-_UPDATE_BYTES // int(item_bytes(operand.dtype))))
     origin = (0,) * operand.ndim
     kept = lax.slice(operand, origin, shape)
@@ -238,7 +239,8 @@ def _weights(layer: LayerSpec, seed: int) -> np.ndarray:
     return _random(layer.weight_shape, layer.dtype, seed, 1 / math.sqrt(layer.fan_in))
 
 
-def _memory_bytes(compiled: Any) -> int:
+def memory_bytes(compiled: Any) -> int:
+    """What running an executable needs, in bytes; 0 where XLA does not tell."""
     stats = compiled.memory_analysis()
     if stats is None:
         return 0

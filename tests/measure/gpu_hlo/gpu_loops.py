@@ -1,6 +1,6 @@
 """What XLA makes of the timing loops on an NVIDIA GPU, compiled without one.
 
-    python experiments/accelerator/gpu_loops.py [--write tests/measure/gpu_hlo]
+    python tests/measure/gpu_hlo/gpu_loops.py [--write tests/measure/gpu_hlo]
 
 Needs JAX's CUDA plugin (`pip install jax-cuda13-plugin jax-cuda13-pjrt` of JAX's version) and no
 GPU; where CUDA's own libraries are missing set JAX_SKIP_CUDA_CONSTRAINTS_CHECK=1. Without a device
