@@ -27,9 +27,13 @@ hypothesis.settings.load_profile("repeatable")
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What commands keep for later is neither found by the tests nor left behind by them."""
+    """What commands keep for later is neither found by the tests nor left behind by them.
+
+    A command in this process would have JAX keep all that later tests compile as well.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("jaxcost.app.cli.compilations.keep_compilations", lambda: None)
         yield
 
 

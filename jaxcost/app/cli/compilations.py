@@ -10,7 +10,7 @@ _MOST_BYTES = 64 << 20
 
 
 def keep_compilations() -> None:
-    """From now on JAX keeps what it compiles in the user's cache folder, the oldest going first.
+    """From now on JAX keeps what it compiles in the user's cache folder; a full one begins anew.
 
     Where the user has chosen a folder for JAX, or the cache folder cannot be written, all stays
     as it is. Programs are for one kind of processor; each kind that shares the folder has its own.
@@ -21,9 +21,20 @@ def keep_compilations() -> None:
     chosen = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if chosen or not _writable(folder):
         return
+    _begin_anew_if_full(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_compilation_cache_max_size", _MOST_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_S)
+
+
+def _begin_anew_if_full(folder: Path) -> None:
+    """Once a command: JAX's own bound looks at every file for each that it adds."""
+    programs = list(folder.glob("*-cache"))
+    try:
+        if sum(path.stat().st_size for path in programs) > _MOST_BYTES:
+            for path in programs:
+                path.unlink(missing_ok=True)
+    except OSError:  # another command does the same
+        return
 
 
 def cache_folder() -> Path:

@@ -36,6 +36,17 @@ def test_a_folder_that_the_user_chose_stays(tmp_path):
     assert _folder_of_jax(JAX_COMPILATION_CACHE_DIR=chosen) == chosen
 
 
+def test_a_full_folder_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache_folder().mkdir(parents=True)
+    for size in (40, 30):
+        with (cache_folder() / f"{size}-cache").open("wb") as file:
+            file.truncate(size << 20)
+        _folder_of_jax(XDG_CACHE_HOME=str(tmp_path))
+        kept = [path.name for path in cache_folder().glob("*-cache")]
+        assert kept == (["40-cache"] if size == 40 else [])
+
+
 def test_without_a_place_to_write_nothing_is_kept(tmp_path):
     (tmp_path / "file").touch()
     assert _folder_of_jax(XDG_CACHE_HOME=str(tmp_path / "file")) == "None"
