@@ -20,14 +20,13 @@ from jaxcost.measure.clock.bench import (
 )
 from jaxcost.measure.clock.gates import meter_for, processors, rejections
 from jaxcost.measure.clock.programs import memory_bytes, tie
-from jaxcost.measure.clock.statistics import summarise
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.energy import CounterReader
 from jaxcost.measure.energy.power import power_meter_for
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.identity import describe, device_state
-from jaxcost.measure.records import converged
+from jaxcost.measure.records import accepted_share, converged, disturbance, summary_of
 
 State = Any
 _STAND_IN = LayerSpec(op="dense", c_in=1, c_out=1)  # of a track: `visit` asks its programs alone
@@ -213,13 +212,12 @@ def _row(
     found: Visit, rules: TimingRules, watch: Stopwatch, read: Mapping[str, Any]
 ) -> dict[str, Any]:
     why = rejections(found.loops, processors=watch.processors)
-    good = [block.step_s for block, reason in zip(found.loops, why) if not reason]
-    loop = summarise(good or [b.step_s for b in found.loops], rules.quantile, rules.confidence)
-    calls = summarise([block.step_s for block in found.calls], rules.quantile)
-    accepted = len(good) / len(why) if why else math.nan
+    loop = summary_of(found.loops, why, rules)
+    gates = rejections(found.calls, processors=watch.processors)
+    calls = summary_of(found.calls, gates, rules)
     status, error = found.status, found.error
     if not status and loop is not None:
-        status, error = _verdict(found, loop.half_width, accepted, rules)
+        status, error = _verdict(found, disturbance(loop, why, found.doubling, rules))
     timed = loop is not None and status in ("ok", "noisy")
     return {
         "time_s": loop.value if loop and timed else None,
@@ -235,22 +233,14 @@ def _row(
         "loop_lo_s": loop.lower if loop else None,
         "loop_hi_s": loop.upper if loop else None,
         "samples": len(found.loops),
-        "accepted_fraction": accepted,
+        "accepted_fraction": accepted_share(why),
         "doubling_ratio": found.doubling.ratio,
         "compile_s": found.compile_s,
         "memory_bytes": found.memory_bytes,
     }
 
 
-def _verdict(
-    found: Visit, half_width: float, accepted: float, rules: TimingRules
-) -> tuple[str, str]:
+def _verdict(found: Visit, disturbed: str) -> tuple[str, str]:
     if found.doubling.failed:
         return "eliminated", found.doubling.reason
-    if accepted < rules.least_accepted:
-        return "noisy", f"only {accepted:.0%} of the blocks count"
-    if found.doubling.reason:
-        return "noisy", found.doubling.reason
-    if not half_width <= rules.noisy:
-        return "noisy", f"the interval is ± {half_width:.1%}, over {rules.noisy:.0%}"
-    return "ok", ""
+    return ("noisy", disturbed) if disturbed else ("ok", "")

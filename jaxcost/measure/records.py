@@ -93,8 +93,7 @@ class Record:
     @property
     def accepted_fraction(self) -> float:
         """Share of loop blocks that passed the noise gates; NaN without blocks."""
-        rejected = [bool(reason) for reason in self.rejected]
-        return 1 - sum(rejected) / len(rejected) if rejected else math.nan
+        return accepted_share(self.rejected)
 
     def row(self) -> dict[str, Any]:
         """The record as a row of the layer table with further columns."""
@@ -152,8 +151,8 @@ def conclude(
         layer=layer,
         status=stopped.status,
         error=stopped.error,
-        loop=_summary(total.loops, why, rules),
-        call=_summary(total.calls, why_calls, rules),
+        loop=summary_of(total.loops, why, rules),
+        call=summary_of(total.calls, why_calls, rules),
         process_times=_process_times(found, rejected, rules),
         loops=total.loops,
         calls=total.calls,
@@ -182,7 +181,7 @@ def _process_times(
     """Each process's figure; one with undisturbed blocks makes those without count no more."""
     parts = [(each.loops, why) for each, why in zip(found, rejected) if each.loops]
     undisturbed = [part for part in parts if not all(part[1])]
-    summaries = [_summary(*part, rules) for part in undisturbed or parts]
+    summaries = [summary_of(*part, rules) for part in undisturbed or parts]
     return tuple(summary.value for summary in summaries if summary)
 
 
@@ -194,7 +193,7 @@ def _common_work(found: Sequence[Visit]) -> str | None:
 
 def converged(loops: Sequence[Block], rules: TimingRules, processors: int) -> bool:
     """Whether the interval of a layer's time is as narrow as the rules want it."""
-    summary = _summary(loops, rejections(loops, processors=processors), rules)
+    summary = summary_of(loops, rejections(loops, processors=processors), rules)
     return summary is not None and summary.half_width <= rules.converged
 
 
@@ -214,20 +213,31 @@ def _verdict(
     if any(undone):
         return "eliminated", next(filter(None, undone))
     disturbed = [
-        _few_accepted(record, rules),
-        doubling.reason,
-        _wide(record.loop, rules),
+        disturbance(record.loop, record.rejected, doubling, rules),
         _spread(record, rules),
         short,
     ]
     return ("noisy", next(filter(None, disturbed))) if any(disturbed) else ("ok", "")
 
 
-def _few_accepted(record: Record, rules: TimingRules) -> str:
-    if record.accepted_fraction >= rules.least_accepted:
+def disturbance(
+    loop: Summary, rejected: Sequence[str], doubling: Doubling, rules: TimingRules
+) -> str:
+    """Why the blocks of a loop are not fit to be fitted without a second look; "" if they are."""
+    return _few_accepted(rejected, rules) or doubling.reason or _wide(loop, rules)
+
+
+def accepted_share(rejected: Sequence[str]) -> float:
+    """Share of blocks that passed the noise gates; NaN without blocks."""
+    return sum(not reason for reason in rejected) / len(rejected) if rejected else math.nan
+
+
+def _few_accepted(rejected: Sequence[str], rules: TimingRules) -> str:
+    share = accepted_share(rejected)
+    if share >= rules.least_accepted:
         return ""
-    last = next(filter(None, reversed(record.rejected)))
-    return f"only {record.accepted_fraction:.0%} of the blocks count: {last}"
+    last = next(filter(None, reversed(rejected)))
+    return f"only {share:.0%} of the blocks count: {last}"
 
 
 def _wide(loop: Summary, rules: TimingRules) -> str:
@@ -244,9 +254,10 @@ def _spread(record: Record, rules: TimingRules) -> str:
     return f"the processes differ by {record.process_cv:.1%}, over {rules.noisy:.0%}"
 
 
-def _summary(
+def summary_of(
     blocks: Sequence[Block], rejected: Sequence[str], rules: TimingRules
 ) -> Summary | None:
+    """Of the time of a step in the accepted blocks, or in all where none was accepted."""
     accepted = [block.step_s for block, reason in zip(blocks, rejected) if not reason]
     times = accepted or [block.step_s for block in blocks]
     return summarise(times, rules.quantile, rules.confidence)

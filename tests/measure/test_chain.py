@@ -129,7 +129,7 @@ def test_what_does_not_compile_fit_or_end_in_numbers_is_said(machine):
 def test_few_visits_are_noisy(machine):
     found = measured(machine, TimingRules(rounds=1))
     assert found["status"] == "noisy"
-    assert found["error"].startswith("the interval")
+    assert found["error"] == "5 accepted blocks are too few for a 95% interval"
 
 
 def test_a_loop_that_does_nothing_is_eliminated(machine):
