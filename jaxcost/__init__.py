@@ -5,11 +5,11 @@ Each is loaded on first use, so that importing jaxcost costs little beside impor
 
 import sys
 import warnings
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from jaxcost._support import old_names
+from jaxcost._support.lazy import lazy
 
 if TYPE_CHECKING:
     from jaxcost.calibrate import Calibration as Calibration
@@ -102,6 +102,7 @@ _HOMES = {
     "workload.tiles": ("secant", "tiled"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
+_load = lazy(__name__, _HOME)
 _OLD_NAMES = {"fit_table": "fit"}  # of 0.1, until 0.3
 
 __all__ = sorted(_HOME)
@@ -116,11 +117,7 @@ def __getattr__(name: str) -> Any:
         new = _OLD_NAMES[name]
         warnings.warn(f"jaxcost.{name} is now jaxcost.{new}", DeprecationWarning, stacklevel=2)
         return __getattr__(new)
-    if name not in _HOME:
-        raise AttributeError(f"module 'jaxcost' has no attribute {name!r}")
-    value = getattr(import_module(f"jaxcost.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return _load(name)
 
 
 def __dir__() -> list[str]:
