@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 LEAST_LAYERS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
 SPREAD = "process_cv"  # column with the coefficient of variation between processes
 _CONTRADICTS = np.log(2)
-_HOPELESS = 2.0  # times the best's error; on the T2000 it changes no choice
 _LARGEST = 0.25  # of the rows: what is beyond the rest without leaving too few of them
 
 _LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties and weights of rows
@@ -72,8 +71,7 @@ def fit_layers(
         device: what was measured.
         target: the measured column, `time_s` or `energy_j`, keyword-only.
         model: a name from `jaxcost.models.registry`; None takes the one with the smallest
-            cross-validated error, of those that uncorrected are at most twice as far off as the
-            best. keyword-only.
+            cross-validated error. keyword-only.
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
         starts, seed: as in `jaxcost.fit_model`, keyword-only.
@@ -89,7 +87,8 @@ def fit_layers(
     with ThreadPoolExecutor() as pool:
         fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
         results = dict(zip(names, fitted))
-    candidates = data.candidates({n: results[n] for n in ([model] if model else names)}, corrected)
+    chosen = [model] if model else list(results)
+    candidates = [data.candidate(name, results[name], corrected) for name in chosen]
     best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
     return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
 
@@ -205,14 +204,6 @@ class MeasuredLayers:
             for kind, folds in result.folds.items()
         }
         return _Candidate(name, result, kinds)
-
-    def candidates(self, results: dict[str, FitResult], corrected: bool) -> list[_Candidate]:
-        """The models to choose from, corrected if asked; one that is alone more than twice as far
-        off as another is none of them, since correcting it takes longer than fitting it."""
-        alone = [self.candidate(name, result, False) for name, result in results.items()]
-        errors = [c.error(self.log_observed, self.repeats.weights) for c in alone]
-        near = [c for c, error in zip(alone, errors) if error <= _HOPELESS * np.nanmin(errors)]
-        return [self.candidate(c.name, c.result, True) for c in near] if corrected else near
 
     def _groups(self, best: _Candidate) -> list[_LeftOut]:
         """The rows left out in whole sweeps, and the largest: what a correction is far from."""
