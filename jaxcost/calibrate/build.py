@@ -8,7 +8,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from jaxcost._support.precision import double_precision
-from jaxcost.calibrate.correction import cross_validate_correction, features, fit_correction
+from jaxcost.calibrate.correction import (
+    correct_each_fold,
+    cross_validate_correction,
+    features,
+    fit_correction,
+)
 from jaxcost.calibrate.fit import ROBUST, Accuracy, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -87,9 +92,7 @@ def fit_layers(
     with ThreadPoolExecutor() as pool:
         fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
         results = dict(zip(names, fitted))
-    chosen = [model] if model else list(results)
-    candidates = [data.candidate(name, results[name], corrected) for name in chosen]
-    best = min(candidates, key=lambda c: c.error(data.log_observed, data.repeats.weights))
+    best = data.best({name: results[name] for name in ([model] if model else names)}, corrected)
     return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
 
 
@@ -196,14 +199,42 @@ class MeasuredLayers:
         needs = {"alpha-flops": counts.conv_flops, "flops-only": counts.flops}
         return name not in needs or bool((np.asarray(needs[name](self.layers)) > 0).all())
 
-    def candidate(self, name: str, result: FitResult, corrected: bool) -> _Candidate:
-        """A fitted model with what it predicts of rows left out."""
-        alone = np.zeros(len(self.x))
-        kinds = {
-            kind: self.corrected(folds) if corrected else (folds.predicted(), alone)
-            for kind, folds in result.folds.items()
-        }
-        return _Candidate(name, result, kinds)
+    def best(self, results: dict[str, FitResult], corrected: bool) -> _Candidate:
+        """The model with the smallest cross-validated error, corrected or not.
+
+        The most promising comes first, so that most of the others are given up early.
+        """
+        alone = [self._alone(name, result) for name, result in results.items()]
+        alone.sort(key=self._error)
+        if not corrected:
+            return alone[0]
+        best = self._corrected(alone[0], np.inf)
+        assert best is not None
+        for other in alone[1:]:
+            best = self._corrected(other, self._error(best)) or best
+        return best
+
+    def _alone(self, name: str, result: FitResult) -> _Candidate:
+        none = np.zeros(len(self.x))
+        return _Candidate(name, result, {k: (f.predicted(), none) for k, f in result.folds.items()})
+
+    def _error(self, candidate: _Candidate) -> float:
+        return candidate.error(self.log_observed, self.repeats.weights)
+
+    def _corrected(self, alone: _Candidate, most: float) -> _Candidate | None:
+        """With what is predicted of rows left out; None as soon as its error is above `most`."""
+        shares = self.repeats.weights / self.repeats.layers / len(alone.corrected)
+        error, kinds = 0.0, {}
+        for kind in sorted(alone.corrected, reverse=True):  # sweeps, where there are, tell soonest
+            log_predicted, novelty = np.zeros(len(self.x)), np.zeros(len(self.x))
+            folds = alone.result.folds[kind]
+            for out, *found in correct_each_fold(self.x, self.log_layer, folds, self.repeats):
+                log_predicted[out], novelty[out] = found
+                error += float(shares[out] @ np.abs(log_predicted - self.log_observed)[out])
+                if error > most:
+                    return None
+            kinds[kind] = log_predicted, novelty
+        return dataclasses.replace(alone, corrected={kind: kinds[kind] for kind in alone.corrected})
 
     def _groups(self, best: _Candidate) -> list[_LeftOut]:
         """The rows left out in whole sweeps, and the largest: what a correction is far from."""

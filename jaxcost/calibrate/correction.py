@@ -1,6 +1,6 @@
 """What a model with few parameters leaves unexplained, interpolated between measured layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -115,16 +115,23 @@ def cross_validate_correction(
         log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
         repeats: which rows are of one layer; None: no two.
     """
-    alone = repeats or Repeats(np.arange(len(x)))
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
+    for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats):
+        log_predicted[out], novelty[out] = predicted, novel
+    return log_predicted, novelty
+
+
+def correct_each_fold(
+    x: np.ndarray, log_observed: np.ndarray, folds: Folds, repeats: Repeats | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The same fold by fold: a mask of the rows left out, and what is predicted of these alone."""
+    alone = repeats or Repeats(np.arange(len(x)))
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
         fitted = fit_correction(x[seen], (log_observed - log_model)[seen])
         own = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), fitted)
         kernel = _faded(own, x[out], np)
-        log_predicted[out] = log_model[out] + kernel @ own.weights
-        novelty[out] = _novelty(own, x[out], kernel, np)
-    return log_predicted, novelty
+        yield out, log_model[out] + kernel @ own.weights, _novelty(own, x[out], kernel, np)
 
 
 def fit_correction(

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibrate.build import _names_to_fit, fit_layers
+from jaxcost.calibrate.build import MeasuredLayers, _names_to_fit, fit_layers
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fit.repeats import Repeats
-from jaxcost.device import device
+from jaxcost.device import Device, device
 from jaxcost.measure.designs.other_sweeps import other_sweep
 from jaxcost.models.registry import BASELINES, MODELS
 from jaxcost.workload import from_table
+from jaxcost.workload.layer_table import read_layer_table
 
 T2000 = device("quadro-t2000")
 
@@ -152,3 +153,24 @@ def test_rows_that_scatter_between_processes_weigh_less(table):
 def test_a_scatter_that_is_no_number_is_refused(table):
     with pytest.raises(ValueError, match="column process_cv: .*'wide'.*; give numbers, or leave"):
         fit_layers(table.assign(process_cv="wide"), T2000, model="roofline")
+
+
+@pytest.mark.parametrize("name", ["NV_1080Ti", "AMD_MI25"])
+def test_giving_up_early_chooses_what_correcting_all_does(name, shared):
+    """There a model that is far off alone is the best once corrected."""
+    path = shared / "datasets" / "gpu" / "deepbench_train.csv"
+    table = read_layer_table(path, target="time_s")
+    rows = table[(table["device"] == name) & (table["dtype"] == "float32")].drop(columns="sweep")
+    data = MeasuredLayers.of(rows, Device(name), "time_s")
+    names = [n for n in MODELS if data.can_fit(n)]
+    results = {n: data.fit(n, starts=4) for n in names}
+    errors = {}
+    for n, result in results.items():
+        (folds,) = result.folds.values()
+        log_predicted, _ = data.corrected(folds)
+        each = np.abs(log_predicted - data.log_observed)
+        errors[n] = np.average(each, weights=data.repeats.weights)
+    alone = {n: r.errors["rows"].mean_absolute for n, r in results.items()}
+    best = data.best(results, corrected=True)
+    assert best.name == min(errors, key=errors.get) != min(alone, key=alone.get)
+    assert best.error(data.log_observed, data.repeats.weights) == pytest.approx(errors[best.name])
