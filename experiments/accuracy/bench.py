@@ -22,6 +22,8 @@ import pandas as pd
 from predictors import PREDICTORS
 from splits import Split, splits
 
+import jaxcost as jc
+
 _SUMMARY = ("device", "split", "predictor")
 
 
@@ -31,8 +33,9 @@ def judge(split: Split, names: list[str]) -> pd.DataFrame:
 
 
 def _judge(split: Split, name: str) -> pd.DataFrame:
+    device = jc.Device(name="bench", platform=split.platform)
     begin = time.perf_counter()
-    predicted, model = PREDICTORS[name](split.fitted, split.judged)
+    predicted, model = PREDICTORS[name](split.fitted, split.judged, device)
     seconds = time.perf_counter() - begin
     time_s = split.judged["time_s"].to_numpy(float)
     held = np.full(len(time_s), np.nan)

@@ -14,11 +14,12 @@ from jaxcost.models import MODELS
 from jaxcost.workload import counts
 
 Predicted = pd.DataFrame  # columns predicted_time_s, and _lo, _hi where there are intervals
+Predictor = Callable[[pd.DataFrame, pd.DataFrame, jc.Device], tuple[Predicted, str]]
 
 
-def ours(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
+def ours(fitted: pd.DataFrame, judged: pd.DataFrame, device: jc.Device) -> tuple[Predicted, str]:
     """As `jaxcost fit` and `jaxcost predict` do it, through the file; and the model chosen."""
-    calibration = jc.fit(fitted, jc.Device(name="bench"))
+    calibration = jc.fit(fitted, device)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "calibration.json"
         calibration.save(path)
@@ -26,11 +27,13 @@ def ours(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
     return loaded.predict(judged), loaded.models["time_s"].name
 
 
-def model_alone(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], tuple[Predicted, str]]:
+def model_alone(name: str) -> Predictor:
     """A model of the registry without correction, nor intervals."""
 
-    def predict(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
-        device, time_s = jc.Device(name="bench"), fitted["time_s"].to_numpy(float)
+    def predict(
+        fitted: pd.DataFrame, judged: pd.DataFrame, device: jc.Device
+    ) -> tuple[Predicted, str]:
+        time_s = fitted["time_s"].to_numpy(float)
         rows = jc.from_table(fitted), device, time_s
         found = jc.fit_model(MODELS[name], *rows, folds=0, starts=4)
         costs = found.model.layer_costs(jc.from_table(judged), device)
@@ -39,8 +42,11 @@ def model_alone(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], tuple[Predi
     return predict
 
 
-def extra_trees(fitted: pd.DataFrame, judged: pd.DataFrame) -> tuple[Predicted, str]:
+def extra_trees(
+    fitted: pd.DataFrame, judged: pd.DataFrame, device: jc.Device
+) -> tuple[Predicted, str]:
     """A black box on ln time, given our features and the logarithms of FLOPs and bytes."""
+    del device
     from sklearn.ensemble import ExtraTreesRegressor
 
     trees = ExtraTreesRegressor(n_estimators=300, min_samples_leaf=1, random_state=0)

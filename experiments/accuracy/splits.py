@@ -13,6 +13,7 @@ from jaxcost.workload import counts
 MOST_FITTED, MOST_JUDGED = 400, 1000
 _MOST_SWEEPS = 20  # more labels than this are no sweeps, but a label a layer
 _HERE = Path(__file__).parents[2] / "data" / "measured"
+_OWN = "EPYC"
 _TABLES = {
     "t2000": "alpha_flops_t2000.csv",
     "bf16": "gpu/aic_gemm_bf16_time.csv",
@@ -32,6 +33,11 @@ class Split:
     fitted: pd.DataFrame
     judged: pd.DataFrame
 
+    @property
+    def platform(self) -> str:
+        """As JAX names it; all tables but this repository's own are of GPUs."""
+        return "cpu" if self.device == _OWN else "gpu"
+
 
 def splits(folder: Path) -> Iterator[Split]:
     """Every split of every device, in the tables of `folder`; those that are absent are left out.
@@ -48,7 +54,7 @@ def splits(folder: Path) -> Iterator[Split]:
 
 
 def _devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "EPYC", jc.read_layer_table(_HERE / "amd-epyc" / "layers.csv")
+    yield _OWN, jc.read_layer_table(_HERE / "amd-epyc" / "layers.csv")
     for name, file in _TABLES.items():
         if not (folder / file).exists():
             continue

@@ -43,6 +43,7 @@ _LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties 
 class _Candidate:
     name: str
     result: FitResult
+    largest: float  # mean |ln(predicted / observed)| of the largest rows, left out, uncorrected
     corrected: dict[str, tuple[np.ndarray, np.ndarray]]  # by kind of fold: ln predicted, novelty
 
     def error(self, log_observed: np.ndarray, weights: np.ndarray) -> float:
@@ -51,7 +52,8 @@ class _Candidate:
         Not of the relative error, which forgives a prediction of almost nothing.
         """
         each = (np.abs(p - log_observed) for p, _ in self.corrected.values())
-        return float(np.mean([np.average(error, weights=weights) for error in each]))
+        means = [float(np.average(error, weights=weights)) for error in each]
+        return float(np.mean([self.largest, *means]))
 
 
 # The matrices are too small for threads of BLAS, which would only wait for one another.
@@ -119,10 +121,13 @@ def _names_to_fit(model: str | None, layers: int) -> list[str]:
         model_class(model, MODELS)
     wanted = [model] if model else list(MODELS)
     enough = [n for n in (*wanted, *BASELINES) if n in wanted or n in MODELS]
-    fits = [
-        n for n in dict.fromkeys(enough) if len(parameters_of(model_class(n, MODELS))) <= layers
-    ]
+    fits = [n for n in dict.fromkeys(enough) if _open(n) <= layers]
     return fits if model is None else list(dict.fromkeys([model, *fits]))
+
+
+def _open(model: str) -> int:
+    """How many of its parameters nothing is believed of before the data."""
+    return sum(p.spread is None for p in parameters_of(model_class(model, MODELS)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +207,9 @@ class MeasuredLayers:
     def best(self, results: dict[str, FitResult], corrected: bool) -> _Candidate:
         """The model with the smallest cross-validated error, corrected or not.
 
+        To that error counts what it predicts of the largest rows from the others: of two models
+        that a correction makes equal among the rows, the one that holds beyond them is better.
+
         The most promising comes first, so that most of the others are given up early.
         """
         alone = [self._alone(name, result) for name, result in results.items()]
@@ -215,16 +223,23 @@ class MeasuredLayers:
         return best
 
     def _alone(self, name: str, result: FitResult) -> _Candidate:
-        none = np.zeros(len(self.x))
-        return _Candidate(name, result, {k: (f.predicted(), none) for k, f in result.folds.items()})
+        none, largest = np.zeros(len(self.x)), result.largest
+        beyond = 0.0 if largest is None else self._error_of_the_left_out(largest)
+        corrected = {k: (f.predicted(), none) for k, f in result.folds.items()}
+        return _Candidate(name, result, beyond, corrected)
+
+    def _error_of_the_left_out(self, folds: Folds) -> float:
+        error = np.abs(folds.log_predicted - self.log_observed)
+        return float(np.average(error, weights=folds.masks * self.repeats.weights))
 
     def _error(self, candidate: _Candidate) -> float:
         return candidate.error(self.log_observed, self.repeats.weights)
 
     def _corrected(self, alone: _Candidate, most: float) -> _Candidate | None:
         """With what is predicted of rows left out; None as soon as its error is above `most`."""
-        shares = self.repeats.weights / self.repeats.layers / len(alone.corrected)
-        error, kinds = 0.0, {}
+        parts = len(alone.corrected) + 1
+        shares = self.repeats.weights / self.repeats.layers / parts
+        error, kinds = alone.largest / parts, {}
         for kind in sorted(alone.corrected, reverse=True):  # sweeps, where there are, tell soonest
             log_predicted, novelty = np.zeros(len(self.x)), np.zeros(len(self.x))
             folds = alone.result.folds[kind]

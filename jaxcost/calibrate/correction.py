@@ -15,6 +15,9 @@ from jaxcost.calibrate.likelihood import likeliest, matern
 from jaxcost.workload import Workload
 
 _CENTRES = 256  # of the layers measured, at most so many carry the correction
+DOUBTED = 4.0  # noises: of measurements without faults, one in ten thousand is so far off
+_CUT, _CUT_EARLIER = 6.0, 3.5  # scales of all residuals, where the kernel is sought
+_REWEIGHTINGS, _LEAST_NOISE = 5, 0.3  # enough to settle; of the kernel's noise
 _CHUNK = 1024  # layers predicted at a time: their kernel matrix stays in the cache
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
 
@@ -59,6 +62,7 @@ class Correction(eqx.Module):
         least, most: of each feature among the layers measured, shape `(features,)`: lengths that
             hold between them say nothing of what lies beyond, where the correction fades within a
             factor e or two, whatever they are.
+        doubted: as in `fit_correction`.
     Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 4.17, 8.26
         and 8.27 (deterministic training conditional, variance by projection).
     """
@@ -71,6 +75,7 @@ class Correction(eqx.Module):
     lengths: Float[Array, " features"]
     least: Float[Array, " features"]
     most: Float[Array, " features"]
+    doubted: float | None = eqx.field(static=True, default=DOUBTED)
 
     def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
         """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
@@ -140,21 +145,25 @@ def fit_correction(
     kernel: tuple[float, float, np.ndarray] | None = None,
     *,
     lengths: np.ndarray | None = None,
+    doubted: float | None = DOUBTED,
 ) -> Correction:
     """The correction that explains `residual` = ln(observed / predicted) at features `x`.
 
-    Residuals beyond 3.5 times their own scale are cut, as faulty timings are.
+    A layer counts the less the further it is from what its neighbours say, as faulty timings are;
+    one that is far from the model, but as far as its neighbours, counts in full.
 
     Args:
         x: shape `(rows, features)`, one row or more; residual: shape `(rows,)`.
         kernel: amplitude, noise and lengths; None: the likeliest, with `lengths` if they are given.
+        doubted: noises from the neighbours at which a layer counts half. None: residuals beyond
+            3.5 times their own scale are cut instead, as earlier versions did.
     Returns: a `Correction`, computed in float64, in JAX's default precision.
     """
     scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
-    residual = np.clip(residual, -3.5 * scale, 3.5 * scale)
+    cut = np.clip(residual, *(scale * np.array([-1, 1]) * (_CUT if doubted else _CUT_EARLIER)))
     x = np.asarray(x, np.float64)
     lengths_given = lengths is not None
-    amplitude, noise, lengths = kernel or likeliest(x, residual, scale, lengths)
+    amplitude, noise, lengths = kernel or likeliest(x, cut, scale, lengths)
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return matern(a, b, amplitude, lengths)
@@ -162,14 +171,39 @@ def fit_correction(
     centres = x[_spread_out(x, covariance, 0.1 * noise**2)]
     between, across = covariance(centres, centres), covariance(centres, x)
     between += 1e-10 * amplitude**2 * np.eye(len(centres))
-    evidence = between + across @ across.T / noise**2
-    weights = np.linalg.solve(evidence, across @ residual / noise**2)
+    if doubted:
+        trust = _trust(between, across, residual, noise, doubted)
+    else:
+        residual, trust = cut, np.ones(len(x))
+    weights, evidence = _posterior(between, across, residual, trust / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
     box = x.min(axis=0), x.max(axis=0)
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
         box = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     parts = (centres, weights, explained, amplitude, noise, lengths, *box)
-    return Correction(*map(jnp.asarray, parts))
+    return Correction(*map(jnp.asarray, parts), doubted)
+
+
+def _posterior(
+    between: np.ndarray, across: np.ndarray, residual: np.ndarray, precision: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The centres' weights, and the matrix they solve; `precision` of each row, 1 / variance."""
+    told = across * precision
+    evidence = between + told @ across.T
+    return np.linalg.solve(evidence, told @ residual), evidence
+
+
+def _trust(
+    between: np.ndarray, across: np.ndarray, residual: np.ndarray, noise: float, doubted: float
+) -> np.ndarray:
+    """How much each row counts, in (0, 1], by iteratively reweighted least squares (Cauchy's)."""
+    trust = np.ones(len(residual))
+    for _ in range(_REWEIGHTINGS):
+        weights, _ = _posterior(between, across, residual, trust / noise**2)
+        left = residual - weights @ across
+        scale = max(1.4826 * float(np.median(np.abs(left))), _LEAST_NOISE * noise)
+        trust = 1 / (1 + (left / (doubted * scale)) ** 2)
+    return trust
 
 
 def _spread_out(

@@ -117,10 +117,15 @@ class IntervalsRecord(_Record):
 
 
 class KernelRecord(_Record):
-    """How a correction carries from layer to layer: as in `calibrate.correction.Correction`."""
+    """How a correction carries from layer to layer: as in `calibrate.correction.Correction`.
+
+    `doubted`: noises from the others at which a layer counts half; earlier files have none, and
+    their residuals were cut instead.
+    """
 
     amplitude: Positive
     noise: Positive
+    doubted: Positive | None = None
     lengths: Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7)]
 
 
@@ -146,8 +151,9 @@ class ModelRecord(_Record):
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
         kind = model_class(self.model, ALL)
-        names = [p.name for p in parameters_of(kind)]
-        if [p.name for p in self.parameters] != names:
+        given, declared = [p.name for p in self.parameters], parameters_of(kind)
+        names = [p.name for p in declared if p.name in given or p.absent is None]
+        if given != names:
             raise ValueError(f"parameters must be {', '.join(names)}")
         sides = {len(self.covariance), *map(len, self.covariance)}
         if sides not in ({0}, {len(names)}):
@@ -279,9 +285,11 @@ def _fitted(record: ModelRecord) -> Fitted:
     fields = {field.name for field in dataclasses.fields(Estimate)}
     rows = record.correction_layers
     layers = None if rows is None else np.array(rows)
+    values = {p.name: p.absent for p in parameters_of(kind)}
+    values |= {p.name: p.value for p in record.parameters}
     return Fitted(
         name=record.model,
-        model=kind(**{p.name: p.value for p in record.parameters}, **record.settings),
+        model=kind(**values, **record.settings),
         intervals=Intervals(**dict(record.intervals)),
         estimates=tuple(Estimate(**p.model_dump(include=fields)) for p in record.parameters),
         covariance=np.array(record.covariance),
@@ -302,6 +310,7 @@ def _kernel_record(correction: Correction | None) -> KernelRecord | None:
     return KernelRecord(
         amplitude=float(correction.amplitude),
         noise=float(correction.noise),
+        doubted=correction.doubted,
         lengths=tuple(correction.lengths.tolist()),
     )
 
@@ -310,8 +319,9 @@ def _correction(layers: np.ndarray, kernel: KernelRecord | None) -> Correction:
     """Anew from its layers, which takes less room in a file than its matrices do."""
     x, residual = layers[:, :-1], layers[:, -1]
     if kernel is None:
-        return fit_correction(x, residual, lengths=np.full(x.shape[1], LENGTH))
-    return fit_correction(x, residual, (kernel.amplitude, kernel.noise, np.array(kernel.lengths)))
+        return fit_correction(x, residual, lengths=np.full(x.shape[1], LENGTH), doubted=None)
+    values = kernel.amplitude, kernel.noise, np.array(kernel.lengths)
+    return fit_correction(x, residual, values, doubted=kernel.doubted)
 
 
 def _error_records(errors: dict[str, Accuracy]) -> Errors:

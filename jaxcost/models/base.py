@@ -24,7 +24,8 @@ class Parameter:
     """What is declared of one fitted parameter: bounds and start in `unit`, `doc` its meaning.
 
     `spread` is the standard deviation of ln(value / start) believed before any data were seen;
-    a start of None is found from the data's scale.
+    a start of None is found from the data's scale. `absent` is its value in calibrations of
+    versions that had no such parameter.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Parameter:
     doc: str
     start: float | None
     spread: float | None
+    absent: float | None = None
 
 
 def parameter(
@@ -44,6 +46,7 @@ def parameter(
     doc: str,
     start: float | None = None,
     spread: float | None = None,
+    absent: float | None = None,
 ) -> Any:
     """Declares a fitted parameter, a scalar within `[lower, upper]`, as a field of a `CostModel`.
 
@@ -55,6 +58,8 @@ def parameter(
             scale of the data, such as the pace of the fastest rows or the cost of the smallest.
         spread: standard deviation of ln(value / start) before any data, for a value that hardly
             differs from it; keyword-only. None: nothing is believed before the data.
+        absent: the value at which the model is what it was before it had this parameter, so that
+            earlier calibration files still load; keyword-only. None: a file has to give it.
     Raises: ValueError: bounds in the wrong order, a start outside them, a spread not above 0.
     Example:
         >>> class Proportional(LayerwiseCost):
@@ -71,7 +76,7 @@ def parameter(
         raise ValueError(refused("start", start, _interval(lower, upper)))
     if spread is not None and not (spread > 0 and (start is None or start > 0)):
         raise ValueError(refused("spread", spread, "a number above 0, with a start above 0 if any"))
-    declared = Parameter("", float(lower), float(upper), unit, doc, start, spread)
+    declared = Parameter("", float(lower), float(upper), unit, doc, start, spread, absent)
     return eqx.field(converter=_scalar, metadata={_KEY: declared})
 
 
