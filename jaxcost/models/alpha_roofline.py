@@ -215,7 +215,7 @@ class AlphaRoofline(LayerwiseCost):
         moved = jnp.logaddexp(self._log_traffic(layer), stream + _log(hidden))
         busy = _smooth_max(work, moved, self.sharpness)
         total = jnp.logaddexp(busy, stream + _log(1 - hidden))
-        start = _log(self.floor + self.term_latency * _terms(layer))
+        start = jnp.log(self.floor + self.term_latency * _terms(layer))
         return jnp.exp(_smooth_max(total, start, self.sharpness * self.start_sharpness))
 
     def _log_work(self, layer: Workload) -> Float[Array, ""]:
@@ -223,9 +223,9 @@ class AlphaRoofline(LayerwiseCost):
         kind = jnp.where(
             taps > 1, self.spatial_ratio, jnp.where(layer.is_dense > 0, 1, self.conv_ratio)
         )
-        few = jnp.where(
-            layer.is_dense > 0, self._few_dense(layer), jnp.where(taps > 1, self._few(layer), 1.0)
-        )
+        few = jnp.where(taps > 1, self._few(layer), 1.0)
+        dense = (layer.is_dense > 0) & (layer.c_in > 0)  # what is no product has no sizes
+        few = jnp.where(dense, self._few_dense(layer), few)
         grouped = self.grouped_ratio / self._few_grouped(layer)
         ratio = jnp.where(layer.groups > 1, grouped, kind / few)
         return _log(counts.flops(layer)) - jnp.log(self.rate) - jnp.log(ratio)

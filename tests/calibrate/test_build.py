@@ -96,8 +96,9 @@ def test_a_table_without_sweeps_is_cross_validated_by_row(clean):
     assert found.intervals.widening == 0
 
 
-@pytest.mark.parametrize(("rows", "left_out"), [(15, set()), (14, {"alpha-roofline"})])
-def test_a_model_with_more_parameters_than_rows_is_not_tried(rows, left_out):
+@pytest.mark.parametrize(("rows", "left_out"), [(5, set()), (4, {"alpha-flops"})])
+def test_a_model_of_which_too_much_is_open_is_not_tried(rows, left_out):
+    """Of alpha-roofline's parameters all but two are near a typical value, whatever the data."""
     assert set(_names_to_fit(None, rows)) == set(MODELS) - left_out
 
 
@@ -155,21 +156,23 @@ def test_a_scatter_that_is_no_number_is_refused(table):
         fit_layers(table.assign(process_cv="wide"), T2000, model="roofline")
 
 
-@pytest.mark.parametrize("name", ["NV_1080Ti", "AMD_MI25"])
+@pytest.mark.parametrize("name", ["NV_V100", "AMD_MI25"])
 def test_giving_up_early_chooses_what_correcting_all_does(name, shared):
-    """There a model that is far off alone is the best once corrected."""
+    """There, of two baselines, the one that is further off alone is the better once corrected."""
     path = shared / "datasets" / "gpu" / "deepbench_train.csv"
     table = read_layer_table(path, target="time_s")
     rows = table[(table["device"] == name) & (table["dtype"] == "float32")].drop(columns="sweep")
     data = MeasuredLayers.of(rows, Device(name), "time_s")
-    names = [n for n in MODELS if data.can_fit(n)]
-    results = {n: data.fit(n, starts=4) for n in names}
+    results = {n: data.fit(n, starts=4) for n in ("alpha-flops", "flops-only")}
     errors = {}
     for n, result in results.items():
         (folds,) = result.folds.values()
         log_predicted, _ = data.corrected(folds)
         each = np.abs(log_predicted - data.log_observed)
-        errors[n] = np.average(each, weights=data.repeats.weights)
+        largest = np.abs(result.largest.log_predicted - data.log_observed)[result.largest.masks]
+        repeated = data.repeats.weights[None] * result.largest.masks
+        largest = np.average(largest, weights=repeated[result.largest.masks])
+        errors[n] = (largest + np.average(each, weights=data.repeats.weights)) / 2
     alone = {n: r.errors["rows"].mean_absolute for n, r in results.items()}
     best = data.best(results, corrected=True)
     assert best.name == min(errors, key=errors.get) != min(alone, key=alone.get)

@@ -66,9 +66,9 @@ def refusal(path, text):
         ((*MODEL, "parameters", 0, "value"), "x", "parameters.0.value = 'x': Input should be a"),
         pytest.param((*MODEL, "parameters", 0, "value"), 10**400, "0.value = 1000", id="huge"),
         ((*MODEL, "parameters", 0), DELETED, "models.time_s: parameters must be rate, conv_ratio"),
-        ((*MODEL, "covariance", 0), DELETED, "models.time_s: covariance must be 15 x 15"),
-        ((*MODEL, "covariance"), [[1.0]], "models.time_s: covariance must be 15 x 15"),
-        ((*MODEL, "covariance", 3, 2), DELETED, "models.time_s: covariance must be 15 x 15"),
+        ((*MODEL, "covariance", 0), DELETED, "models.time_s: covariance must be 22 x 22"),
+        ((*MODEL, "covariance"), [[1.0]], "models.time_s: covariance must be 22 x 22"),
+        ((*MODEL, "covariance", 3, 2), DELETED, "models.time_s: covariance must be 22 x 22"),
         ((*MODEL, "intervals", "half_width"), 0, "intervals.half_width = 0: Input should be grea"),
         ((*MODEL, "errors", "rows", "within_10_percent"), 1.5, "within_10_percent = 1.5"),
         ((*MODEL, "correction_layers"), [], "correction_layers: Tuple should have at least 1 item"),
@@ -148,7 +148,7 @@ def test_the_file_holds_what_the_contract_promises(content):
     rate = model["parameters"][0]
     assert (rate["name"], rate["unit"], rate["bounds"]) == ("rate", "FLOP/s", [0.0, None])
     assert rate["lower"] < rate["value"] < rate["upper"]
-    assert np.shape(model["covariance"]) == (15, 15)
+    assert np.shape(model["covariance"]) == (22, 22)
 
 
 def test_a_person_can_read_it(calibration, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from jaxcost.calibrate.fit import fit_model
 from jaxcost.device import device
 from jaxcost.models.alpha_roofline import AlphaRoofline
+from jaxcost.models.base import parameters_of
 from jaxcost.workload import conv2d, dense, rows
 
 T2000 = device("quadro-t2000")
@@ -24,18 +25,29 @@ VALUES = {
     "weight_ratio": 0.6,
     "spatial_weight_ratio": 0.3,
     "kernel_exponent": 0.8,
+    "half_rows": 7.0,
+    "half_inputs": 11.0,
+    "half_outputs": 13.0,
+    "hidden": 0.9,
+    "tile_waste": 0.8,
     "half_run": 30.0,
     "half_c_out": 15.0,
     "misaligned": 2.5,
     "half_taps_grouped": 20.0,
     "half_c_out_grouped": 12.0,
     "floor": 2e-4,
+    "term_latency": 3e-10,
+    "start_sharpness": 0.5,
     "sharpness": 3.0,
 }
 
 
 def model(**changed):
     return AlphaRoofline(**VALUES | changed)
+
+
+# What each parameter is in calibrations of versions that had none such.
+BEFORE = {p.name: p.absent for p in parameters_of(AlphaRoofline) if p.absent is not None}
 
 
 def formula(v, *, batch, h, w, c_in, c_out, k, groups, is_dense, item=4):
@@ -51,20 +63,30 @@ def formula(v, *, batch, h, w, c_in, c_out, k, groups, is_dense, item=4):
     elif k > 1:
         gather = v["half_c_out"] * (1 if c_in * item % 16 == 0 else v["misaligned"])
         rate *= v["spatial_ratio"] / (1 + v["half_run"] / (c_in * k) + gather / c_out)
-    elif not is_dense:
+    elif is_dense:
+        rate /= 1 + v["half_rows"] / (batch * h * w)
+        rate /= (1 + v["half_inputs"] / c_in) * (1 + v["half_outputs"] / c_out)
+    else:
         rate *= v["conv_ratio"]
+    if k == 3 and groups == 1:
+        tiles = 16 * np.ceil(h / 4) * np.ceil(w / 4)
+        rate /= 1 + v["tile_waste"] * (tiles / (h * w) - 1)
     if k > 1:
         slowing = (1 + np.log(k * k)) ** v["kernel_exponent"]
         bandwidth *= v["spatial_weight_ratio"] / slowing
     stream = item * k * k * c_in / groups * c_out / bandwidth
+    hidden = v["hidden"] if is_dense and item <= 2 else 0
     p = 1 + v["sharpness"]
-    busy = ((flops / rate) ** p + traffic**p) ** (1 / p)
-    return (v["floor"] ** p + (busy + stream) ** p) ** (1 / p)
+    busy = ((flops / rate) ** p + (traffic + hidden * stream) ** p) ** (1 / p)
+    start = v["floor"] + v["term_latency"] * k * k * c_in / groups
+    p = 1 + v["sharpness"] * v["start_sharpness"]
+    return (start**p + (busy + (1 - hidden) * stream) ** p) ** (1 / p)
 
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("kind", ["dense", "pointwise", "spatial", "grouped", "depthwise"])
-def test_every_term_is_that_of_the_formula(kind):
+@pytest.mark.parametrize("values", [VALUES, VALUES | BEFORE])
+def test_every_term_is_that_of_the_formula(kind, values):
     draw = np.random.default_rng(len(kind))
     for _ in range(20):
         batch, h, w, c_in, c_out = (float(2**n) for n in draw.integers(0, 10, 5))
@@ -80,8 +102,8 @@ def test_every_term_is_that_of_the_formula(kind):
             sizes = {"in_h": h, "in_w": w, "c_in": c_in, "c_out": c_out, "groups": groups}
             layer = conv2d(**sizes, k_h=k, k_w=k, batch=batch, item_bytes=item)
         shape = {"batch": batch, "h": h, "w": w, "c_in": c_in, "c_out": c_out, "k": k}
-        expected = formula(VALUES, **shape, groups=groups, is_dense=kind == "dense", item=item)
-        assert model()(layer, T2000) == pytest.approx(expected, rel=1e-12)
+        expected = formula(values, **shape, groups=groups, is_dense=kind == "dense", item=item)
+        assert model(**values)(layer, T2000) == pytest.approx(expected, rel=1e-8)
 
 
 def test_inputs_that_fill_no_vectors_cost_more():
@@ -101,17 +123,47 @@ def test_a_width_near_an_integer_is_aligned_as_that_one():
 
 
 def test_the_smallest_layers_take_the_floor():
-    assert model()(dense(c_in=8, c_out=8), T2000) == pytest.approx(2e-4, rel=1e-5)
+    layer = dense(c_in=8, c_out=8)
+    assert model(start_sharpness=1.0)(layer, T2000) == pytest.approx(2e-4, rel=1e-4)
+
+
+def test_each_term_of_a_sum_delays_the_smallest_layers():
+    costs = [float(model(start_sharpness=1.0)(dense(c_in=c, c_out=1), T2000)) for c in (1e5, 2e5)]
+    assert costs[1] - costs[0] == pytest.approx(1e5 * 3e-10, rel=1e-2)
+
+
+def test_the_stream_of_dense_layers_hides_in_half_precision_alone():
+    sizes = {"c_in": 4096, "c_out": 4096, "batch": 4096}
+
+    def latency(item_bytes, hidden):
+        return float(model(hidden=hidden)(dense(item_bytes=item_bytes, **sizes), T2000))
+
+    assert latency(4, hidden=1.0) == latency(4, hidden=0.0)
+    stream = 2 * 4096**2 / (1.2e11 * 0.6)
+    assert latency(2, hidden=0.0) - latency(2, hidden=1.0) == pytest.approx(stream, rel=0.1)
+
+
+def test_winograd_fills_its_tiles_on_accelerators_alone():
+    huge = {"bandwidth": 1e20, "floor": 1e-12, "term_latency": 0.0, "tile_waste": 1.0}
+
+    def latency(size, device=T2000, **sizes):
+        sizes = {"k_h": 3, "k_w": 3, "c_in": 64, "c_out": 64} | sizes
+        return float(model(**huge)(conv2d(in_h=size, in_w=size, **sizes), device))
+
+    assert latency(5) == pytest.approx(latency(8), rel=1e-5)
+    assert latency(5, device("eagle-cpu")) == pytest.approx(latency(8) * 25 / 64, rel=1e-5)
+    for others in ({"stride": 2}, {"dilation": 2}, {"k_h": 5}):
+        assert latency(10, **others) < 0.7 * latency(12, **others)
 
 
 def test_arithmetic_binds_where_much_is_computed_on_few_bytes():
     layer = dense(c_in=8192, c_out=8192, batch=8192)
-    assert model()(layer, T2000) == pytest.approx(2 * 8192**3 / 2e12, rel=1e-2)
+    assert model(**BEFORE)(layer, T2000) == pytest.approx(2 * 8192**3 / 2e12, rel=1e-2)
 
 
 def test_traffic_binds_where_little_is_computed_on_many_bytes():
     layer = conv2d(in_h=4000, in_w=4000, c_in=2, c_out=2, k_h=1, k_w=1)
-    assert model()(layer, T2000) == pytest.approx(4 * 4000**2 * 4 / 1.2e11, rel=1e-3)
+    assert model(**BEFORE)(layer, T2000) == pytest.approx(4 * 4000**2 * 4 / 1.2e11, rel=1e-3)
 
 
 def test_weights_are_streamed_beside_all_else():
@@ -124,7 +176,7 @@ def test_weights_are_streamed_beside_all_else():
 
 
 def test_few_channels_lose_efficiency_in_large_kernels_alone():
-    huge = {"bandwidth": 1e20, "floor": 1e-12}
+    huge = BEFORE | {"bandwidth": 1e20, "floor": 1e-12}
     for k, lost in ((3, 1 + 30 / 60 + 15 / 45), (1, 1.0)):
         layer = conv2d(in_h=64, in_w=64, c_in=20, c_out=45, k_h=k, k_w=k)
         ratio = VALUES["spatial_ratio"] if k > 1 else VALUES["conv_ratio"]
@@ -146,7 +198,7 @@ def test_groups_lose_by_the_channels_of_one_group():
 def test_a_smooth_maximum_lies_between_the_maximum_and_the_sum(work, sharpness):
     """Of a floor of 1 s and of 10 ** work seconds of arithmetic, the rest being negligible."""
     layer = rows(is_dense=1, c_in=1e-3, c_out=1e-3, in_h=1e-3, out_h=1e-3, other_flops=1e9)
-    free = {"bandwidth": 1e30, "weight_ratio": 1.0}
+    free = BEFORE | {"bandwidth": 1e30, "weight_ratio": 1.0}
     seconds = 10.0**work
     cost = model(rate=1e9 / seconds, floor=1.0, sharpness=sharpness, **free)(layer, T2000)
     hard, least = max(1.0, seconds), 1 - 1e-5

@@ -142,11 +142,12 @@ def _linearise(problem: Problem, z: Array) -> tuple[Array, Array]:
 
 
 def _estimate(p: Parameter, value: float, a: float, b: float, spread: float) -> Estimate:
-    """Determined: its interval is under half its range, or its standard deviation in ln is under
-    a factor of two and clearly under what was believed beforehand."""
+    """Determined: its standard deviation is clearly under what was believed beforehand, and its
+    interval under half its range, or the deviation in ln under a factor of two."""
     lower, upper = min(a, b), max(a, b)
     if math.isfinite(p.lower) and math.isfinite(p.upper):
-        determined = upper - lower < (p.upper - p.lower) / 2
+        narrow = upper - lower < (p.upper - p.lower) / 2
     else:
-        determined = spread < min(_FACTOR_TWO, 0.7 * (p.spread or math.inf))
+        narrow = spread < _FACTOR_TWO
+    determined = narrow and spread < 0.7 * (p.spread or math.inf)
     return Estimate(p.name, value, lower, upper, p.unit, p.doc, bool(determined))
