@@ -80,7 +80,7 @@ def test_every_baseline_is_far_behind(splits):
 
 
 def test_what_this_table_cannot_determine_is_said(splits):
-    """It has no grouped layers, none in half precision, and dense ones of three shapes only."""
+    """It has no grouped layers, none in half precision, and all its dense ones are square."""
     unseen = {"grouped_ratio", "half_taps_grouped", "half_c_out_grouped", "hidden"}
     unseen |= {"half_inputs", "half_outputs"}
     weak = {"term_latency", "tile_waste", "sharpness"}  # hidden behind a floor of 0.2 ms, or noise
