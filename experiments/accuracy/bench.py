@@ -1,7 +1,7 @@
 """How well layers are predicted that nobody tuned the models on, as one table.
 
     python experiments/accuracy/bench.py --data FOLDER --out accuracy.csv
-        [--only PATTERN] [--predictors ours ...] [--processes 2]
+        [--only PATTERN] [--predictors ours ...] [--processes 2] [--page docs/accuracy.md]
 
 A row of the table is one device, one split and one predictor; a sweep counts by its layers. The
 tables of others' measurements are not ours to ship: where FOLDER lacks one, its devices are left
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from page import page
 from predictors import PREDICTORS
 from splits import Split, splits
 
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a pattern of device, split and sweep")
     parser.add_argument("--predictors", nargs="+", choices=PREDICTORS, default=list(PREDICTORS))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--page", type=Path, metavar="FILE.md", help="the table to be read")
     asked = parser.parse_args()
     wanted = [
         s for s in splits(asked.data) if re.search(asked.only, f"{s.device} {s.kind} {s.part}")
@@ -95,6 +97,8 @@ def main() -> None:
     table = summary(pd.concat(errors))
     table.to_csv(asked.out, index=False)
     print(table.to_string(index=False))
+    if asked.page:
+        asked.page.write_text(page(table))
 
 
 if __name__ == "__main__":

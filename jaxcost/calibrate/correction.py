@@ -181,7 +181,8 @@ def fit_correction(
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
         box = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     parts = (centres, weights, explained, amplitude, noise, lengths, *box)
-    return Correction(*map(jnp.asarray, parts), doubted)
+    arrays: list[Any] = [jnp.asarray(part) for part in parts]
+    return Correction(*arrays, doubted=doubted)
 
 
 def _posterior(

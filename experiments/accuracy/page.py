@@ -1,0 +1,62 @@
+"""The bench's table as a page of the documentation."""
+
+import pandas as pd
+
+_HEAD = """# How well layers are predicted that nobody tuned the model on
+
+Made by
+`experiments/accuracy/bench.py --data FOLDER --out experiments/accuracy/bench.csv --page FILE`
+of measurements by others: convolutions and products in float32 by NeuSight's authors, products in
+bfloat16 by NVIDIA for AIConfigurator, the T2000 by the authors of α-FLOPs, and one CPU of our own.
+Up to 400 rows are fitted, up to 1,000 others judged. *Ours* is `jaxcost fit` and `jaxcost predict`;
+*extra trees* is a black box on the same features, which gives neither gradients nor intervals;
+α-FLOPs and the roofline are fitted to the same rows. Bold: the smallest mean error. *Inside* is the
+share of rows within our 90 % interval.
+"""
+_SPLITS = {
+    "rows": "Rows like those measured",
+    "weights": "Shapes of weights never measured",
+    "sweeps": "Whole sweeps never measured",
+    "large": "Larger than all that were measured",
+}
+_WHAT = {
+    "rows": "Drawn at random.",
+    "weights": "A fifth of the weight matrices is predicted from the others.",
+    "sweeps": "Each sweep is predicted from the others; the mean over all their rows.",
+    "large": "Products of 2,048 rows and more from those of 512 and fewer; of convolutions the "
+    "quarter with the most FLOPs from the half with the fewest.",
+}
+
+
+def page(table: pd.DataFrame) -> str:
+    """The page, in Markdown, of a table as from `bench.summary`."""
+    parts = [_HEAD]
+    for split, title in _SPLITS.items():
+        some = table[table["split"] == split]
+        if len(some):
+            parts.append(f"\n## {title}\n\n{_WHAT[split]}\n\n{_markdown(some)}")
+    return "".join(parts)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """A row a device, the worst first: ours in full, of the others the mean error."""
+    means = table.pivot(index="device", columns="predictor", values="mean")
+    others = [name for name in table["predictor"].unique() if name != "ours"]
+    ours = table[table["predictor"] == "ours"].set_index("device")
+    columns = ["device", "ours, mean", "median", "within 10 %", "inside", *others]
+    lines = [_line(columns), _line(["---"] * len(columns))]
+    for device in ours.sort_values("mean", ascending=False).index:
+        row, least = ours.loc[device], means.loc[device].min()
+        cells = [_cell(means.loc[device, "ours"], least), f"{row['median']:.1f} %"]
+        cells += [f"{row['within 10 %']:.0f} %", f"{row['inside 90 %']:.0f} %"]
+        cells += [_cell(means.loc[device, name], least) for name in others]
+        lines.append(_line([device, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(mean: float, least: float) -> str:
+    return f"**{mean:.1f} %**" if mean == least else f"{mean:.1f} %"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
