@@ -177,12 +177,13 @@ def fit_correction(
         residual, trust = cut, np.ones(len(x))
     weights, evidence = _posterior(between, across, residual, trust / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
-    box = x.min(axis=0), x.max(axis=0)
+    least, most = x.min(axis=0), x.max(axis=0)
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
-        box = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
-    parts = (centres, weights, explained, amplitude, noise, lengths, *box)
-    arrays: list[Any] = [jnp.asarray(part) for part in parts]
-    return Correction(*arrays, doubted=doubted)
+        least, most = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
+    return Correction(
+        jnp.asarray(centres), jnp.asarray(weights), jnp.asarray(explained), jnp.asarray(amplitude),
+        jnp.asarray(noise), jnp.asarray(lengths), jnp.asarray(least), jnp.asarray(most), doubted,
+    )  # fmt: skip
 
 
 def _posterior(
