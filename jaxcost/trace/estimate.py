@@ -22,6 +22,7 @@ _ENDS = ("", "_lo", "_hi")
 _SIZES = ("positions", "input channels", "output channels", "taps of the kernel", "groups")
 _BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
 _MOST_LINES = 8
+_NOTED = 0.05  # of the time: a share that is worth a line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +149,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
     if any(unpriced.values()):
         warnings += _without_bandwidth(found)
     if "latency_s" in costs:
+        warnings += _backward(found, costs["latency_s"])
         warnings += outside(found, usable["latency_s"], costs["latency_s"])
     return ProgramEstimate(found, costs, reason, tuple(warnings), others, unpriced)
 
@@ -219,6 +221,20 @@ def _line(
     ]
     name = found.operations[row].name or "a layer without a name"
     return f"{name} ({share:.1%} of the time) lies outside the calibration: {', '.join(words)}"
+
+
+def _backward(found: Counts, costs: Costs) -> list[str]:
+    """Says that gradients are priced as what they resemble."""
+    of_gradients = (o.repeat * c for o, c in zip(found.operations, costs.each) if o.backward)
+    share = sum(of_gradients) / max(costs.total, 1e-300)
+    if share < _NOTED:
+        return []
+    line = (
+        f"a backward pass ({share:.0%} of the time) is priced as the forward layers it resembles, "
+        "which is all that calibrations have measured: training steps have taken WORDS; "
+        "time the step itself"
+    )
+    return [line]
 
 
 def _without_bandwidth(found: Counts) -> list[str]:

@@ -37,6 +37,7 @@ class Operation:
         inputs, outputs: shapes.
         parameters: elements of the parameters that it is the first to use, a share for each run.
         dtype: of its first operand.
+        backward: whether it computes gradients; what is computed again for them counts as that.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Operation:
     outputs: Shapes = ()
     parameters: float = 0.0
     dtype: str = ""
+    backward: bool = False
 
     @property
     def flops(self) -> float:

@@ -58,7 +58,7 @@ class _Frame:
 
     `leaves` has the parameter that a value is, or is a view of; `lean` the bytes that reading a
     value takes where these are fewer than it would have in memory; `axes` the extents of the axes
-    of devices that the program is written for one of.
+    of devices that the program is written for one of; `backward` that gradients are computed.
     """
 
     scope: str
@@ -66,6 +66,7 @@ class _Frame:
     leaves: dict[int, int]
     lean: dict[int, float]
     axes: dict[str, int] = dataclasses.field(default_factory=dict)
+    backward: bool = False
 
 
 class Walk:
@@ -119,7 +120,8 @@ class Walk:
         lean = {id(i): frame.lean[id(o)] for i, o in pairs if id(o) in frame.lean}
         scope = self._scope(equation, frame.scope)
         times = frame.times * body.times * times
-        inner = _Frame(scope, times, leaves, lean, frame.axes | manual_axes(equation))
+        axes, backward = frame.axes | manual_axes(equation), _is_backward(equation, frame)
+        inner = _Frame(scope, times, leaves, lean, axes, backward)
         found = self._inside(body.jaxpr, inner, body.used)
         if body.same_results and len(body.jaxpr.outvars) == len(equation.outvars):
             self._pass_out(body.jaxpr, equation, inner, frame)
@@ -185,6 +187,7 @@ class Walk:
                 found.unknown.append(Unknown(name, scope, shapes, frame.times, reason))
             return
         self._record(site, done, rule, scope, operands, frame, found)
+        found.operations[-1].backward = _is_backward(equation, frame)
 
     def _record(
         self, site: work.Site, done: work.Work, rule: work.Rule, scope: str,
@@ -238,3 +241,8 @@ class Walk:
         if not outer and self.root:
             inner = (inner + "/").removeprefix(self.root + "/").removesuffix("/")
         return f"{outer}/{inner}" if outer and inner else outer or inner
+
+
+def _is_backward(equation: Any, frame: _Frame) -> bool:
+    """Whether an operation is of a backward pass, or within one."""
+    return frame.backward or "transpose(" in str(equation.source_info.name_stack)
