@@ -32,7 +32,9 @@ from jaxcost.workload import Workload, cnn, conv2d, dense, mlp
 from jaxcost.workload.runs import TrainingRun, training_run
 
 # With four levels of memory, and what models of data sheets ask for.
-DEVICE = dataclasses.replace(device("eagle-cpu"), peak_flops=3e12, launch_year=2017.5)
+DEVICE = dataclasses.replace(
+    device("eagle-cpu"), peak_flops=3e12, launch_year=2017.5, platform="gpu"
+)
 DESIGNED = ("batch", "in_h", "in_w", "out_h", "out_w", "c_in", "c_out")
 
 
@@ -79,9 +81,9 @@ def conv_table(**fixed: object) -> Workload:
     return conv2d(**sizes)
 
 
-def dense_table() -> Workload:
-    sizes = np.random.default_rng(2).integers(0, 14, (3, 60))
-    return dense(batch=2.0 ** sizes[0], c_in=2.0 ** sizes[1], c_out=2.0 ** sizes[2])
+def dense_table(item_bytes: int = 4) -> Workload:
+    batch, c_in, c_out = 2.0 ** np.random.default_rng(2).integers(0, 14, (3, 60))
+    return dense(batch=batch, c_in=c_in, c_out=c_out, item_bytes=item_bytes)
 
 
 def grouped_table() -> Workload:
@@ -100,7 +102,7 @@ def grouped_table() -> Workload:
 
 
 def every_kind() -> Workload:
-    return Workload.concatenate([conv_table(), dense_table(), grouped_table()])
+    return Workload.concatenate([conv_table(), dense_table(), dense_table(2), grouped_table()])
 
 
 def alpha_flops() -> Case:
@@ -131,9 +133,16 @@ def alpha_roofline() -> Case:
             half_c_out_grouped=12.0,
             floor=2e-6,
             sharpness=3.0,
+            half_rows=7.0,
+            half_inputs=9.0,
+            half_outputs=12.0,
+            hidden=0.9,
+            tile_waste=0.9,
+            term_latency=1e-9,
+            start_sharpness=0.6,
         ),
         Workload.concatenate([conv_table(), dense_table()]),
-        {"grouped_ratio", "half_taps_grouped", "half_c_out_grouped"},
+        {"grouped_ratio", "half_taps_grouped", "half_c_out_grouped", "hidden"},
         # Few channels lose efficiency, but never as much as the work that they save. A channel
         # more on the input may fill the vectors of the processor, and save more than it costs.
         {"batch", "size", "c_out"},
@@ -257,6 +266,8 @@ def network() -> Workload:
         [
             dense(c_in=784.0, c_out=512.0, batch=32),
             dense(c_in=4096.0, c_out=4096.0, batch=3),
+            dense(c_in=2048.0, c_out=4096.0, batch=300, item_bytes=2),
+            conv2d(in_h=45, in_w=35, c_in=64, c_out=96, k_h=3, k_w=3, batch=4),
             conv2d(in_h=56, in_w=48, c_in=64, c_out=80, k_h=1, k_w=1, batch=8),
             conv2d(in_h=27, in_w=31, c_in=98, c_out=48, k_h=3, k_w=5, stride=2, repeat=3),
             conv2d(in_h=90, in_w=70, c_in=32, c_out=64, k_h=3, k_w=3, groups=16, bias=True),

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -20,6 +20,9 @@ _CUT, _CUT_EARLIER = 6.0, 3.5  # scales of all residuals, where the kernel is so
 _REWEIGHTINGS, _LEAST_NOISE = 5, 0.3  # enough to settle; of the kernel's noise
 _CHUNK = 1024  # layers predicted at a time: their kernel matrix stays in the cache
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
+
+_C_IN, _KINDS = 1, slice(5, 7)  # places among the features
+_ANOTHER = 0.5  # by which a feature that says the kind is another, whatever the rounding
 
 
 def features(layers: Workload) -> Float[Array, "*layers features"]:
@@ -86,6 +89,13 @@ class Correction(eqx.Module):
         and 1 more for every factor e by which a size is beyond those measured; of what is no
         product, 1."""
         return _novelty_of(self, layers)
+
+    def unlike(self, layers: Workload) -> Bool[Array, " layers"]:
+        """Whether no layer of its kind was measured: dense, with a larger kernel, no product."""
+        x = features(layers)
+        kinds = _beyond(self, x, jnp)[:, _KINDS] > _ANOTHER
+        only_products = self.least[_C_IN] > jnp.log(2 * _LEAST)
+        return kinds.any(axis=-1) | ((x[:, _C_IN] <= jnp.log(2 * _LEAST)) & only_products)
 
 
 @eqx.filter_jit
@@ -246,5 +256,5 @@ def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
     taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
     unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
     beyond = numpy.sum(_beyond(fitted, x, numpy), -1)
-    is_product = x[:, 1] > np.log(2 * _LEAST)  # what is none has no size to be beyond
+    is_product = x[:, _C_IN] > np.log(2 * _LEAST)  # what is none has no size to be beyond
     return unexplained + numpy.where(is_product, beyond, 0)

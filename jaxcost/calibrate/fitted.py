@@ -114,10 +114,10 @@ class Fitted:
             return self._interval_of_runs(workload, device)
         costs = self._priced(self.layer_costs(workload, device))
         if self.correction is None:
-            novelty = np.zeros(len(costs))
-        else:
-            novelty = np.asarray(self.correction.novelty(workload), np.float64)
-        return costs, *self.intervals.around(np.log(costs), novelty)
+            return costs, *self.intervals.around(np.log(costs), np.zeros(len(costs)))
+        novelty = np.asarray(self.correction.novelty(workload), np.float64)
+        unlike = np.asarray(self.correction.unlike(workload))
+        return costs, *self.intervals.around(np.log(costs), novelty, unlike)
 
     def _interval_of_runs(
         self, runs: TrainingRun, device: Device

@@ -9,6 +9,9 @@ COVERAGE = 0.9
 _ROUNDING = 1e-9  # of weights such as thirds, which do not add up to exactly 1
 _WIDENINGS = (0.0, *np.geomspace(0.25, 16, 49))
 _USUAL = 0.75  # of the layers left out singly, so many are no more novel than is usual
+# Half the 90 % interval of ln(rate) of a kind of layer before any was measured: its standard
+# deviation is 0.7, as models believe of a rate and of the sizes that halve it.
+UNLIKE = 1.645 * 0.7
 _FEW = 10  # novel layers that were left out say nothing of nine in ten
 
 
@@ -17,6 +20,8 @@ class Intervals:
     """Half the 90 % interval of ln(cost), wider for what is more novel than usual.
 
         reach = half_width * sqrt(1 + widening**2 * max(novelty - usual, 0))
+
+    and of a kind of layer that was not measured at all, at least a factor of 3 either way.
 
     Attributes:
         half_width: of a layer like those measured, in ln; > 0.
@@ -28,15 +33,19 @@ class Intervals:
     widening: float = 0.0
     usual: float = 0.0
 
-    def reach(self, novelty: np.ndarray) -> np.ndarray:
-        """Half the interval of ln(cost) at each novelty, 0 for what was measured."""
-        return self.half_width * _scale(novelty, self.widening, self.usual)
+    def reach(self, novelty: np.ndarray, unlike: np.ndarray | bool = False) -> np.ndarray:
+        """Half the interval of ln(cost) at each novelty, 0 for what was measured.
+
+        Args: unlike: whether no layer of its kind was measured, by which nothing has been judged.
+        """
+        reach = self.half_width * _scale(novelty, self.widening, self.usual)
+        return np.where(unlike, np.maximum(reach, UNLIKE), reach)
 
     def around(
-        self, log_predicted: np.ndarray, novelty: np.ndarray
+        self, log_predicted: np.ndarray, novelty: np.ndarray, unlike: np.ndarray | bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends, as costs, shape `(rows,)`; `novelty` is 0 for what was measured."""
-        reach = self.reach(novelty)
+        """Lower and upper ends, as costs, shape `(rows,)`; further arguments as of `reach`."""
+        reach = self.reach(novelty, unlike)
         with np.errstate(over="ignore", under="ignore"):
             lower, upper = np.exp(log_predicted - reach), np.exp(log_predicted + reach)
         held = (lower > 0) & np.isfinite(upper)

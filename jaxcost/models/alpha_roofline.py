@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -102,6 +101,45 @@ class AlphaRoofline(LayerwiseCost):
         start=1.0,
         spread=0.5,
     )
+    half_run: Scalar = parameter(
+        0,
+        _INF,
+        unit="values",
+        doc="inputs side by side, c_in k_w, that halve the rate",
+        start=30.0,
+        spread=1.0,
+    )
+    half_c_out: Scalar = parameter(
+        0, _INF, unit="channels", doc="output channels that halve the rate", start=10.0, spread=1.0
+    )
+    misaligned: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="factor on the latter where inputs do not fill 16 bytes",
+        start=1.5,
+        spread=0.7,
+    )
+    half_taps_grouped: Scalar = parameter(
+        0, _INF, unit="taps", doc="taps of a group that halve the rate", start=10.0, spread=1.5
+    )
+    half_c_out_grouped: Scalar = parameter(
+        0,
+        _INF,
+        unit="channels",
+        doc="outputs of a group that halve the rate",
+        start=20.0,
+        spread=1.5,
+    )
+    floor: Scalar = parameter(0, _INF, unit="s", doc="time of the smallest layer", spread=4.0)
+    sharpness: Scalar = parameter(
+        0,
+        _INF,
+        unit="1",
+        doc="how completely traffic hides behind arithmetic",
+        start=3.0,
+        spread=0.5,
+    )
     half_rows: Scalar = parameter(
         0,
         _INF,
@@ -147,37 +185,6 @@ class AlphaRoofline(LayerwiseCost):
         spread=0.3,
         absent=0.0,
     )
-    half_run: Scalar = parameter(
-        0,
-        _INF,
-        unit="values",
-        doc="inputs side by side, c_in k_w, that halve the rate",
-        start=30.0,
-        spread=1.0,
-    )
-    half_c_out: Scalar = parameter(
-        0, _INF, unit="channels", doc="output channels that halve the rate", start=10.0, spread=1.0
-    )
-    misaligned: Scalar = parameter(
-        0,
-        _INF,
-        unit="1",
-        doc="factor on the latter where inputs do not fill 16 bytes",
-        start=1.5,
-        spread=0.7,
-    )
-    half_taps_grouped: Scalar = parameter(
-        0, _INF, unit="taps", doc="taps of a group that halve the rate", start=10.0, spread=1.5
-    )
-    half_c_out_grouped: Scalar = parameter(
-        0,
-        _INF,
-        unit="channels",
-        doc="outputs of a group that halve the rate",
-        start=20.0,
-        spread=1.5,
-    )
-    floor: Scalar = parameter(0, _INF, unit="s", doc="time of the smallest layer", spread=4.0)
     term_latency: Scalar = parameter(
         0,
         _INF,
@@ -195,14 +202,6 @@ class AlphaRoofline(LayerwiseCost):
         start=0.5,
         spread=1.0,
         absent=1.0,
-    )
-    sharpness: Scalar = parameter(
-        0,
-        _INF,
-        unit="1",
-        doc="how completely traffic hides behind arithmetic",
-        start=3.0,
-        spread=0.5,
     )
 
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:
@@ -276,9 +275,7 @@ def _filling(layer: Workload) -> Array:
 
 
 def _whole_tiles(size: Array) -> Array:
-    """Rounded up, with the slope of the staircase over many tiles, as `workload.tiles.tiled`."""
-    whole = _WINOGRAD_TILE * jnp.ceil(size / _WINOGRAD_TILE - _SLACK)
-    return size + jax.lax.stop_gradient(whole - size)
+    return _WINOGRAD_TILE * jnp.ceil(size / _WINOGRAD_TILE - _SLACK)
 
 
 def _fills_vectors(layer: Workload) -> Array:

@@ -82,8 +82,8 @@ def test_every_baseline_is_far_behind(splits):
 def test_what_this_table_cannot_determine_is_said(splits):
     """It has no grouped layers, none in half precision, and all its dense ones are square."""
     unseen = {"grouped_ratio", "half_taps_grouped", "half_c_out_grouped", "hidden"}
-    unseen |= {"half_inputs", "half_outputs"}
-    weak = {"term_latency", "tile_waste", "sharpness"}  # hidden behind a floor of 0.2 ms, or noise
+    weak = {"half_rows", "half_inputs", "half_outputs"}
+    weak |= {"term_latency", "tile_waste", "sharpness"}  # hidden behind a floor of 0.2 ms, or noise
     for fitted, _ in splits:
         left_open = {e.name for e in fitted.estimates if not e.determined}
         assert unseen <= left_open <= unseen | weak

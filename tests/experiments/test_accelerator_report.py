@@ -33,7 +33,8 @@ TRUE = jc.AlphaRoofline(
     rate=2e13, conv_ratio=0.9, spatial_ratio=0.7, grouped_ratio=0.1, bandwidth=3e12,
     weight_ratio=0.8, spatial_weight_ratio=0.5, kernel_exponent=1.0, half_run=30.0,
     half_c_out=10.0, misaligned=1.5, half_taps_grouped=10.0, half_c_out_grouped=20.0, floor=5e-6,
-    sharpness=3.0,
+    sharpness=3.0, half_rows=7, half_inputs=9, half_outputs=12, hidden=0.9, tile_waste=1,
+    term_latency=3e-10, start_sharpness=0.5,
 )  # fmt: skip
 RUN_ENERGY = TrainingEnergy(
     pass_energy=2e-2, layer_ratio=0.05, access_ratio=0.05, byte_energy=4e-9,

@@ -11,6 +11,8 @@ MODEL = jc.AlphaRoofline(
     rate=2e12, conv_ratio=1, spatial_ratio=1.5, grouped_ratio=1, bandwidth=1e11, weight_ratio=1,
     spatial_weight_ratio=0.3, kernel_exponent=0.9, half_run=40, half_c_out=20, misaligned=1.5,
     half_taps_grouped=10, half_c_out_grouped=20, floor=1e-5, sharpness=4,
+    half_rows=7, half_inputs=9, half_outputs=12, hidden=0.9, tile_waste=1, term_latency=3e-10,
+    start_sharpness=0.5,
 )  # fmt: skip
 TILE = 16.0
 

@@ -142,9 +142,9 @@ def fit_model(
     _check_settings(folds, starts, robust)
     _check_rows(workloads, device, observed, sweeps)
     rows = len(observed)
-    _check_enough(space, rows, rows)
+    _check_enough(space, rows, rows, priors)
     repeats = Repeats.of(workloads, device) if combine else Repeats(np.arange(rows))
-    _check_enough(space, rows, repeats.layers)
+    _check_enough(space, rows, repeats.layers, priors)
     given = np.log(observed), _checked_spread(spread, rows)
     log_mean, scatter = repeats.combined(*given, robust)
     masks, shared = _masks(repeats, folds, sweeps, seed)
@@ -246,9 +246,10 @@ def _check_rows(
             )
 
 
-def _check_enough(space: Space, rows: int, layers: int) -> None:
-    """ValueError where there are fewer different layers than parameters, or but one."""
-    name, needed = space.template.__name__, len(space.parameters)
+def _check_enough(space: Space, rows: int, layers: int, priors: bool) -> None:
+    """ValueError where there are fewer different layers than parameters that only data tell."""
+    name = space.template.__name__
+    needed = sum(p.spread is None or not priors for p in space.parameters)
     if layers == 1 < rows:
         raise ValueError(
             f"all {rows} rows describe the same layers; measure layers of different sizes"
@@ -256,8 +257,8 @@ def _check_enough(space: Space, rows: int, layers: int) -> None:
     if layers < needed:
         of = "" if layers == rows else f" of {layers} different layers"
         raise ValueError(
-            f"rows = {rows}{of} is not enough for {name}, which has {needed} parameters; "
-            f"measure at least {needed} different layers, or fit a model with fewer parameters"
+            f"rows = {rows}{of} is not enough for {name}, which has {needed} parameters that data "
+            f"alone tell; measure at least {needed} different layers, or fit a model with fewer"
         )
 
 
