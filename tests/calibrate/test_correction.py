@@ -309,3 +309,28 @@ def test_centres_are_those_of_a_cholesky_factor_of_the_whole_covariance():
         part = kernel[np.ix_(known, known)]
         left = np.diag(kernel - kernel[:, known] @ np.linalg.solve(part, kernel[known]))
         assert left[chosen[number]] == pytest.approx(left.max(), rel=1e-6)
+
+
+def test_what_neighbours_agree_on_is_followed_however_far_from_the_model():
+    """Where a model is wrong by half in a tenth of the sizes, its correction says so."""
+    layers = dense(c_in=512, c_out=512, batch=np.geomspace(1, 4096, 120))
+    x = np.asarray(features(layers), np.float64)
+    residual = 0.02 * np.random.default_rng(0).standard_normal(120)
+    residual[60:72] += np.log(2)
+    found = np.asarray(fit_correction(x, residual).log_ratio(layers))
+    assert found[62:70].min() > 0.5
+    assert np.abs(found[[*range(55), *range(77, 120)]]).max() < 0.1
+
+
+def test_a_kind_that_was_not_measured_is_unlike(layers, correction):
+    assert not correction.unlike(layers).any()
+    products = dense(c_in=512, c_out=512, batch=np.geomspace(1, 64, 30))
+    x = np.asarray(features(products), np.float64)
+    of_products = fit_correction(x, 0.1 * np.sin(x[:, 0]))
+    others = [
+        dense(c_in=64, c_out=64, batch=9000),
+        conv2d(in_h=8, in_w=8, c_in=512, c_out=512, k_h=1, k_w=1),
+        conv2d(in_h=8, in_w=8, c_in=512, c_out=512, k_h=3, k_w=3),
+        rows(c_in=0, c_out=0, other_flops=1e6, other_bytes=1e6, is_dense=1),
+    ]
+    assert of_products.unlike(Workload.concatenate(others)).tolist() == [False, True, True, True]

@@ -104,3 +104,10 @@ def test_the_ends_are_factors_around_the_prediction():
 def test_a_row_at_the_very_end_is_covered():
     intervals = Intervals(0.25, 0.0)
     assert intervals.covers(np.array([0.25, -0.25, 0.2500001, -0.3]), np.zeros(4)) == 0.5
+
+
+def test_a_kind_that_nothing_was_judged_by_is_known_to_a_factor_of_three_at_best():
+    narrow, wide = Intervals(0.1), Intervals(2.0)
+    unlike = np.array([False, True])
+    assert narrow.reach(np.zeros(2), unlike) == pytest.approx([0.1, 1.645 * 0.7])
+    assert wide.reach(np.zeros(2), unlike) == pytest.approx([2.0, 2.0])

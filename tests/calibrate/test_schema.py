@@ -245,3 +245,23 @@ def test_what_was_chosen_of_a_model_is_kept_in_its_file(name, tmp_path):
     assert "setting 'data_sett' is not known; did you mean 'data_set'?" in line
     line = refusal(tmp_path / "bad.json", edited(content, place, {"data_set": "hole"}))
     assert "data_set 'hole' is not known; did you mean 'whole'?" in line
+
+
+def test_a_file_from_before_seven_of_its_models_parameters_predicts_as_it_did():
+    """`data/measured/amd-epyc`; the numbers are those of 5f483e0, which wrote no such parameter."""
+    known = load_calibration("amd-epyc")
+    model = known.models["time_s"].model
+    assert (model.hidden, model.term_latency, model.start_sharpness) == (0, 0, 1)
+    sizes = {"op": "conv2d", "padding": "same", "dilation": 1, "dtype": "float32"}
+    layers = pd.DataFrame(
+        [
+            {"batch": 8, "in_h": 16, "in_w": 16, "c_in": 3, "c_out": 8, "k_h": 5, "k_w": 5}
+            | {"stride": 2, "groups": 1},
+            {"batch": 1, "in_h": 16, "in_w": 16, "c_in": 512, "c_out": 256, "k_h": 1, "k_w": 1}
+            | {"stride": 1, "groups": 8},
+        ]
+    ).assign(**sizes)
+    predicted = known.predict(layers)
+    was = [[2.120884e-05, 1.899126e-05, 2.368537e-05], [1.496546e-04, 1.340053e-04, 1.671314e-04]]
+    columns = [f"predicted_time_s{end}" for end in ("", "_lo", "_hi")]
+    np.testing.assert_allclose(predicted[columns].to_numpy(float), was, rtol=1e-5)
