@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from jaxcost._support.lazy import lazy
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate import precision
-from jaxcost.calibrate.correction import cross_validate_correction, features
+from jaxcost.calibrate.correction import cross_validate_correction
+from jaxcost.calibrate.features import features
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals, calibrate_intervals

@@ -1,19 +1,21 @@
 """From a table of measured layers to what a calibration knows of one target."""
 
 import dataclasses
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jax.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate.correction import (
     correct_each_fold,
     cross_validate_correction,
-    features,
     fit_correction,
 )
+from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import ROBUST, Accuracy, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -22,8 +24,8 @@ from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.calibrate.plausible import implausible
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.device import Device
-from jaxcost.models.base import LayerwiseCost, parameters_of
-from jaxcost.models.registry import BASELINES, MODELS, model_class
+from jaxcost.models.base import CostModel, LayerwiseCost, parameters_of
+from jaxcost.models.registry import BY_SORT, model_class
 from jaxcost.workload import Workload, counts, from_table
 from jaxcost.workload.layer_table import validate_layers
 from jaxcost.workload.selection import one_of
@@ -70,6 +72,9 @@ def fit_layers(
 ) -> Fitted:
     """Fits a model, its correction and its intervals to a table of measured layers.
 
+    Operations that are no product are fitted apart, by a model of their own, where there are ten of
+    them, and ten products; of fewer the model for products has them among the others.
+
     Args:
         frame: as from `jaxcost.workload.layer_table.read_layer_table`; a column `sweep`, where
             there is one, says which layers were varied together, and whole sweeps are then left
@@ -89,13 +94,27 @@ def fit_layers(
     corrected = model is None if correction is None else correction
     data = MeasuredLayers.of(frame, device, target)
     check_enough(len(frame), data.repeats.layers, "layers")
-    names = [n for n in _names_to_fit(model, data.repeats.layers) if n == model or data.can_fit(n)]
+    parts = data.parts() if model is None else {"products": data}
+    fits = {
+        name: _fitted(part, model, corrected, starts=starts, seed=seed)
+        for name, part in parts.items()
+    }
+    fits = {s: in_units_of(target, _doubted(f, device, target)) for s, f in fits.items()}
+    first = fits.pop(next(iter(fits)))
+    return dataclasses.replace(first, apart=fits)
+
+
+def _fitted(
+    data: "MeasuredLayers", model: str | None, corrected: bool, *, starts: int, seed: int
+) -> Fitted:
+    """The best model of those that are to be fitted to rows of one sort."""
+    names = data.names_to_fit(model)
     # Half of a fit is compiling, which leaves Python to the other fits.
     with ThreadPoolExecutor() as pool:
         fitted = pool.map(lambda name: data.fit(name, starts=starts, seed=seed), names)
         results = dict(zip(names, fitted))
     best = data.best({name: results[name] for name in ([model] if model else names)}, corrected)
-    return in_units_of(target, _doubted(data.finish(best, results, corrected), device, target))
+    return data.finish(best, results, corrected)
 
 
 def _doubted(fitted: Fitted, device: Device, target: str) -> Fitted:
@@ -115,19 +134,9 @@ def check_enough(rows: int, different: int, what: str) -> None:
     )
 
 
-def _names_to_fit(model: str | None, layers: int) -> list[str]:
-    """The model and the baselines to show beside it, as far as the layers suffice for each."""
-    if model is not None:
-        model_class(model, MODELS)
-    wanted = [model] if model else list(MODELS)
-    enough = [n for n in (*wanted, *BASELINES) if n in wanted or n in MODELS]
-    fits = [n for n in dict.fromkeys(enough) if _open(n) <= layers]
-    return fits if model is None else list(dict.fromkeys([model, *fits]))
-
-
-def _open(model: str) -> int:
+def _open(model: type[CostModel]) -> int:
     """How many of its parameters nothing is believed of before the data."""
-    return sum(p.spread is None for p in parameters_of(model_class(model, MODELS)))
+    return sum(p.spread is None for p in parameters_of(model))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +152,8 @@ class MeasuredLayers:
         x: features of the rows, shape `(rows, features)`.
         repeats: which rows measured the same layer.
         dtype: of all of them, such as `float32`.
+        sort: by which of `jaxcost.calibrate.features.SORTS` they are described.
+        numbers: of the rows in the table, from 1, shape `(rows,)`.
     """
 
     layers: Workload
@@ -153,6 +164,8 @@ class MeasuredLayers:
     x: np.ndarray
     repeats: Repeats
     dtype: str
+    sort: str
+    numbers: np.ndarray
 
     @classmethod
     def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "MeasuredLayers":
@@ -161,12 +174,58 @@ class MeasuredLayers:
         for column in ("device", "dtype"):
             one_of(frame, column, None, "table")
         layers = from_table(frame)
-        with double_precision():
-            x = np.asarray(features(layers), np.float64)
+        sort, numbers = "products", np.arange(1, len(frame) + 1)
+        x = _features(layers, sort)
         sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
         observed, spread = frame[target].to_numpy(float), _spread(frame, target)
         dtype = str(frame["dtype"].iloc[0])
-        return cls(layers, device, observed, sweeps, spread, x, Repeats.of(layers), dtype)
+        repeats = Repeats.of(layers)
+        return cls(layers, device, observed, sweeps, spread, x, repeats, dtype, sort, numbers)
+
+    def parts(self) -> dict[str, "MeasuredLayers"]:
+        """The rows that are fitted together, by sort, products first.
+
+        A sort of which there are too few is fitted with the products, and all are where without the
+        other sorts too few would be left.
+        """
+        sorts = [s for s in SORTS if s != "products" and self._enough(SORTS[s].holds(self.layers))]
+        parts = self.parted(sorts)
+        return parts if all(p._enough() for p in parts.values()) else {"products": self}
+
+    def parted(self, sorts: Sequence[str]) -> dict[str, "MeasuredLayers"]:
+        """These sorts by themselves, and first, as far as there are any, all other rows."""
+        masks = {sort: np.asarray(SORTS[sort].holds(self.layers)) for sort in sorts}
+        left = ~np.any([np.zeros(len(self.numbers), bool), *masks.values()], axis=0)
+        masks = ({"products": left} if left.any() else {}) | masks
+        return {sort: self._where(mask, sort) for sort, mask in masks.items()}
+
+    def _enough(self, rows: ArrayLike = True) -> bool:
+        """Whether the rows, or those of a mask, are of enough different layers to be fitted."""
+        chosen = np.broadcast_to(np.asarray(rows), self.x.shape[:1])
+        return len(np.unique(self.repeats.layer[chosen])) >= LEAST_LAYERS
+
+    def _where(self, rows: np.ndarray, sort: str) -> "MeasuredLayers":
+        layers = self.layers[np.flatnonzero(rows)]
+        return dataclasses.replace(
+            self,
+            layers=layers,
+            observed=self.observed[rows],
+            sweeps=self.sweeps and [s for s, chosen in zip(self.sweeps, rows) if chosen],
+            spread=None if self.spread is None else self.spread[rows],
+            x=_features(layers, sort),
+            repeats=Repeats.of_table(self.repeats.layer[rows, None]),
+            sort=sort,
+            numbers=self.numbers[rows],
+        )
+
+    def names_to_fit(self, model: str | None) -> list[str]:
+        """The model and the baselines to show beside it, as far as the layers suffice for each."""
+        known = BY_SORT[self.sort]
+        if model is not None:
+            model_class(model, known)
+        fits = [n for n, kind in known.items() if _open(kind) <= self.repeats.layers]
+        able = [n for n in fits if self.can_fit(n) and n != model]
+        return [model, *able] if model else able
 
     @property
     def log_observed(self) -> np.ndarray:
@@ -181,8 +240,9 @@ class MeasuredLayers:
 
     def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
         """A model of `jaxcost.models.registry`, fitted to these rows."""
+        kind = model_class(name, BY_SORT[self.sort])
         return fit_model(
-            model_class(name, MODELS), self.layers, self.device, self.observed,
+            kind, self.layers, self.device, self.observed,
             sweeps=self.sweeps, largest=self.largest, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip
 
@@ -191,13 +251,16 @@ class MeasuredLayers:
         """The quarter of the rows with the most FLOPs, positions and weights: masks of shape
         `(masks, rows)`; what is predicted of them without them says how far beyond to trust."""
         flops = np.asarray(counts.flops(self.layers), np.float64)
-        sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
+        if self.sort == "products":
+            sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
+        else:
+            sizes = np.asarray(counts.bytes_moved(self.layers), np.float64)[None]
         masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
         return masks[masks.any(axis=1)]
 
     def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
         """ln of the corrected prediction of each left-out row, and its novelty."""
-        return cross_validate_correction(self.x, self.log_layer, folds, self.repeats)
+        return cross_validate_correction(self.x, self.log_layer, folds, self.repeats, self.sort)
 
     def can_fit(self, name: str) -> bool:
         """Whether the model gives every row a cost: some know products of matrices alone."""
@@ -243,7 +306,8 @@ class MeasuredLayers:
         for kind in sorted(alone.corrected, reverse=True):  # sweeps, where there are, tell soonest
             log_predicted, novelty = np.zeros(len(self.x)), np.zeros(len(self.x))
             folds = alone.result.folds[kind]
-            for out, *found in correct_each_fold(self.x, self.log_layer, folds, self.repeats):
+            given = self.x, self.log_layer, folds, self.repeats, self.sort
+            for out, *found in correct_each_fold(*given):
                 log_predicted[out], novelty[out] = found
                 error += float(shares[out] @ np.abs(log_predicted - self.log_observed)[out])
                 if error > most:
@@ -290,8 +354,10 @@ class MeasuredLayers:
             errors={},
             model_errors=result.errors,
             baselines={n: r.errors for n, r in results.items() if n != best.name},
-            warnings=(*result.warnings, *_contradictions(alone, observed)),
-            correction=fit_correction(residual[:, :-1], residual[:, -1]) if corrected else None,
+            warnings=(*result.warnings, *_contradictions(alone, observed, self.numbers)),
+            correction=fit_correction(residual[:, :-1], residual[:, -1], sort=self.sort)
+            if corrected
+            else None,
             layers=residual if corrected else None,
             dtype=self.dtype,
         )
@@ -299,6 +365,11 @@ class MeasuredLayers:
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
         errors = {k: Accuracy.of(p, observed, self.repeats) for k, p in predictions.items()}
         return dataclasses.replace(fitted, errors=errors)
+
+
+def _features(layers: Workload, sort: str) -> np.ndarray:
+    with double_precision():
+        return np.asarray(SORTS[sort].of(layers), np.float64)
 
 
 def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:
@@ -314,13 +385,15 @@ def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:
         raise ValueError(f"column {SPREAD}: {error}; give numbers, or leave cells empty") from None
 
 
-def _contradictions(log_predicted: np.ndarray, log_observed: np.ndarray) -> list[str]:
+def _contradictions(
+    log_predicted: np.ndarray, log_observed: np.ndarray, numbers: np.ndarray
+) -> list[str]:
     """Rows so far from what all others say that the measurement itself is in doubt."""
     error = log_predicted - log_observed
     usual = 1.4826 * np.median(np.abs(error))
     rows = np.flatnonzero(np.abs(error) > max(_CONTRADICTS, 6 * usual))
     worst = sorted(rows, key=lambda row: -abs(error[row]))[:5]
-    shown = ", ".join(f"{row + 1} ({_times(-error[row])} what is expected)" for row in worst)
+    shown = ", ".join(f"{numbers[row]} ({_times(-error[row])} what is expected)" for row in worst)
     if not worst:
         return []
     what = "1 row contradicts" if len(rows) == 1 else f"{len(rows)} rows contradict"

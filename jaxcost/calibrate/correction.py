@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.likelihood import likeliest, matern
@@ -19,31 +20,7 @@ DOUBTED = 4.0  # noises: of measurements without faults, one in ten thousand is 
 _CUT, _CUT_EARLIER = 6.0, 3.5  # scales of all residuals, where the kernel is sought
 _REWEIGHTINGS, _LEAST_NOISE = 5, 0.3  # enough to settle; of the kernel's noise
 _CHUNK = 1024  # layers predicted at a time: their kernel matrix stays in the cache
-_LEAST = 1e-6  # channels: a row that is no product has none, and is like no layer measured
-
-_C_IN, _KINDS = 1, slice(5, 7)  # places among the features
 _ANOTHER = 0.5  # by which a feature that says the kind is another, whatever the rounding
-
-
-def features(layers: Workload) -> Float[Array, "*layers features"]:
-    """What makes two layers alike: logarithms of their sizes, and their kind; no unit.
-
-    A factor e in positions, channels or groups counts as 1, and in the kernel's side as 2, since
-    programs for different kernels are different programs; so does another kind of operation.
-    """
-    taps = layers.k_h * layers.k_w
-    return jnp.stack(
-        [
-            jnp.log(layers.batch * layers.out_h * layers.out_w),
-            jnp.log(jnp.maximum(layers.c_in, _LEAST)),
-            jnp.log(jnp.maximum(layers.c_out, _LEAST)),
-            jnp.log(taps),
-            jnp.log(layers.groups),
-            2.0 * (taps > 1),
-            1.0 * layers.is_dense,
-        ],
-        axis=-1,
-    )
 
 
 class Correction(eqx.Module):
@@ -65,7 +42,9 @@ class Correction(eqx.Module):
         least, most: of each feature among the layers measured, shape `(features,)`: lengths that
             hold between them say nothing of what lies beyond, where the correction fades within a
             factor e or two, whatever they are.
+        kinds: that were measured, each once, as the features mark them; shape `(kinds, marks)`.
         doubted: as in `fit_correction`.
+        sort: which of `jaxcost.calibrate.features.SORTS`.
     Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 4.17, 8.26
         and 8.27 (deterministic training conditional, variance by projection).
     """
@@ -78,7 +57,9 @@ class Correction(eqx.Module):
     lengths: Float[Array, " features"]
     least: Float[Array, " features"]
     most: Float[Array, " features"]
+    kinds: Float[Array, "kinds marks"]
     doubted: float | None = eqx.field(static=True, default=DOUBTED)
+    sort: str = eqx.field(static=True, default="products")
 
     def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
         """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
@@ -86,26 +67,28 @@ class Correction(eqx.Module):
 
     def novelty(self, layers: Workload) -> Float[Array, " layers"]:
         """How far each layer is from all measured ones: 0 at one of them, 1 far from every one,
-        and 1 more for every factor e by which a size is beyond those measured; of what is no
-        product, 1."""
+        and 1 more for every factor e by which a size is beyond those measured; 1 of what the
+        features do not describe, such as one that is no product among products."""
         return _novelty_of(self, layers)
 
     def unlike(self, layers: Workload) -> Bool[Array, " layers"]:
-        """Whether no layer of its kind was measured: dense, with a larger kernel, no product."""
-        x = features(layers)
-        kinds = _beyond(self, x, jnp)[:, _KINDS] > _ANOTHER
-        only_products = self.least[_C_IN] > jnp.log(2 * _LEAST)
-        return kinds.any(axis=-1) | ((x[:, _C_IN] <= jnp.log(2 * _LEAST)) & only_products)
+        """Whether no layer of its kind was measured: dense, with a larger kernel, a softmax."""
+        described = SORTS[self.sort]
+        kinds = described.kind_of(described.of(layers), jnp)
+        apart = jnp.abs(kinds[:, None] - self.kinds[None])
+        return ~(apart < _ANOTHER).all(axis=-1).any(axis=-1)
 
 
 @eqx.filter_jit
 def _log_ratio(fitted: Correction, layers: Workload) -> Array:
-    return _in_chunks(lambda x: _faded(fitted, x, jnp) @ fitted.weights, features(layers))
+    x = SORTS[fitted.sort].of(layers)
+    return _in_chunks(lambda x: _faded(fitted, x, jnp) @ fitted.weights, x)
 
 
 @eqx.filter_jit
 def _novelty_of(fitted: Correction, layers: Workload) -> Array:
-    return _in_chunks(lambda x: _novelty(fitted, x, _faded(fitted, x, jnp), jnp), features(layers))
+    x = SORTS[fitted.sort].of(layers)
+    return _in_chunks(lambda x: _novelty(fitted, x, _faded(fitted, x, jnp), jnp), x)
 
 
 def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
@@ -119,7 +102,11 @@ def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
 
 
 def cross_validate_correction(
-    x: np.ndarray, log_observed: np.ndarray, folds: Folds, repeats: Repeats | None = None
+    x: np.ndarray,
+    log_observed: np.ndarray,
+    folds: Folds,
+    repeats: Repeats | None = None,
+    sort: str = "products",
 ) -> tuple[np.ndarray, np.ndarray]:
     """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
 
@@ -129,21 +116,27 @@ def cross_validate_correction(
         x: features of the rows, shape `(rows, features)`.
         log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
         repeats: which rows are of one layer; None: no two.
+        sort: which of `jaxcost.calibrate.features.SORTS` `x` is.
     """
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
-    for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats):
+    for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats, sort):
         log_predicted[out], novelty[out] = predicted, novel
     return log_predicted, novelty
 
 
 def correct_each_fold(
-    x: np.ndarray, log_observed: np.ndarray, folds: Folds, repeats: Repeats | None = None
+    x: np.ndarray,
+    log_observed: np.ndarray,
+    folds: Folds,
+    repeats: Repeats | None = None,
+    sort: str = "products",
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The same fold by fold: a mask of the rows left out, and what is predicted of these alone."""
     alone = repeats or Repeats(np.arange(len(x)))
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
-        fitted = fit_correction(x[seen], (log_observed - log_model)[seen])
+        residual = (log_observed - log_model)[seen]
+        fitted = fit_correction(x[seen], residual, sort=sort)
         own = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), fitted)
         kernel = _faded(own, x[out], np)
         yield out, log_model[out] + kernel @ own.weights, _novelty(own, x[out], kernel, np)
@@ -156,6 +149,7 @@ def fit_correction(
     *,
     lengths: np.ndarray | None = None,
     doubted: float | None = DOUBTED,
+    sort: str = "products",
 ) -> Correction:
     """The correction that explains `residual` = ln(observed / predicted) at features `x`.
 
@@ -167,6 +161,7 @@ def fit_correction(
         kernel: amplitude, noise and lengths; None: the likeliest, with `lengths` if they are given.
         doubted: noises from the neighbours at which a layer counts half. None: residuals beyond
             3.5 times their own scale are cut instead, as earlier versions did.
+        sort: which of `jaxcost.calibrate.features.SORTS` `x` is.
     Returns: a `Correction`, computed in float64, in JAX's default precision.
     """
     scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
@@ -188,11 +183,13 @@ def fit_correction(
     weights, evidence = _posterior(between, across, residual, trust / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
     least, most = x.min(axis=0), x.max(axis=0)
+    kinds = np.unique(SORTS[sort].kind_of(x, np), axis=0)
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
         least, most = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     return Correction(
         jnp.asarray(centres), jnp.asarray(weights), jnp.asarray(explained), jnp.asarray(amplitude),
-        jnp.asarray(noise), jnp.asarray(lengths), jnp.asarray(least), jnp.asarray(most), doubted,
+        jnp.asarray(noise), jnp.asarray(lengths), jnp.asarray(least), jnp.asarray(most),
+        jnp.asarray(kinds), doubted, sort,
     )  # fmt: skip
 
 
@@ -256,5 +253,5 @@ def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
     taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
     unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
     beyond = numpy.sum(_beyond(fitted, x, numpy), -1)
-    is_product = x[:, _C_IN] > np.log(2 * _LEAST)  # what is none has no size to be beyond
-    return unexplained + numpy.where(is_product, beyond, 0)
+    described = SORTS[fitted.sort].describes(x)  # what is not has no size to be beyond
+    return unexplained + numpy.where(described, beyond, 0)

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 from jaxcost._support.sizes import guarded, is_traced
 from jaxcost._support.sizes import temperature as checked
 from jaxcost.calibrate.correction import Correction
+from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, Estimate
-from jaxcost.calibrate.intervals import Intervals
+from jaxcost.calibrate.intervals import Intervals, ends
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, LayerwiseCost
 from jaxcost.models.residency import Temperature
@@ -39,6 +40,8 @@ class Fitted:
         layers: what the correction was fitted to: its features and ln(observed / predicted) in
             the last column, shape `(rows, features + 1)`; None without a correction.
         dtype: the precision of what was measured, such as `float32`; None: it was not recorded.
+        apart: the same of sorts of layers that are fitted by themselves, as of what is no product
+            where enough was measured; by the names of `jaxcost.calibrate.features.SORTS`.
     """
 
     name: str
@@ -54,19 +57,24 @@ class Fitted:
     correction: Correction | None = None
     layers: np.ndarray | None = None
     dtype: str | None = None
+    apart: "dict[str, Fitted]" = dataclasses.field(default_factory=dict)
 
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.
 
         An operation within a program costs the bytes that fusion leaves it to move, over the
-        model's bandwidth; 0 where the model knows none.
+        bandwidth of what is no product, or else the model's; 0 where it knows none.
         """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
         costs = self.model.layer_costs(workload, device)
         if self.correction is not None:
             costs = costs * jnp.exp(self.correction.log_ratio(workload))
-        bandwidth = getattr(self.model, "bandwidth", jnp.inf)
+        for sort, fitted in self.apart.items():
+            theirs = fitted.layer_costs(workload, device)
+            costs = jnp.where(SORTS[sort].holds(workload), theirs, costs)
+        model = self.apart.get("memory-bound", self).model
+        bandwidth = getattr(model, "bandwidth", jnp.inf)
         moving = workload.left * workload.other_bytes / bandwidth
         return jnp.where(workload.within > 0, moving, costs)
 
@@ -113,11 +121,24 @@ class Fitted:
         if isinstance(workload, TrainingRun):
             return self._interval_of_runs(workload, device)
         costs = self._priced(self.layer_costs(workload, device))
-        if self.correction is None:
-            return costs, *self.intervals.around(np.log(costs), np.zeros(len(costs)))
-        novelty = np.asarray(self.correction.novelty(workload), np.float64)
-        unlike = np.asarray(self.correction.unlike(workload))
-        return costs, *self.intervals.around(np.log(costs), novelty, unlike)
+        _, reach = self.trust(workload)
+        return costs, *ends(np.log(costs), reach)
+
+    def trust(self, layers: Workload) -> tuple[np.ndarray, np.ndarray]:
+        """How novel each layer is, and half its 90 % interval of ln(cost), each `(layers,)`.
+
+        What is within a program is unlike any layer that was measured.
+        """
+        novelty, unlike = np.zeros(len(layers)), np.zeros(len(layers), bool)
+        if self.correction is not None:
+            novelty = np.asarray(self.correction.novelty(layers), np.float64)
+            unlike = np.asarray(self.correction.unlike(layers))
+        novelty = np.where(np.asarray(layers.within) > 0, 1.0, novelty)
+        reach = self.intervals.reach(novelty, unlike)
+        for sort, fitted in self.apart.items():
+            theirs, holds = fitted.trust(layers), np.asarray(SORTS[sort].holds(layers))
+            novelty, reach = np.where(holds, theirs, (novelty, reach))
+        return novelty, reach
 
     def _interval_of_runs(
         self, runs: TrainingRun, device: Device

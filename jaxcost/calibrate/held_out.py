@@ -11,6 +11,7 @@ from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
+from jaxcost.models.registry import sort_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,27 @@ def evaluate(
         device, seed, target: those of the fit.
     """
     known, new = (MeasuredLayers.of(frame, device, target) for frame in (seen, unseen))
+    seen_parts, unseen_parts = (_parts(fitted, rows) for rows in (known, new))
+    found = {
+        sort: _evaluated(of, seen_parts[sort], unseen_parts[sort], seed)
+        for sort, of in _by_sort(fitted).items()
+        if sort in unseen_parts
+    }
+    first = found.pop(sort_of(fitted.name), fitted)
+    return dataclasses.replace(first, apart=fitted.apart | found)
+
+
+def _by_sort(fitted: Fitted) -> dict[str, Fitted]:
+    return {sort_of(fitted.name): fitted, **fitted.apart}
+
+
+def _parts(fitted: Fitted, rows: MeasuredLayers) -> dict[str, MeasuredLayers]:
+    """The rows of a table as the parts of `fitted` are of them, by sort."""
+    return rows.parted([sort for sort in _by_sort(fitted) if sort != "products"])
+
+
+def _evaluated(fitted: Fitted, known: MeasuredLayers, new: MeasuredLayers, seed: int) -> Fitted:
+    device = known.device
 
     def accuracy(model: Fitted | LayerwiseCost) -> Accuracy:
         costs = np.asarray(model.layer_costs(new.layers, device), np.float64)
@@ -76,6 +98,13 @@ def predict_each_unseen(
     These are the predictions that the error `rows` of `fitted` is of: the folds are the same.
     """
     rows = MeasuredLayers.of(layers, device, target)
+    parts, found = _parts(fitted, rows), np.zeros(len(layers))
+    for sort, of in _by_sort(fitted).items():
+        found[parts[sort].numbers - 1] = _each_unseen(of, parts[sort], seed)
+    return found
+
+
+def _each_unseen(fitted: Fitted, rows: MeasuredLayers, seed: int) -> np.ndarray:
     folds = rows.fit(fitted.name, seed=seed).folds["rows"]
     return np.exp(folds.predicted() if fitted.correction is None else rows.corrected(folds)[0])
 

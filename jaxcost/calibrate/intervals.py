@@ -45,17 +45,7 @@ class Intervals:
         self, log_predicted: np.ndarray, novelty: np.ndarray, unlike: np.ndarray | bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends, as costs, shape `(rows,)`; further arguments as of `reach`."""
-        reach = self.reach(novelty, unlike)
-        with np.errstate(over="ignore", under="ignore"):
-            lower, upper = np.exp(log_predicted - reach), np.exp(log_predicted + reach)
-        held = (lower > 0) & np.isfinite(upper)
-        if not held.all():
-            row = int(np.argmin(held))
-            raise ValueError(
-                f"row {row + 1}: its 90 % interval, a factor of exp({np.ravel(reach)[row]:.3g}) "
-                "either way, is beyond any number; leave it out, or calibrate again"
-            )
-        return lower, upper
+        return ends(log_predicted, self.reach(novelty, unlike))
 
     def covers(
         self, error: np.ndarray, novelty: np.ndarray, weights: np.ndarray | None = None
@@ -66,6 +56,23 @@ class Intervals:
         """
         within = np.abs(error) <= self.reach(novelty)
         return float(np.average(within, weights=weights))
+
+
+def ends(log_predicted: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of intervals of ln(cost), as costs, shape `(rows,)`.
+
+    Raises: ValueError: an end that is no number.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        lower, upper = np.exp(log_predicted - reach), np.exp(log_predicted + reach)
+    held = (lower > 0) & np.isfinite(upper)
+    if not held.all():
+        row = int(np.argmin(held))
+        raise ValueError(
+            f"row {row + 1}: its 90 % interval, a factor of exp({np.ravel(reach)[row]:.3g}) "
+            "either way, is beyond any number; leave it out, or calibrate again"
+        )
+    return lower, upper
 
 
 def calibrate_intervals(

@@ -21,6 +21,7 @@ from jaxcost._support.messages import shown, unknown
 from jaxcost._support.strict_json import indented, read
 from jaxcost.calibrate import UNITS, Calibration
 from jaxcost.calibrate.correction import Correction, fit_correction
+from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
@@ -126,7 +127,7 @@ class KernelRecord(_Record):
     amplitude: Positive
     noise: Positive
     doubted: Positive | None = None
-    lengths: Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7)]
+    lengths: tuple[Positive, ...]
 
 
 class ModelRecord(_Record):
@@ -147,6 +148,7 @@ class ModelRecord(_Record):
     correction_columns: tuple[str, ...] | None
     correction_kernel: KernelRecord | None = None  # earlier files have none
     correction_layers: Annotated[tuple[tuple[Log, ...], ...], Field(min_length=1)] | None
+    apart: dict[str, "ModelRecord"] = Field(default_factory=dict)  # other sorts of layers
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelRecord":
@@ -164,11 +166,16 @@ class ModelRecord(_Record):
                 raise ValueError(unknown("setting", name, known))
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
-        if self.correction_columns not in (None, COLUMNS):
-            raise ValueError(f"correction_columns must be {', '.join(COLUMNS)}")
-        if {len(row) for row in self.correction_layers or ()} - {len(COLUMNS)}:
-            raise ValueError(f"each row of correction_layers must have {len(COLUMNS)} numbers")
+        if self.correction_columns is not None:
+            self._check_correction(len(_COLUMNS[_sort_of(self.correction_columns)]))
         return self
+
+    def _check_correction(self, columns: int) -> None:
+        if {len(row) for row in self.correction_layers or ()} - {columns}:
+            raise ValueError(f"each row of correction_layers must have {columns} numbers")
+        kernel = self.correction_kernel
+        if kernel is not None and len(kernel.lengths) != columns - 1:
+            raise ValueError(f"correction_kernel.lengths must have {columns - 1} numbers")
 
 
 class CalibrationRecord(_Record):
@@ -191,10 +198,16 @@ class CalibrationRecord(_Record):
         return self
 
 
-COLUMNS = (
-    "ln_positions", "ln_c_in", "ln_c_out", "ln_taps", "ln_groups", "twice_spatial", "is_dense",
-    "ln_observed_over_model",
-)  # fmt: skip
+_COLUMNS = {name: (*f.columns, "ln_observed_over_model") for name, f in SORTS.items()}
+
+
+def _sort_of(columns: tuple[str, ...]) -> str:
+    """The name of the features that stand in these columns."""
+    for name, known in _COLUMNS.items():
+        if columns == known:
+            return name
+    either = "; or ".join(", ".join(known) for known in _COLUMNS.values())
+    raise ValueError(f"correction_columns must be {either}")
 
 
 def dump(calibration: Calibration) -> str:
@@ -274,9 +287,10 @@ def _model_record(target: str, fitted: Fitted) -> ModelRecord:
         warnings=fitted.warnings,
         singular_values=fitted.singular_values.tolist(),
         covariance=fitted.covariance.tolist(),
-        correction_columns=None if layers is None else COLUMNS,
+        correction_columns=_columns(fitted.correction),
         correction_kernel=_kernel_record(fitted.correction),
         correction_layers=layers,
+        apart={sort: _model_record(target, of) for sort, of in fitted.apart.items()},
     )
 
 
@@ -298,9 +312,10 @@ def _fitted(record: ModelRecord) -> Fitted:
         model_errors=_accuracies(record.model_errors),
         baselines={name: _accuracies(errors) for name, errors in record.baselines.items()},
         warnings=record.warnings,
-        correction=None if layers is None else _correction(layers, record.correction_kernel),
+        correction=_correction(layers, record),
         layers=layers,
         dtype=record.dtype,
+        apart={sort: _fitted(of) for sort, of in record.apart.items()},
     )
 
 
@@ -315,13 +330,20 @@ def _kernel_record(correction: Correction | None) -> KernelRecord | None:
     )
 
 
-def _correction(layers: np.ndarray, kernel: KernelRecord | None) -> Correction:
+def _columns(correction: Correction | None) -> tuple[str, ...] | None:
+    return None if correction is None else _COLUMNS[correction.sort]
+
+
+def _correction(layers: np.ndarray | None, record: ModelRecord) -> Correction | None:
     """Anew from its layers, which takes less room in a file than its matrices do."""
-    x, residual = layers[:, :-1], layers[:, -1]
+    if layers is None or record.correction_columns is None:
+        return None
+    x, residual, kernel = layers[:, :-1], layers[:, -1], record.correction_kernel
+    by = _sort_of(record.correction_columns)
     if kernel is None:
         return fit_correction(x, residual, lengths=np.full(x.shape[1], LENGTH), doubted=None)
     values = kernel.amplitude, kernel.noise, np.array(kernel.lengths)
-    return fit_correction(x, residual, values, doubted=kernel.doubted)
+    return fit_correction(x, residual, values, doubted=kernel.doubted, sort=by)
 
 
 def _error_records(errors: dict[str, Accuracy]) -> Errors:

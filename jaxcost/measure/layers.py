@@ -97,9 +97,11 @@ class LayerSpec:
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weights, or of a gather's indices, or of one number a channel."""
+        """Shape of the weights, of indices, of one number a channel, or of a second array."""
         if self.op == "gather":
             return (self.batch,)
+        if self.op == "addition":
+            return self.input_shape
         if not self.is_product:
             return (self.c_out,)
         if self.op == "dense":

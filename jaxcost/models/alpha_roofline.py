@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -10,12 +11,12 @@ from jaxcost.device import Device
 from jaxcost.models.alpha_flops import kernel_size_term
 from jaxcost.models.base import LayerwiseCost, parameter
 from jaxcost.workload import Workload, counts
+from jaxcost.workload.tiles import whole
 
 _INF = jnp.inf
 _VECTOR_BYTES = 16  # what processors and tensor cores load at once
 _TENSOR_CORE_BYTES = 2  # they multiply items of 16 bits and fewer, and float32 not at all
 _WINOGRAD_TILE = 4  # outputs a side, in the larger of the two algorithms of cuDNN
-_SLACK = 1e-4  # tiles: an output that fills them but for its last digits needs no more
 _LEAST = 1e-6  # far below one channel, one FLOP, one byte
 
 
@@ -56,8 +57,8 @@ class AlphaRoofline(LayerwiseCost):
     sharpness * start_sharpness: differentiable everywhere.
 
     Args: each a scalar, >= 0; units below. Ratios are believed to be near a typical value, and
-        the floor near the fastest layers measured, before the data speak, so that a table without
-        grouped or small layers leaves no wild values.
+        the floor and the bandwidth near the fastest layers measured, before the data speak, so that
+        a table without grouped, small or memory-bound layers leaves no wild values.
     Valid for: dense layers and 2-D convolutions in one precision on the device it was fitted on.
     Source: ours, from Asperti, Evangelista, Marzolla (2021), eq. 5; Lavin, Gray (2016), Fast
         algorithms for convolutional neural networks, F(4x4, 3x3); chosen by cross-validation
@@ -81,7 +82,9 @@ class AlphaRoofline(LayerwiseCost):
         start=1.0,
         spread=1.5,
     )
-    bandwidth: Scalar = parameter(0, _INF, unit="B/s", doc="rate of moving inputs and outputs")
+    bandwidth: Scalar = parameter(
+        0, _INF, unit="B/s", doc="rate of moving inputs and outputs", spread=2.0
+    )
     weight_ratio: Scalar = parameter(
         0,
         _INF,
@@ -145,8 +148,8 @@ class AlphaRoofline(LayerwiseCost):
         _INF,
         unit="rows",
         doc="rows that halve the rate of dense layers",
-        start=8.0,
-        spread=0.7,
+        start=1.0,
+        spread=0.5,
         absent=0.0,
     )
     half_inputs: Scalar = parameter(
@@ -154,8 +157,8 @@ class AlphaRoofline(LayerwiseCost):
         _INF,
         unit="channels",
         doc="inputs that halve the rate of dense layers",
-        start=8.0,
-        spread=0.7,
+        start=4.0,
+        spread=0.5,
         absent=0.0,
     )
     half_outputs: Scalar = parameter(
@@ -163,8 +166,8 @@ class AlphaRoofline(LayerwiseCost):
         _INF,
         unit="channels",
         doc="outputs that halve the rate of dense layers",
-        start=8.0,
-        spread=0.7,
+        start=4.0,
+        spread=0.5,
         absent=0.0,
     )
     hidden: Scalar = parameter(
@@ -275,7 +278,7 @@ def _filling(layer: Workload) -> Array:
 
 
 def _whole_tiles(size: Array) -> Array:
-    return _WINOGRAD_TILE * jnp.ceil(size / _WINOGRAD_TILE - _SLACK)
+    return _WINOGRAD_TILE * jax.lax.stop_gradient(whole(size / _WINOGRAD_TILE))
 
 
 def _fills_vectors(layer: Workload) -> Array:

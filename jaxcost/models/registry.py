@@ -8,6 +8,7 @@ from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.models.base import CostModel, LayerwiseCost, parameters_of
 from jaxcost.models.baselines import FlopsOnly, Roofline
+from jaxcost.models.memory_bound import MemoryBound
 from jaxcost.models.training_energy import TrainingEnergy
 from jaxcost.models.working_set import WorkingSetEnergy
 
@@ -17,12 +18,17 @@ MODELS: dict[str, type[LayerwiseCost]] = {
     "roofline": Roofline,
     "flops-only": FlopsOnly,
 }
+# By sort of layer: those of layers that are no product are fitted by themselves.
+BY_SORT: dict[str, dict[str, type[LayerwiseCost]]] = {
+    "products": MODELS,
+    "memory-bound": {"memory-bound": MemoryBound},
+}
 BASELINES = ("alpha-flops", "roofline", "flops-only")
 RUN_MODELS: dict[str, type[CostModel]] = {
     "training-energy": TrainingEnergy,
     "working-set": WorkingSetEnergy,
 }
-ALL: dict[str, type[CostModel]] = {**MODELS, **RUN_MODELS}
+ALL: dict[str, type[CostModel]] = {**MODELS, **BY_SORT["memory-bound"], **RUN_MODELS}
 
 
 _OWN: dict[str, type[CostModel]] = {}  # by `module:Class`, as the user registered them
@@ -54,6 +60,11 @@ def register_model(model: type[CostModel]) -> type[CostModel]:
         raise TypeError(f"{model.__name__} has nothing to fit; declare a field with parameter()")
     _OWN[name_of(model)] = model
     return model
+
+
+def sort_of(name: str) -> str:
+    """The sort of layers that a model of this name is of; those of the user's own, of products."""
+    return next((sort for sort, known in BY_SORT.items() if name in known), "products")
 
 
 def name_of(model: type[CostModel]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxcost.calibrate import Calibration, load_calibration
-from jaxcost.calibrate.correction import features
+from jaxcost.calibrate.features import features
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.precision import unsaid
 from jaxcost.measure.layers import DTYPE_BYTES

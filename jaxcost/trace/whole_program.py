@@ -67,9 +67,8 @@ def program_costs(
 def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> Costs:
     layers = program.workload(fusion)
     repeat = np.asarray(layers.repeat, np.float64)
-    each, novelty, unlike = _each(fitted, layers, device)
+    each, novelty, reach = _each(fitted, layers, device)
     _check_finite(each, program.operations)
-    reach = fitted.intervals.reach(novelty, unlike)
     total = float((repeat * each).sum())
     half = _half_width(repeat * each, reach, layers, fusion)
     return Costs(
@@ -96,12 +95,7 @@ def _check_finite(costs: np.ndarray, operations: Sequence[Operation]) -> None:
 def _each(
     fitted: Fitted, layers: Workload, device: Device
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cost and novelty of each row, and whether its kind was not measured at all.
-
-    What is no product is unlike any layer that was measured.
-
-    Equal rows are predicted once.
-    """
+    """Cost and novelty of each row, and half its 90 % interval in ln; equal rows once."""
     table = np.stack([np.asarray(leaf) for leaf in jax.tree.leaves(layers)])
     distinct, place = np.unique(table, axis=1, return_inverse=True)
     size = max(_LEAST_ROWS, 1 << (distinct.shape[1] - 1).bit_length())
@@ -109,15 +103,9 @@ def _each(
     tree = jax.tree.structure(layers)
     few = jax.tree.unflatten(tree, [jnp.asarray(row) for row in padded])
     costs = eqx.filter_jit(lambda w: fitted.layer_costs(w, device))(few)
-    novelty, unlike = jnp.zeros(size), jnp.zeros(size, bool)
-    if fitted.correction is not None:
-        correction = fitted.correction
-        novelty = eqx.filter_jit(lambda w: correction.novelty(w))(few)
-        unlike = eqx.filter_jit(lambda w: correction.unlike(w))(few)
-    novelty = jnp.where(few.within > 0, 1.0, novelty)
-    rows = place.ravel()
-    known, new = (np.asarray(x, np.float64)[rows] for x in (costs, novelty))
-    return known, new, np.asarray(unlike)[rows]
+    found = (costs, *fitted.trust(few))
+    each, novelty, reach = (np.asarray(x, np.float64)[place.ravel()] for x in found)
+    return each, novelty, reach
 
 
 def _half_width(costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: Fusion) -> float:

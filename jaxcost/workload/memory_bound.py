@@ -9,15 +9,18 @@ only where there is a kernel.
     reduction       the sum of x over the channels, plus  batch, in_h, in_w, c_in; c_out = 1
                     one number; or over the positions,    c_out = c_in
                     plus one number a channel
+    addition        x + y, both of one shape              batch, in_h, in_w, c_in = c_out
     normalisation   (x - mean) / deviation * scale, over  batch, in_h, in_w, c_in = c_out
                     the channels (layer normalisation)
+    softmax         exp(x - maximum) / sum, over the      batch, in_h, in_w, c_in = c_out
+                    channels, times one number a channel
     pooling         the maximum of each window and of     batch, in_h, in_w, c_in = c_out,
                     one number a channel                  k_h, k_w, stride, padding
     gather          rows of a table (an embedding)        batch: rows taken, c_in: rows of the
                                                           table, c_out: numbers in a row
 
-FLOPs count each multiplication, addition, division, root and comparison once, and of a pooling
-every tap of the window, also where it lies in the padding. Bytes count each operand and the
+FLOPs count each multiplication, addition, division, root, exponential and comparison once, and of a
+pooling every tap of the window, also where it lies in the padding. Bytes count each operand and the
 result once, and of a gather's table the rows taken, with 4 bytes an index.
 """
 
@@ -87,8 +90,10 @@ def leaves(sizes: Sizes) -> dict[str, np.ndarray]:
     found |= {name: np.where(other, 0, sizes[name]) for name in ("c_in", "c_out")}
     found |= {name: np.where(other, 1, sizes[name]) for name in ("k_h", "k_w")}
     found |= {name: np.zeros(len(other)) for name in ("other_flops", "other_bytes")}
-    for op in MEMORY_BOUND:
+    found["operation"] = np.zeros(len(other))
+    for place, op in enumerate(MEMORY_BOUND, 1):
         rows = sizes["op"] == op
+        found["operation"][rows] = place
         here = {name: column[rows] for name, column in {**sizes, **found}.items()}
         here |= {name: sizes[name][rows].astype(float) for name in _COUNTED}
         found["other_flops"][rows] = flops(op, here)
@@ -126,6 +131,11 @@ _KNOWN = {
         moved=_both,
         rules=(*_ones(*_NO_KERNEL), _SAME_CHANNELS),
     ),
+    "addition": MemoryBound(
+        flops=_inputs,
+        moved=lambda s: 3 * _inputs(s),
+        rules=(*_ones(*_NO_KERNEL), _SAME_CHANNELS),
+    ),
     "reduction": MemoryBound(
         flops=_inputs,
         moved=_both,
@@ -151,6 +161,11 @@ _KNOWN = {
             _SAME_CHANNELS,
             ("c_in", lambda s: s["c_in"] > 1, "2 or more channels to normalise over"),
         ),
+    ),
+    "softmax": MemoryBound(
+        flops=lambda s: _positions(s) * (6 * s["c_in"] - 2),
+        moved=_both,
+        rules=(*_ones(*_NO_KERNEL), _SAME_CHANNELS),
     ),
     "pooling": MemoryBound(
         flops=lambda s: _outputs(s) * s["k_h"] * s["k_w"],

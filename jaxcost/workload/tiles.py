@@ -40,7 +40,7 @@ def tiled(size: ArrayLike, tile: ArrayLike, temperature: ArrayLike = 0.0) -> Arr
     size, tile = guarded((size, tile), size=size, tile=tile, inverse_of_tile=1 / tile)
     each = size / tile
     if not is_traced(width) and width == 0:
-        return jnp.asarray(tile * _ceil(each))
+        return jnp.asarray(tile * whole(each))
     nearest = jnp.round(jax.lax.stop_gradient(each))
     width = jnp.maximum(width, 1e-3)
     ramp = jnp.tanh((each - nearest) / width) / jnp.tanh(0.5 / width)
@@ -48,13 +48,14 @@ def tiled(size: ArrayLike, tile: ArrayLike, temperature: ArrayLike = 0.0) -> Arr
 
 
 @jax.custom_jvp
-def _ceil(x: Array) -> Array:
-    return jnp.maximum(jnp.ceil(x - _SLACK), jnp.sign(x))  # what is there takes a tile
+def whole(tiles: Array) -> Array:
+    """How many whole tiles hold so many, the fraction of one included; its gradient is 1."""
+    return jnp.maximum(jnp.ceil(tiles - _SLACK), jnp.sign(tiles))  # what is there takes a tile
 
 
-@_ceil.defjvp
+@whole.defjvp
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return _ceil(primals[0]), tangents[0]
+    return whole(primals[0]), tangents[0]
 
 
 def secant(cost: Callable[..., Array], step: ArrayLike) -> Callable[[Array], Array]:

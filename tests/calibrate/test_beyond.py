@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibrate.build import MeasuredLayers, fit_layers
-from jaxcost.calibrate.correction import features
+from jaxcost.calibrate.features import features
 from jaxcost.device import Device, device
 from jaxcost.workload import from_table
 

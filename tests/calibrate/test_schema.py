@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from jaxcost.calibrate import load_calibration
-from jaxcost.calibrate.correction import features
+from jaxcost.calibrate.features import features
 from jaxcost.calibrate.presets import PRESETS
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.workload import from_table

@@ -3,6 +3,7 @@ each its compiled loop must hold."""
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -42,6 +43,11 @@ def _elementwise(layer: LayerSpec) -> Operation:
     return lambda x, scale: jnp.maximum(x * _by_channel(scale, x), 0)
 
 
+def _addition(layer: LayerSpec) -> Operation:
+    del layer
+    return lambda x, y: x + y
+
+
 def _reduction(layer: LayerSpec) -> Operation:
     axes = (1, 2) if layer.sums_positions else (3,)
 
@@ -61,6 +67,11 @@ def _normalisation(layer: LayerSpec) -> Operation:
         return centred * lax.rsqrt(variance + _EPSILON) * _by_channel(scale, x)
 
     return apply
+
+
+def _softmax(layer: LayerSpec) -> Operation:
+    del layer
+    return lambda x, scale: jax.nn.softmax(x) * _by_channel(scale, x)
 
 
 def _pooling(layer: LayerSpec) -> Operation:
@@ -86,8 +97,10 @@ _BUILDERS: dict[str, Callable[[LayerSpec], Operation]] = {
     "dense": _dense,
     "conv2d": _conv2d,
     "elementwise": _elementwise,
+    "addition": _addition,
     "reduction": _reduction,
     "normalisation": _normalisation,
+    "softmax": _softmax,
     "pooling": _pooling,
     "gather": _gather,
 }
@@ -100,8 +113,10 @@ _MULTIPLIED: Part = (("multiply", "maximum"), False)
 _SUMMED: Part = (("reduce", "reduce-window"), True)
 PARTS: dict[str, tuple[Part, ...]] = {
     "elementwise": (_MULTIPLIED,),
+    "addition": ((("add",), False),),
     "reduction": (_SUMMED,),
     "normalisation": (_SUMMED, _MULTIPLIED),
+    "softmax": (_SUMMED, (("exponential",), False)),
     "pooling": ((("reduce-window", "reduce"), False),),
     "gather": ((("gather", "dynamic-slice"), False),),
 }
