@@ -25,7 +25,7 @@ from jaxcost.calibrate.plausible import implausible
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, LayerwiseCost, parameters_of
-from jaxcost.models.registry import BY_SORT, model_class
+from jaxcost.models.registry import BASELINES, BY_SORT, model_class
 from jaxcost.workload import Workload, counts, from_table
 from jaxcost.workload.layer_table import validate_layers
 from jaxcost.workload.selection import one_of
@@ -223,8 +223,12 @@ class MeasuredLayers:
         known = BY_SORT[self.sort]
         if model is not None:
             model_class(model, known)
-        fits = [n for n, kind in known.items() if _open(kind) <= self.repeats.layers]
-        able = [n for n in fits if self.can_fit(n) and n != model]
+        beside = [name for name in BASELINES if name in known] if model else list(known)
+        able = [
+            name
+            for name in beside
+            if name != model and _open(known[name]) <= self.repeats.layers and self.can_fit(name)
+        ]
         return [model, *able] if model else able
 
     @property
@@ -251,16 +255,17 @@ class MeasuredLayers:
         """The quarter of the rows with the most FLOPs, positions and weights: masks of shape
         `(masks, rows)`; what is predicted of them without them says how far beyond to trust."""
         flops = np.asarray(counts.flops(self.layers), np.float64)
-        if self.sort == "products":
-            sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
-        else:
+        if self.sort == "memory-bound":
             sizes = np.asarray(counts.bytes_moved(self.layers), np.float64)[None]
+        else:
+            sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
         masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
         return masks[masks.any(axis=1)]
 
     def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
         """ln of the corrected prediction of each left-out row, and its novelty."""
-        return cross_validate_correction(self.x, self.log_layer, folds, self.repeats, self.sort)
+        given = self.x, self.log_layer, folds, self.repeats, SORTS[self.sort]
+        return cross_validate_correction(*given)
 
     def can_fit(self, name: str) -> bool:
         """Whether the model gives every row a cost: some know products of matrices alone."""
@@ -306,7 +311,7 @@ class MeasuredLayers:
         for kind in sorted(alone.corrected, reverse=True):  # sweeps, where there are, tell soonest
             log_predicted, novelty = np.zeros(len(self.x)), np.zeros(len(self.x))
             folds = alone.result.folds[kind]
-            given = self.x, self.log_layer, folds, self.repeats, self.sort
+            given = self.x, self.log_layer, folds, self.repeats, SORTS[self.sort]
             for out, *found in correct_each_fold(*given):
                 log_predicted[out], novelty[out] = found
                 error += float(shares[out] @ np.abs(log_predicted - self.log_observed)[out])
@@ -355,7 +360,7 @@ class MeasuredLayers:
             model_errors=result.errors,
             baselines={n: r.errors for n, r in results.items() if n != best.name},
             warnings=(*result.warnings, *_contradictions(alone, observed, self.numbers)),
-            correction=fit_correction(residual[:, :-1], residual[:, -1], sort=self.sort)
+            correction=fit_correction(residual[:, :-1], residual[:, -1], sort=SORTS[self.sort])
             if corrected
             else None,
             layers=residual if corrected else None,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxcost.calibrate.features import SORTS
+from jaxcost.calibrate.features import SORTS, Sort
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.likelihood import likeliest, matern
@@ -44,7 +44,7 @@ class Correction(eqx.Module):
             factor e or two, whatever they are.
         kinds: that were measured, each once, as the features mark them; shape `(kinds, marks)`.
         doubted: as in `fit_correction`.
-        sort: which of `jaxcost.calibrate.features.SORTS`.
+        sort: of the layers, by which they are described.
     Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 4.17, 8.26
         and 8.27 (deterministic training conditional, variance by projection).
     """
@@ -59,7 +59,7 @@ class Correction(eqx.Module):
     most: Float[Array, " features"]
     kinds: Float[Array, "kinds marks"]
     doubted: float | None = eqx.field(static=True, default=DOUBTED)
-    sort: str = eqx.field(static=True, default="products")
+    sort: Sort = eqx.field(static=True, default=SORTS["products"])
 
     def log_ratio(self, layers: Workload) -> Float[Array, " layers"]:
         """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
@@ -73,21 +73,20 @@ class Correction(eqx.Module):
 
     def unlike(self, layers: Workload) -> Bool[Array, " layers"]:
         """Whether no layer of its kind was measured: dense, with a larger kernel, a softmax."""
-        described = SORTS[self.sort]
-        kinds = described.kind_of(described.of(layers), jnp)
+        kinds = self.sort.kinds(self.sort.of(layers), jnp)
         apart = jnp.abs(kinds[:, None] - self.kinds[None])
         return ~(apart < _ANOTHER).all(axis=-1).any(axis=-1)
 
 
 @eqx.filter_jit
 def _log_ratio(fitted: Correction, layers: Workload) -> Array:
-    x = SORTS[fitted.sort].of(layers)
+    x = fitted.sort.of(layers)
     return _in_chunks(lambda x: _faded(fitted, x, jnp) @ fitted.weights, x)
 
 
 @eqx.filter_jit
 def _novelty_of(fitted: Correction, layers: Workload) -> Array:
-    x = SORTS[fitted.sort].of(layers)
+    x = fitted.sort.of(layers)
     return _in_chunks(lambda x: _novelty(fitted, x, _faded(fitted, x, jnp), jnp), x)
 
 
@@ -106,7 +105,7 @@ def cross_validate_correction(
     log_observed: np.ndarray,
     folds: Folds,
     repeats: Repeats | None = None,
-    sort: str = "products",
+    sort: Sort = SORTS["products"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
 
@@ -116,7 +115,7 @@ def cross_validate_correction(
         x: features of the rows, shape `(rows, features)`.
         log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
         repeats: which rows are of one layer; None: no two.
-        sort: which of `jaxcost.calibrate.features.SORTS` `x` is.
+        sort: of the layers, by which `x` describes them.
     """
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
     for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats, sort):
@@ -129,7 +128,7 @@ def correct_each_fold(
     log_observed: np.ndarray,
     folds: Folds,
     repeats: Repeats | None = None,
-    sort: str = "products",
+    sort: Sort = SORTS["products"],
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The same fold by fold: a mask of the rows left out, and what is predicted of these alone."""
     alone = repeats or Repeats(np.arange(len(x)))
@@ -149,7 +148,7 @@ def fit_correction(
     *,
     lengths: np.ndarray | None = None,
     doubted: float | None = DOUBTED,
-    sort: str = "products",
+    sort: Sort = SORTS["products"],
 ) -> Correction:
     """The correction that explains `residual` = ln(observed / predicted) at features `x`.
 
@@ -161,7 +160,7 @@ def fit_correction(
         kernel: amplitude, noise and lengths; None: the likeliest, with `lengths` if they are given.
         doubted: noises from the neighbours at which a layer counts half. None: residuals beyond
             3.5 times their own scale are cut instead, as earlier versions did.
-        sort: which of `jaxcost.calibrate.features.SORTS` `x` is.
+        sort: of the layers, by which `x` describes them.
     Returns: a `Correction`, computed in float64, in JAX's default precision.
     """
     scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
@@ -183,7 +182,7 @@ def fit_correction(
     weights, evidence = _posterior(between, across, residual, trust / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
     least, most = x.min(axis=0), x.max(axis=0)
-    kinds = np.unique(SORTS[sort].kind_of(x, np), axis=0)
+    kinds = np.unique(sort.kinds(x, np), axis=0)
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
         least, most = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     return Correction(
@@ -253,5 +252,5 @@ def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
     taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
     unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
     beyond = numpy.sum(_beyond(fitted, x, numpy), -1)
-    described = SORTS[fitted.sort].describes(x)  # what is not has no size to be beyond
-    return unexplained + numpy.where(described, beyond, 0)
+    # What is no product has no size to be beyond those of products.
+    return unexplained + numpy.where(fitted.sort.sized(x), beyond, 0)

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost.workload import Workload
+from jaxcost.workload.tiles import whole
 
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no product measured
+_TILES = (64, 128)  # outputs a side that GPUs' kernels of matrix products compute at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,28 +23,33 @@ class Sort:
         holds: from layers to whether they are of this sort.
         of: from layers to an array of shape `(layers, features)`; no unit, differentiable.
         columns: the features' names in calibration files.
-        marks: the features, by number, that say what kind of layer it is.
-        describes: from features to whether they can say how far such a layer is from others.
+        marks: from features to what says which kind of layer it is, an array a mark.
+        sized: from features to whether the layer has the sizes that they are of.
     """
 
     holds: Callable[[Workload], Array]
     of: Callable[[Workload], Array]
     columns: tuple[str, ...]
-    marks: tuple[int, ...]
-    describes: Callable[[Array], Array]
+    marks: Callable[[Any], tuple[Any, ...]]
+    sized: Callable[[Any], Any] = lambda x: x[:, 0] > -np.inf
 
-    def kind_of(self, x: Any, numpy: Any) -> Any:
-        """The kinds of layers with features `x`, shape `(layers, marks + 1)`; a column says whether
-        they are described."""
-        return numpy.column_stack([x[:, list(self.marks)], 1.0 * self.describes(x)])
+    def kinds(self, x: Any, numpy: Any) -> Any:
+        """The kinds of layers with features `x`, as numbers; shape `(layers, marks)`."""
+        return numpy.stack([1.0 * mark for mark in self.marks(x)], axis=-1)
 
 
 def features(layers: Workload) -> Float[Array, "*layers features"]:
     """What makes two products alike: logarithms of their sizes, and their kind; no unit.
 
     A factor e in positions, channels or groups counts as 1, and in the kernel's side as 2, since
-    programs for different kernels are different programs; so does another kind of operation.
+    programs for different kernels are different programs; so does another kind of operation. Of
+    dense layers also what fills their outputs up to whole tiles.
     """
+    fill = [layers.is_dense * each for each in _fill(layers.batch, layers.c_out)]
+    return jnp.concatenate([_sizes(layers), jnp.stack(fill, axis=-1)], axis=-1)
+
+
+def _sizes(layers: Workload) -> Float[Array, "*layers features"]:
     taps = layers.k_h * layers.k_w
     return jnp.stack(
         [
@@ -56,6 +63,13 @@ def features(layers: Workload) -> Float[Array, "*layers features"]:
         ],
         axis=-1,
     )
+
+
+def of_batched_products(layers: Workload) -> Float[Array, "*layers features"]:
+    """The same of products side by side: the sizes of one, how many, and what fills its tiles."""
+    sizes = (layers.batch, layers.c_in / layers.groups, layers.c_out / layers.groups, layers.groups)
+    logs = [jnp.log(jnp.maximum(size, _LEAST)) for size in sizes]
+    return jnp.stack([*logs, *_fill(sizes[0], sizes[2])], axis=-1)
 
 
 def of_memory_bound(layers: Workload) -> Float[Array, "*layers features"]:
@@ -73,22 +87,59 @@ def of_memory_bound(layers: Workload) -> Float[Array, "*layers features"]:
     )
 
 
+def _fill(rows: Array, columns: Array) -> list[Array]:
+    """ln of what whole tiles hold, relative to a matrix of these sides; for each size of a tile."""
+    sides = [jnp.maximum(side, _LEAST) for side in (rows, columns)]
+    return [sum(jnp.log(tile * whole(s / tile) / s) for s in sides) for tile in _TILES]
+
+
+def _is_product(layers: Workload) -> Array:
+    return layers.operation == 0
+
+
+def _is_batched(layers: Workload) -> Array:
+    return (layers.is_dense > 0) & (layers.groups > 1)
+
+
+def _kinds_of_products(x: Any) -> tuple[Any, ...]:
+    """Grouped, a kernel above one element, dense, and a product at all."""
+    return x[:, 4] > 0, x[:, 5] > 0, x[:, 6] > 0, _has_channels(x)
+
+
+def _has_channels(x: Any) -> Any:
+    return x[:, 1] > np.log(2 * _LEAST)
+
+
+_SIZES = (
+    "ln_positions",
+    "ln_c_in",
+    "ln_c_out",
+    "ln_taps",
+    "ln_groups",
+    "twice_spatial",
+    "is_dense",
+)
+_FILL = tuple(f"ln_fill_{tile}" for tile in _TILES)
 SORTS = {
     "products": Sort(
-        lambda layers: layers.operation == 0,
+        lambda layers: _is_product(layers) & ~_is_batched(layers),
         features,
-        (
-            "ln_positions", "ln_c_in", "ln_c_out", "ln_taps", "ln_groups", "twice_spatial",
-            "is_dense",
-        ),
-        marks=(5, 6),
-        describes=lambda x: x[:, 1] > np.log(2 * _LEAST),
+        (*_SIZES, *_FILL),
+        _kinds_of_products,
+        _has_channels,
+    ),
+    "batched-products": Sort(
+        lambda layers: _is_product(layers) & _is_batched(layers),
+        of_batched_products,
+        ("ln_rows", "ln_inputs", "ln_outputs", "ln_products", *_FILL),
+        lambda x: (x[:, 3] > 0,),
     ),
     "memory-bound": Sort(
         lambda layers: layers.operation > 0,
         of_memory_bound,
         ("ln_positions", "ln_bytes_per_position", "ln_flops_per_byte", "operation"),
-        marks=(3,),
-        describes=lambda x: x[:, 3] > 0.5,
+        lambda x: (x[:, 3],),
     ),
-}  # fmt: skip
+}
+# Of calibrations of 0.2: without tiles.
+EARLIER = Sort(SORTS["products"].holds, _sizes, _SIZES, _kinds_of_products, _has_channels)

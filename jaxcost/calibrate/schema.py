@@ -21,7 +21,7 @@ from jaxcost._support.messages import shown, unknown
 from jaxcost._support.strict_json import indented, read
 from jaxcost.calibrate import UNITS, Calibration
 from jaxcost.calibrate.correction import Correction, fit_correction
-from jaxcost.calibrate.features import SORTS
+from jaxcost.calibrate.features import EARLIER, SORTS, Sort
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
@@ -167,7 +167,7 @@ class ModelRecord(_Record):
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
         if self.correction_columns is not None:
-            self._check_correction(len(_COLUMNS[_sort_of(self.correction_columns)]))
+            self._check_correction(len(_sort_in(self.correction_columns).columns) + 1)
         return self
 
     def _check_correction(self, columns: int) -> None:
@@ -198,15 +198,16 @@ class CalibrationRecord(_Record):
         return self
 
 
-_COLUMNS = {name: (*f.columns, "ln_observed_over_model") for name, f in SORTS.items()}
+_RESIDUAL = "ln_observed_over_model"
 
 
-def _sort_of(columns: tuple[str, ...]) -> str:
-    """The name of the features that stand in these columns."""
-    for name, known in _COLUMNS.items():
-        if columns == known:
-            return name
-    either = "; or ".join(", ".join(known) for known in _COLUMNS.values())
+def _sort_in(columns: tuple[str, ...]) -> Sort:
+    """The sort of layers that these columns describe."""
+    known = [*SORTS.values(), EARLIER]
+    for sort in known:
+        if columns == (*sort.columns, _RESIDUAL):
+            return sort
+    either = "; or ".join(", ".join((*sort.columns, _RESIDUAL)) for sort in known)
     raise ValueError(f"correction_columns must be {either}")
 
 
@@ -331,7 +332,7 @@ def _kernel_record(correction: Correction | None) -> KernelRecord | None:
 
 
 def _columns(correction: Correction | None) -> tuple[str, ...] | None:
-    return None if correction is None else _COLUMNS[correction.sort]
+    return None if correction is None else (*correction.sort.columns, _RESIDUAL)
 
 
 def _correction(layers: np.ndarray | None, record: ModelRecord) -> Correction | None:
@@ -339,11 +340,12 @@ def _correction(layers: np.ndarray | None, record: ModelRecord) -> Correction | 
     if layers is None or record.correction_columns is None:
         return None
     x, residual, kernel = layers[:, :-1], layers[:, -1], record.correction_kernel
-    by = _sort_of(record.correction_columns)
+    sort = _sort_in(record.correction_columns)
     if kernel is None:
-        return fit_correction(x, residual, lengths=np.full(x.shape[1], LENGTH), doubted=None)
+        lengths = np.full(x.shape[1], LENGTH)
+        return fit_correction(x, residual, lengths=lengths, doubted=None, sort=sort)
     values = kernel.amplitude, kernel.noise, np.array(kernel.lengths)
-    return fit_correction(x, residual, values, doubted=kernel.doubted, sort=by)
+    return fit_correction(x, residual, values, doubted=kernel.doubted, sort=sort)
 
 
 def _error_records(errors: dict[str, Accuracy]) -> Errors:

@@ -229,14 +229,14 @@ class AlphaRoofline(LayerwiseCost):
         dense = (layer.is_dense > 0) & (layer.c_in > 0)  # what is no product has no sizes
         few = jnp.where(dense, self._few_dense(layer), few)
         grouped = self.grouped_ratio / self._few_grouped(layer)
-        ratio = jnp.where(layer.groups > 1, grouped, kind / few)
+        ratio = jnp.where((layer.groups > 1) & (layer.is_dense == 0), grouped, kind / few)
         return _log(counts.flops(layer)) - jnp.log(self.rate) - jnp.log(ratio)
 
     def _few_dense(self, layer: Workload) -> Array:
         rows = layer.batch * layer.out_h * layer.out_w
         few = 1 + self.half_rows / rows
-        few = few * (1 + self.half_inputs / jnp.maximum(layer.c_in, _LEAST))
-        return few * (1 + self.half_outputs / jnp.maximum(layer.c_out, _LEAST))
+        few = few * (1 + self.half_inputs * layer.groups / jnp.maximum(layer.c_in, _LEAST))
+        return few * (1 + self.half_outputs * layer.groups / jnp.maximum(layer.c_out, _LEAST))
 
     def _few(self, layer: Workload) -> Array:
         run = jnp.maximum(layer.c_in, _LEAST) * layer.k_w

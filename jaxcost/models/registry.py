@@ -21,6 +21,7 @@ MODELS: dict[str, type[LayerwiseCost]] = {
 # By sort of layer: those of layers that are no product are fitted by themselves.
 BY_SORT: dict[str, dict[str, type[LayerwiseCost]]] = {
     "products": MODELS,
+    "batched-products": {"alpha-roofline": AlphaRoofline, "roofline": Roofline},
     "memory-bound": {"memory-bound": MemoryBound},
 }
 BASELINES = ("alpha-flops", "roofline", "flops-only")

@@ -9,7 +9,7 @@ import pytest
 
 import jaxcost.models
 from jaxcost.models.base import LayerwiseCost, parameters_of
-from jaxcost.models.registry import BASELINES, MODELS, model_class
+from jaxcost.models.registry import BASELINES, BY_SORT, MODELS, model_class
 
 
 def layerwise_models():
@@ -21,7 +21,9 @@ def layerwise_models():
 
 
 def test_every_model_of_layers_has_a_name():
-    assert set(layerwise_models()) == set(MODELS.values())
+    of_all_sorts = {kind for known in BY_SORT.values() for kind in known.values()}
+    assert set(layerwise_models()) == of_all_sorts > set(MODELS.values())
+    assert list(BY_SORT) == list(SORTS)
 
 
 @pytest.mark.parametrize(("name", "model"), MODELS.items())

@@ -1,0 +1,109 @@
+"""The model of what is no product: its formula, its gradients, and what a fit finds of it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxcost.calibrate.fit import fit_model
+from jaxcost.device import Device
+from jaxcost.models.base import parameters_of
+from jaxcost.models.memory_bound import MemoryBound
+from jaxcost.workload import dense, from_table
+from jaxcost.workload.memory_bound import MEMORY_BOUND
+
+ANY = Device("of this test")
+PLANTED = MemoryBound(
+    bandwidth=2e11,
+    floor=3e-6,
+    sharpness=1.8,
+    addition=1.1,
+    reduction=0.8,
+    normalisation=0.6,
+    softmax=0.5,
+    pooling=0.7,
+    gather=0.3,
+)
+
+
+def operations(ops=MEMORY_BOUND, many=20) -> pd.DataFrame:
+    draw = np.random.default_rng(0)
+    rows = []
+    for op in ops:
+        for batch, c in zip(
+            *(2.0 ** draw.uniform(1, most, many) for most in (17, 11)), strict=True
+        ):
+            window = {"k_h": 2, "k_w": 2} if op == "pooling" else {"k_h": 1, "k_w": 1}
+            sizes = {"in_h": 8, "in_w": 8} if op == "pooling" else {"in_h": 1, "in_w": 1}
+            c_out = 1 if op == "reduction" else int(c)
+            sizes |= {"batch": int(batch), "c_in": int(c), "c_out": c_out, **window}
+            rows.append({"op": op, "stride": 1, "padding": "same", "groups": 1, **sizes})
+    return pd.DataFrame(rows).assign(dtype="float32")
+
+
+def test_a_large_operation_moves_its_bytes_and_a_small_one_takes_the_floor():
+    sizes = {"in_h": 1, "in_w": 1, "k_h": 1, "k_w": 1, "stride": 1, "padding": "same", "groups": 1}
+    rows = [
+        {"op": op, "batch": batch, "c_in": 1000, "c_out": 1000, **sizes, "dtype": "float32"}
+        for op in ("elementwise", "softmax")
+        for batch in (2, 200_000)
+    ]
+    small, large, small_softmax, softmax = np.asarray(
+        PLANTED.layer_costs(from_table(pd.DataFrame(rows)), ANY)
+    )
+    assert small == pytest.approx(3e-6, rel=0.01)
+    assert small_softmax == pytest.approx(3e-6, rel=0.01)
+    assert large == pytest.approx((2 * 2e8 + 1e3) * 4 / 2e11, rel=0.001)
+    assert softmax == pytest.approx(2 * large, rel=0.001)
+
+
+def test_a_product_has_no_price():
+    assert np.isnan(PLANTED.layer_costs(dense(c_in=8.0, c_out=8.0), ANY)).all()
+
+
+@pytest.mark.usefixtures("x64")
+def test_gradients_are_those_of_the_formula():
+    layers = from_table(operations(many=3))
+    leaves, structure = jax.tree.flatten(PLANTED)
+
+    def total(vector, moved):
+        model = jax.tree.unflatten(structure, list(vector))
+        return model(dataclasses.replace(layers, other_bytes=moved), ANY)
+
+    point = jnp.asarray(np.array([float(leaf) for leaf in leaves])), layers.other_bytes
+    found = jax.grad(total, argnums=(0, 1))(*point)
+    for number, start in enumerate(point):
+        for i in range(len(start)):
+            step = jnp.zeros(len(start)).at[i].set(1e-5 * start[i])
+            ends = [
+                total(*(p + s * step if n == number else p for n, p in enumerate(point)))
+                for s in (1, -1)
+            ]
+            slope = (ends[0] - ends[1]) / (2 * step[i])
+            assert found[number][i] == pytest.approx(float(slope), rel=1e-4, abs=1e-30)
+    assert (found[0] != 0).all()
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_fit_recovers_what_was_planted():
+    layers = from_table(operations())
+    observed = np.asarray(PLANTED.layer_costs(layers, ANY))
+    result = fit_model(MemoryBound, layers, ANY, observed, folds=0, priors=False)
+    for p in parameters_of(MemoryBound):
+        found = float(getattr(result.model, p.name))
+        assert found == pytest.approx(float(getattr(PLANTED, p.name)), rel=2e-3), p.name
+    assert not result.warnings
+
+
+def test_a_kind_that_was_not_measured_is_said_to_be_open():
+    layers = from_table(operations(["elementwise", "normalisation"]))
+    observed = np.asarray(PLANTED.layer_costs(layers, ANY))
+    result = fit_model(MemoryBound, layers, ANY, observed, folds=0)
+    left_open = {e.name for e in result.estimates if not e.determined}
+    assert left_open == {"addition", "reduction", "softmax", "pooling", "gather"}
+    assert {float(getattr(result.model, name)) for name in left_open} == {
+        pytest.approx(1, rel=0.01)
+    }
