@@ -89,8 +89,12 @@ def of_memory_bound(layers: Workload) -> Float[Array, "*layers features"]:
 
 def _fill(rows: Array, columns: Array) -> list[Array]:
     """ln of what whole tiles hold, relative to a matrix of these sides; for each size of a tile."""
-    sides = [jnp.maximum(side, _LEAST) for side in (rows, columns)]
-    return [sum(jnp.log(tile * whole(s / tile) / s) for s in sides) for tile in _TILES]
+
+    def of_side(side: Array, tile: int) -> Array:
+        side = jnp.maximum(side, _LEAST)
+        return jnp.log(tile * whole(side / tile) / side)
+
+    return [of_side(rows, tile) + of_side(columns, tile) for tile in _TILES]
 
 
 def _is_product(layers: Workload) -> Array:
@@ -143,3 +147,17 @@ SORTS = {
 }
 # Of calibrations of 0.2: without tiles.
 EARLIER = Sort(SORTS["products"].holds, _sizes, _SIZES, _kinds_of_products, _has_channels)
+RESIDUAL = "ln_observed_over_model"  # beside the features in a calibration file
+
+
+def sort_in(columns: tuple[str, ...]) -> Sort:
+    """The sort of layers that these columns of a calibration file describe, the residual last.
+
+    Raises: ValueError: no sort's columns.
+    """
+    known = [*SORTS.values(), EARLIER]
+    for sort in known:
+        if columns == (*sort.columns, RESIDUAL):
+            return sort
+    either = "; or ".join(", ".join((*sort.columns, RESIDUAL)) for sort in known)
+    raise ValueError(f"correction_columns must be {either}")

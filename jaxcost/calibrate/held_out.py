@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxcost.calibrate.build import MeasuredLayers
 from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.models.registry import sort_of

@@ -21,7 +21,7 @@ from jaxcost._support.messages import shown, unknown
 from jaxcost._support.strict_json import indented, read
 from jaxcost.calibrate import UNITS, Calibration
 from jaxcost.calibrate.correction import Correction, fit_correction
-from jaxcost.calibrate.features import EARLIER, SORTS, Sort
+from jaxcost.calibrate.features import RESIDUAL, sort_in
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
@@ -167,7 +167,7 @@ class ModelRecord(_Record):
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
         if self.correction_columns is not None:
-            self._check_correction(len(_sort_in(self.correction_columns).columns) + 1)
+            self._check_correction(len(sort_in(self.correction_columns).columns) + 1)
         return self
 
     def _check_correction(self, columns: int) -> None:
@@ -196,19 +196,6 @@ class CalibrationRecord(_Record):
             if model.unit not in {UNITS[target], *earlier}:
                 raise ValueError(f"models.{target}: unit must be {UNITS[target]}")
         return self
-
-
-_RESIDUAL = "ln_observed_over_model"
-
-
-def _sort_in(columns: tuple[str, ...]) -> Sort:
-    """The sort of layers that these columns describe."""
-    known = [*SORTS.values(), EARLIER]
-    for sort in known:
-        if columns == (*sort.columns, _RESIDUAL):
-            return sort
-    either = "; or ".join(", ".join((*sort.columns, _RESIDUAL)) for sort in known)
-    raise ValueError(f"correction_columns must be {either}")
 
 
 def dump(calibration: Calibration) -> str:
@@ -332,7 +319,7 @@ def _kernel_record(correction: Correction | None) -> KernelRecord | None:
 
 
 def _columns(correction: Correction | None) -> tuple[str, ...] | None:
-    return None if correction is None else (*correction.sort.columns, _RESIDUAL)
+    return None if correction is None else (*correction.sort.columns, RESIDUAL)
 
 
 def _correction(layers: np.ndarray | None, record: ModelRecord) -> Correction | None:
@@ -340,7 +327,7 @@ def _correction(layers: np.ndarray | None, record: ModelRecord) -> Correction | 
     if layers is None or record.correction_columns is None:
         return None
     x, residual, kernel = layers[:, :-1], layers[:, -1], record.correction_kernel
-    sort = _sort_in(record.correction_columns)
+    sort = sort_in(record.correction_columns)
     if kernel is None:
         lengths = np.full(x.shape[1], LENGTH)
         return fit_correction(x, residual, lengths=lengths, doubted=None, sort=sort)

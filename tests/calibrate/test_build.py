@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibrate.build import MeasuredLayers, fit_layers
+from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.device import Device, device
 from jaxcost.measure.designs.other_sweeps import other_sweep
 from jaxcost.models.registry import BASELINES, MODELS

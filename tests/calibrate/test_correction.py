@@ -9,9 +9,9 @@ from jaxcost.calibrate.correction import (
     Correction,
     _spread_out,
     cross_validate_correction,
-    features,
     fit_correction,
 )
+from jaxcost.calibrate.features import features
 from jaxcost.calibrate.fit.folds import Folds, row_folds, sweep_folds
 from jaxcost.calibrate.likelihood import _unlikely
 from jaxcost.calibrate.likelihood import matern as covariance_of

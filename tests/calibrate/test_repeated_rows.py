@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibrate.build import MeasuredLayers, fit_layers
+from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, device
 from jaxcost.workload import from_table

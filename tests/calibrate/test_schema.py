@@ -72,7 +72,7 @@ def refusal(path, text):
         ((*MODEL, "intervals", "half_width"), 0, "intervals.half_width = 0: Input should be grea"),
         ((*MODEL, "errors", "rows", "within_10_percent"), 1.5, "within_10_percent = 1.5"),
         ((*MODEL, "correction_layers"), [], "correction_layers: Tuple should have at least 1 item"),
-        ((*MODEL, "correction_layers", 4, 2), DELETED, "row of correction_layers must have 8"),
+        ((*MODEL, "correction_layers", 4, 2), DELETED, "row of correction_layers must have 10"),
         ((*MODEL, "correction_layers"), None, "correction_layers must come together"),
         ((*MODEL, "parameters", 0, "value"), "2e12", "parameters.0.value = '2e12': Input should"),
         ((*MODEL, "parameters", 0, "value"), True, "parameters.0.value = 1: Input should be a"),

@@ -22,7 +22,7 @@ WATTS = 50.0
 def _model_alone() -> Iterator[None]:
     """No other models are fitted beside the one asked for: what they add is not what flows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_module("jaxcost.calibrate.build"), "BASELINES", ())
+        patch.setattr(import_module("jaxcost.calibrate.measured_layers"), "BASELINES", ())
         yield
 
 

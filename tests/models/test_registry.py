@@ -8,6 +8,7 @@ import re
 import pytest
 
 import jaxcost.models
+from jaxcost.calibrate.features import SORTS
 from jaxcost.models.base import LayerwiseCost, parameters_of
 from jaxcost.models.registry import BASELINES, BY_SORT, MODELS, model_class
 

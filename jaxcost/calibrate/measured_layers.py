@@ -1,0 +1,193 @@
+"""The rows of a table of measured layers, as every fit to it sees them."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxcost._support.precision import double_precision
+from jaxcost.calibrate.correction import correct_each_fold, cross_validate_correction
+from jaxcost.calibrate.features import SORTS, Sort
+from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
+from jaxcost.calibrate.fit.folds import Folds
+from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.device import Device
+from jaxcost.models.base import CostModel, parameters_of
+from jaxcost.models.registry import BASELINES, BY_SORT, model_class
+from jaxcost.workload import Workload, counts, from_table
+from jaxcost.workload.layer_table import validate_layers
+from jaxcost.workload.selection import one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_LAYERS = 10  # a 90 % conformal interval needs nine errors, cross-validation one more
+SPREAD = "process_cv"  # column with the coefficient of variation between processes
+_LARGEST = 0.25  # of the rows: what is beyond the rest without leaving too few of them
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredLayers:
+    """The rows of a table as every fit to it sees them, with the same weights.
+
+    Attributes:
+        layers: a row each, leaves of shape `(rows,)`.
+        device: what was measured.
+        observed: in s or J, shape `(rows,)`.
+        sweeps: a label a row, where the table has them.
+        spread: of each row between processes, shape `(rows,)`, where the table has it.
+        x: features of the rows, shape `(rows, features)`.
+        repeats: which rows measured the same layer.
+        dtype: of all of them, such as `float32`.
+        sort: by which of `jaxcost.calibrate.features.SORTS` they are described.
+        numbers: of the rows in the table, from 1, shape `(rows,)`.
+    """
+
+    layers: Workload
+    device: Device
+    observed: np.ndarray
+    sweeps: list[str] | None
+    spread: np.ndarray | None
+    x: np.ndarray
+    repeats: Repeats
+    dtype: str
+    sort: str
+    numbers: np.ndarray
+
+    @classmethod
+    def of(cls, frame: "pd.DataFrame", device: Device, target: str) -> "MeasuredLayers":
+        """The layers of a table that has the column `target`."""
+        frame = validate_layers(frame, target=target)
+        for column in ("device", "dtype"):
+            one_of(frame, column, None, "table")
+        layers = from_table(frame)
+        sort, numbers = "products", np.arange(1, len(frame) + 1)
+        x = _features(layers, sort)
+        sweeps = frame["sweep"].astype(str).tolist() if "sweep" in frame else None
+        observed, spread = frame[target].to_numpy(float), _spread(frame, target)
+        dtype = str(frame["dtype"].iloc[0])
+        repeats = Repeats.of(layers)
+        return cls(layers, device, observed, sweeps, spread, x, repeats, dtype, sort, numbers)
+
+    def parts(self) -> dict[str, "MeasuredLayers"]:
+        """The rows that are fitted together, by sort, products first.
+
+        A sort of which there are too few is fitted with the products, and all are where without the
+        other sorts too few would be left.
+        """
+        sorts = [s for s in SORTS if s != "products" and self._enough(SORTS[s].holds(self.layers))]
+        parts = self.parted(sorts)
+        return parts if all(p._enough() for p in parts.values()) else {"products": self}
+
+    def parted(self, sorts: Sequence[str]) -> dict[str, "MeasuredLayers"]:
+        """These sorts by themselves, and first, as far as there are any, all other rows."""
+        masks = {sort: np.asarray(SORTS[sort].holds(self.layers)) for sort in sorts}
+        left = ~np.any([np.zeros(len(self.numbers), bool), *masks.values()], axis=0)
+        masks = ({"products": left} if left.any() else {}) | masks
+        return {sort: self._where(mask, sort) for sort, mask in masks.items()}
+
+    def _enough(self, rows: ArrayLike = True) -> bool:
+        """Whether the rows, or those of a mask, are of enough different layers to be fitted."""
+        chosen = np.broadcast_to(np.asarray(rows), self.x.shape[:1])
+        return len(np.unique(self.repeats.layer[chosen])) >= LEAST_LAYERS
+
+    def _where(self, rows: np.ndarray, sort: str) -> "MeasuredLayers":
+        layers = self.layers[np.flatnonzero(rows)]
+        return dataclasses.replace(
+            self,
+            layers=layers,
+            observed=self.observed[rows],
+            sweeps=self.sweeps and [s for s, chosen in zip(self.sweeps, rows) if chosen],
+            spread=None if self.spread is None else self.spread[rows],
+            x=_features(layers, sort),
+            repeats=Repeats.of_table(self.repeats.layer[rows, None]),
+            sort=sort,
+            numbers=self.numbers[rows],
+        )
+
+    def names_to_fit(self, model: str | None) -> list[str]:
+        """The model and the baselines to show beside it, as far as the layers suffice for each."""
+        known = BY_SORT[self.sort]
+        if model is not None:
+            model_class(model, known)
+        beside = [name for name in BASELINES if name in known] if model else list(known)
+        able = [
+            name
+            for name in beside
+            if name != model and _open(known[name]) <= self.repeats.layers and self.can_fit(name)
+        ]
+        return [model, *able] if model else able
+
+    @property
+    def log_observed(self) -> np.ndarray:
+        """ln of what each row measured, shape `(rows,)`."""
+        return np.log(self.observed)
+
+    @property
+    def log_layer(self) -> np.ndarray:
+        """ln of what each row's layer cost, the mean of the layer's rows, shape `(rows,)`."""
+        mean, _ = self.repeats.combined(self.log_observed, self.spread, ROBUST)
+        return mean[self.repeats.layer]
+
+    def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
+        """A model of `jaxcost.models.registry`, fitted to these rows."""
+        kind = model_class(name, BY_SORT[self.sort])
+        return fit_model(
+            kind, self.layers, self.device, self.observed,
+            sweeps=self.sweeps, largest=self.largest, spread=self.spread, starts=starts, seed=seed,
+        )  # fmt: skip
+
+    @property
+    def largest(self) -> np.ndarray:
+        """The quarter of the rows with the most FLOPs, positions and weights: masks of shape
+        `(masks, rows)`; what is predicted of them without them says how far beyond to trust."""
+        flops = np.asarray(counts.flops(self.layers), np.float64)
+        if self.sort == "memory-bound":
+            sizes = np.asarray(counts.bytes_moved(self.layers), np.float64)[None]
+        else:
+            sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
+        masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
+        return masks[masks.any(axis=1)]
+
+    def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+        """ln of the corrected prediction of each left-out row, and its novelty."""
+        return cross_validate_correction(*self._to_correct(folds))
+
+    def corrected_each_fold(
+        self, folds: Folds
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The same fold by fold: a mask of the rows left out, and both of these alone."""
+        return correct_each_fold(*self._to_correct(folds))
+
+    def _to_correct(self, folds: Folds) -> tuple[np.ndarray, np.ndarray, Folds, Repeats, Sort]:
+        return self.x, self.log_layer, folds, self.repeats, SORTS[self.sort]
+
+    def can_fit(self, name: str) -> bool:
+        """Whether the model gives every row a cost: some know products of matrices alone."""
+        needs = {"alpha-flops": counts.conv_flops, "flops-only": counts.flops}
+        return name not in needs or bool((np.asarray(needs[name](self.layers)) > 0).all())
+
+
+def _features(layers: Workload, sort: str) -> np.ndarray:
+    with double_precision():
+        return np.asarray(SORTS[sort].of(layers), np.float64)
+
+
+def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:
+    """How far each time scattered between processes; None where the table does not say."""
+    if SPREAD not in frame or target != "time_s":
+        return None
+    import pandas as pd
+
+    cells = frame[SPREAD]
+    try:
+        return pd.to_numeric(cells.mask(cells == "")).to_numpy(float)
+    except ValueError as error:
+        raise ValueError(f"column {SPREAD}: {error}; give numbers, or leave cells empty") from None
+
+
+def _open(model: type[CostModel]) -> int:
+    """How many of its parameters nothing is believed of before the data."""
+    return sum(p.spread is None for p in parameters_of(model))
