@@ -18,6 +18,7 @@ from jaxcost.calibrate.plausible import implausible
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
+from jaxcost.models.registry import sort_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ def fit_layers(
     corrected = model is None if correction is None else correction
     data = MeasuredLayers.of(frame, device, target)
     check_enough(len(frame), data.repeats.layers, "layers")
-    parts = data.parts() if model is None else {"products": data}
+    parts = data.parts() if model is None else data.all_of(sort_of(model), model)
     fits = {
         name: _fitted(part, model, corrected, starts=starts, seed=seed)
         for name, part in parts.items()

@@ -81,6 +81,19 @@ class MeasuredLayers:
         parts = self.parted(sorts)
         return parts if all(p._enough() for p in parts.values()) else {"products": self}
 
+    def all_of(self, sort: str, model: str) -> dict[str, "MeasuredLayers"]:
+        """All rows as of one sort, which `model` is of; ValueError for a row it cannot price."""
+        if sort == "products":
+            return {sort: self}
+        other = ~np.asarray(SORTS[sort].holds(self.layers))
+        if other.any():
+            row = self.numbers[int(other.argmax())]
+            raise ValueError(
+                f"row {row} is a product, and model {model} has no price for it; "
+                "leave it out, or give no model"
+            )
+        return {sort: self._where(~other, sort)}
+
     def parted(self, sorts: Sequence[str]) -> dict[str, "MeasuredLayers"]:
         """These sorts by themselves, and first, as far as there are any, all other rows."""
         masks = {sort: np.asarray(SORTS[sort].holds(self.layers)) for sort in sorts}

@@ -15,7 +15,14 @@ from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, detect_device
 from jaxcost.device.data_sheets import is_known, known_device
 from jaxcost.models.base import CostModel
-from jaxcost.models.registry import ALL, MODELS, RUN_MODELS, model_class, name_of, register_model
+from jaxcost.models.registry import (
+    ALL,
+    LAYER_MODELS,
+    RUN_MODELS,
+    model_class,
+    name_of,
+    register_model,
+)
 from jaxcost.workload.columns import Columns
 from jaxcost.workload.layer_table import read_layer_table, read_text, validate_layers
 from jaxcost.workload.run_table import RUN_TARGET, is_run_table, read_run_table, validate_runs
@@ -120,7 +127,7 @@ class MeasuredTable:
             _check_run_options(target, dtype, correction)
             target = RUN_TARGET
         if model is not None:
-            model_class(model, RUN_MODELS if of_runs else MODELS)  # before a wrong table
+            model_class(model, RUN_MODELS if of_runs else LAYER_MODELS)  # before a wrong table
         whole = _validated(path, frame, target, columns)
         name = device.name if isinstance(device, Device) else device
         if of_runs:

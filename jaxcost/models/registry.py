@@ -29,7 +29,8 @@ RUN_MODELS: dict[str, type[CostModel]] = {
     "training-energy": TrainingEnergy,
     "working-set": WorkingSetEnergy,
 }
-ALL: dict[str, type[CostModel]] = {**MODELS, **BY_SORT["memory-bound"], **RUN_MODELS}
+LAYER_MODELS = MODELS | BY_SORT["memory-bound"]
+ALL: dict[str, type[CostModel]] = {**LAYER_MODELS, **RUN_MODELS}
 
 
 _OWN: dict[str, type[CostModel]] = {}  # by `module:Class`, as the user registered them

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.build import _Choice, fit_layers
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.measured_layers import MeasuredLayers
@@ -176,6 +176,6 @@ def test_giving_up_early_chooses_what_correcting_all_does(name, shared):
         largest = np.average(largest, weights=repeated[result.largest.masks])
         errors[n] = (largest + np.average(each, weights=data.repeats.weights)) / 2
     alone = {n: r.errors["rows"].mean_absolute for n, r in results.items()}
-    best = data.best(results, corrected=True)
+    best = _Choice(data).best(results, corrected=True)
     assert best.name == min(errors, key=errors.get) != min(alone, key=alone.get)
     assert best.error(data.log_observed, data.repeats.weights) == pytest.approx(errors[best.name])

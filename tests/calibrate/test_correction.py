@@ -257,7 +257,8 @@ def test_a_sweep_that_is_left_out_is_novel(x, residual):
     _, novelty = cross_validate_correction(x, residual, left_out(x, residual, "sweeps"))
     _, singly = cross_validate_correction(x, residual, left_out(x, residual, "rows"))
     assert novelty.min() > 0.9
-    assert singly.max() < 0.3
+    assert singly.max() < 0.5  # at the end of its sweep
+    assert np.median(singly) < 0.05
 
 
 def test_a_faulty_timing_does_not_pull_its_neighbours(x, residual, layers, correction):
@@ -272,7 +273,7 @@ def test_a_faulty_timing_does_not_pull_its_neighbours(x, residual, layers, corre
 def test_one_layer_measured_once_or_often_is_enough(x, layers, copies):
     fitted = fit_correction(np.repeat(x[:1], copies, axis=0), np.full(copies, 0.2))
     assert 0.05 < fitted.log_ratio(layers[:1])[0] < 0.25
-    assert fitted.centres.shape == (1, 7)
+    assert fitted.centres.shape == (1, x.shape[1])
 
 
 def test_many_measured_layers_are_carried_by_few():

@@ -76,11 +76,13 @@ def test_gradients_are_those_of_the_formula():
     vector, moved = jnp.asarray([float(leaf) for leaf in leaves]), layers.other_bytes
     by_moved = (costs(vector, moved * 1.0001) - costs(vector, moved * 0.9999)) / (2e-4 * moved)
     found = jnp.diagonal(jax.jacrev(costs, argnums=1)(vector, moved))
-    np.testing.assert_allclose(found, by_moved, rtol=1e-5)
+    np.testing.assert_allclose(found, by_moved, rtol=1e-4)
     by_parameter = jax.jacrev(costs)(vector, moved)
     for i, step in enumerate(1e-4 * jnp.diag(vector)):
         slope = (costs(vector + step, moved) - costs(vector - step, moved)) / (2 * step[i])
-        np.testing.assert_allclose(by_parameter[:, i], slope, rtol=1e-5, atol=1e-30)
+        np.testing.assert_allclose(
+            by_parameter[:, i], slope, rtol=1e-4, atol=1e-7 * jnp.abs(slope).max()
+        )
         assert (slope != 0).any()
 
 

@@ -1,6 +1,6 @@
 from jaxcost.calibrate.presets import PRESETS
 from jaxcost.device import presets
-from jaxcost.models.registry import MODELS, RUN_MODELS
+from jaxcost.models.registry import LAYER_MODELS, RUN_MODELS
 
 
 def _lines(outcome):
@@ -11,7 +11,7 @@ def _lines(outcome):
 def test_every_model_has_a_line_that_says_what_it_is(jaxcost):
     lines = _lines(jaxcost("models"))
     names = [line.split()[0] for line in lines if not line.startswith(" ")]
-    assert names == ["model", *MODELS, *RUN_MODELS]
+    assert names == ["model", *LAYER_MODELS, *RUN_MODELS]
     (roofline,) = (line for line in lines if line.startswith("roofline "))
     assert roofline.split()[1] == "2"
     assert "slower of arithmetic and memory traffic" in roofline
