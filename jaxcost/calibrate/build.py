@@ -222,6 +222,7 @@ class _Choice:
             else None,
             layers=residual if corrected else None,
             dtype=rows.dtype,
+            sort=rows.sort,
         )
         in_sample = np.log(np.asarray(fitted.layer_costs(rows.layers, rows.device), np.float64))
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}

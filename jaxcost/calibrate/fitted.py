@@ -40,8 +40,9 @@ class Fitted:
         layers: what the correction was fitted to: its features and ln(observed / predicted) in
             the last column, shape `(rows, features + 1)`; None without a correction.
         dtype: the precision of what was measured, such as `float32`; None: it was not recorded.
-        apart: the same of sorts of layers that are fitted by themselves, as of what is no product
-            where enough was measured; by the names of `jaxcost.calibrate.features.SORTS`.
+        sort: of the layers that it was fitted to, one of `jaxcost.calibrate.features.SORTS`.
+        apart: the same of other sorts of layers, where enough of them were measured to be fitted
+            by themselves; by sort.
     """
 
     name: str
@@ -57,7 +58,13 @@ class Fitted:
     correction: Correction | None = None
     layers: np.ndarray | None = None
     dtype: str | None = None
+    sort: str = "products"
     apart: "dict[str, Fitted]" = dataclasses.field(default_factory=dict)
+
+    @property
+    def parts(self) -> "dict[str, Fitted]":
+        """Itself, and what is fitted apart, by the sort of layers that each is of."""
+        return {self.sort: self, **self.apart}
 
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.

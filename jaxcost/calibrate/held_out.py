@@ -11,7 +11,6 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
-from jaxcost.models.registry import sort_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,20 +54,16 @@ def evaluate(
     seen_parts, unseen_parts = (_parts(fitted, rows) for rows in (known, new))
     found = {
         sort: _evaluated(of, seen_parts[sort], unseen_parts[sort], seed)
-        for sort, of in _by_sort(fitted).items()
+        for sort, of in fitted.parts.items()
         if sort in unseen_parts
     }
-    first = found.pop(sort_of(fitted.name), fitted)
+    first = found.pop(fitted.sort, fitted)
     return dataclasses.replace(first, apart=fitted.apart | found)
-
-
-def _by_sort(fitted: Fitted) -> dict[str, Fitted]:
-    return {sort_of(fitted.name): fitted, **fitted.apart}
 
 
 def _parts(fitted: Fitted, rows: MeasuredLayers) -> dict[str, MeasuredLayers]:
     """The rows of a table as the parts of `fitted` are of them, by sort."""
-    return rows.parted([sort for sort in _by_sort(fitted) if sort != "products"])
+    return rows.parted([sort for sort in fitted.parts if sort != "products"])
 
 
 def _evaluated(fitted: Fitted, known: MeasuredLayers, new: MeasuredLayers, seed: int) -> Fitted:
@@ -99,7 +94,7 @@ def predict_each_unseen(
     """
     rows = MeasuredLayers.of(layers, device, target)
     parts, found = _parts(fitted, rows), np.zeros(len(layers))
-    for sort, of in _by_sort(fitted).items():
+    for sort, of in fitted.parts.items():
         found[parts[sort].numbers - 1] = _each_unseen(of, parts[sort], seed)
     return found
 

@@ -21,14 +21,14 @@ from jaxcost._support.messages import shown, unknown
 from jaxcost._support.strict_json import indented, read
 from jaxcost.calibrate import UNITS, Calibration
 from jaxcost.calibrate.correction import Correction, fit_correction
-from jaxcost.calibrate.features import RESIDUAL, sort_in
+from jaxcost.calibrate.features import RESIDUAL, SORTS, sort_in
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
 from jaxcost.calibrate.likelihood import LENGTH
 from jaxcost.device.facts import NUMBERS, from_facts, to_facts
 from jaxcost.models.base import parameters_of, settings_of
-from jaxcost.models.registry import ALL, model_class
+from jaxcost.models.registry import ALL, model_class, sort_of
 from jaxcost.workload.layer_table import ITEM_BYTES
 
 VERSION = 1
@@ -303,6 +303,7 @@ def _fitted(record: ModelRecord) -> Fitted:
         correction=_correction(layers, record),
         layers=layers,
         dtype=record.dtype,
+        sort=_sort(record),
         apart={sort: _fitted(of) for sort, of in record.apart.items()},
     )
 
@@ -316,6 +317,13 @@ def _kernel_record(correction: Correction | None) -> KernelRecord | None:
         doubted=correction.doubted,
         lengths=tuple(correction.lengths.tolist()),
     )
+
+
+def _sort(record: ModelRecord) -> str:
+    if record.correction_columns is None:
+        return sort_of(record.model)
+    sort = sort_in(record.correction_columns)
+    return next((name for name, known in SORTS.items() if known == sort), "products")
 
 
 def _columns(correction: Correction | None) -> tuple[str, ...] | None:

@@ -80,9 +80,8 @@ def test_gradients_are_those_of_the_formula():
     by_parameter = jax.jacrev(costs)(vector, moved)
     for i, step in enumerate(1e-4 * jnp.diag(vector)):
         slope = (costs(vector + step, moved) - costs(vector - step, moved)) / (2 * step[i])
-        np.testing.assert_allclose(
-            by_parameter[:, i], slope, rtol=1e-4, atol=1e-7 * jnp.abs(slope).max()
-        )
+        rounding = 1e-7 * float(jnp.abs(slope).max())
+        np.testing.assert_allclose(by_parameter[:, i], slope, rtol=1e-4, atol=rounding)
         assert (slope != 0).any()
 
 

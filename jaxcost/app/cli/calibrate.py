@@ -139,10 +139,8 @@ def _print(console: "Console", study: "Study") -> None:
     show.table(console, content)
     show.title(console, "Beside other models, fitted to the same rows")
     show.table(console, tables.models(fitted))
-    show.title(console, f"Parameters of {fitted.name}")
-    show.table(console, tables.parameters(fitted))
-    show.warnings(console, fitted.warnings)
-    found = fitted.errors["held_out"]
+    show.parameters(console, fitted)
+    found = tables.accuracy_of(study.held_out)
     show.title(
         console,
         f"Median error on held-out layers {error(found.median_absolute)}; "

@@ -161,6 +161,4 @@ def _print(console: "Console", study: "Study", source: str) -> None:
     show.table(console, tables.accuracy(fitted))
     show.title(console, "Beside other models, fitted to the same rows")
     show.table(console, tables.models(fitted))
-    show.title(console, f"Parameters of {fitted.name}")
-    show.table(console, tables.parameters(fitted))
-    show.warnings(console, fitted.warnings)
+    show.parameters(console, fitted)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from jaxcost.app.report.tables import Table
+    from jaxcost.calibrate.fitted import Fitted
 
 _PLAIN_WIDTH = 110  # of tables in files and pipes, where there is no window
 
@@ -72,6 +73,16 @@ def warnings(out: "Console", lines: Iterable[str]) -> None:
     for words in lines:
         points.add_row("!", printable(words))
     _draw(out, points)
+
+
+def parameters(out: "Console", fitted: "Fitted") -> None:
+    """The parameters of each model of a calibration's target, and what the reader must mind."""
+    from jaxcost.app.report import tables
+
+    for part in fitted.parts.values():
+        title(out, tables.title_of(fitted, part))
+        table(out, tables.parameters(part))
+    warnings(out, tables.warnings(fitted))
 
 
 def written(out: "Console", paths: Iterable[object]) -> None:

@@ -12,6 +12,7 @@ from jaxcost.app.report import html, tables, text
 from jaxcost.app.report.curves import curves
 from jaxcost.app.report.figures import agreement, errors_by_kind
 from jaxcost.app.report.study import Study, in_words
+from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.units import QUANTITIES
 
 _MOST_HELD_OUT = 60
@@ -29,7 +30,7 @@ def render(study: Study) -> str:
     )
     parts = [
         html.cards(_headline(study)),
-        html.warnings(study.fitted.warnings),
+        html.warnings(tables.warnings(study.fitted)),
         _agreement(study),
         _by_kind(study),
         html.section("Accuracy", html.table(tables.accuracy(study.fitted))),
@@ -69,7 +70,7 @@ def _subtitle(study: Study) -> str:
 def _headline(study: Study) -> list[tuple[str, str]]:
     errors = study.fitted.errors
     if "held_out" in errors:
-        found, of = errors["held_out"], "layers the model had never seen"
+        found, of = tables.accuracy_of(study.held_out), "layers the model had never seen"
         cards = [(text.error(found.median_absolute), f"median error on {found.distinct} {of}")]
         cards.append((text.share(found.within_10_percent), "of them predicted within ±10 %"))
         cards.append((text.share(study.coverage), "of them inside their 90 % interval"))
@@ -136,9 +137,14 @@ def _curves(study: Study) -> str:
 
 
 def _parameters(study: Study) -> str:
-    doc = (type(study.fitted.model).__doc__ or "").split("\n")[0]
-    content = html.table(tables.parameters(study.fitted))
-    return html.section(f"Parameters of {study.fitted.name}", html.paragraph(doc), content)
+    return "\n".join(_parameters_of(study.fitted, part) for part in study.fitted.parts.values())
+
+
+def _parameters_of(fitted: Fitted, part: Fitted) -> str:
+    doc = (type(part.model).__doc__ or "").split("\n")[0]
+    return html.section(
+        tables.title_of(fitted, part), html.paragraph(doc), html.table(tables.parameters(part))
+    )
 
 
 def _measured(study: Study) -> str:

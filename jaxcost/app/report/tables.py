@@ -13,6 +13,7 @@ from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.units import QUANTITIES
 from jaxcost.device import Device
+from jaxcost.models.base import parameters_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,12 @@ WAYS = {
     "sweeps": "sweeps left out",
     "held_out": "held out",
     "as_printed": "as printed",
+}
+# Which layers they are errors of, where several sorts are fitted apart.
+SORTS = {
+    "products": "products",
+    "batched-products": "products side by side",
+    "memory-bound": "memory-bound",
 }
 
 
@@ -41,17 +48,50 @@ class Table:
     note: str = ""
 
 
+def of_sort(fitted: Fitted, part: Fitted) -> str:
+    """Which layers a part of a calibration's target is of, where it has several."""
+    return f", {SORTS[part.sort]}" if fitted.apart else ""
+
+
+def title_of(fitted: Fitted, part: Fitted) -> str:
+    """The heading above a part's parameters."""
+    return f"Parameters of {part.name}" + ("" if part.name == part.sort else of_sort(fitted, part))
+
+
+def warnings(fitted: Fitted) -> list[str]:
+    """What the data of a calibration's target leave open or contradict, a line each.
+
+    All parameters of a model that stay near what is believed of them are one line.
+    """
+    lines = []
+    for part in fitted.parts.values():
+        believed = {p.name for p in parameters_of(part.model) if p.spread is not None}
+        left = [e.name for e in part.estimates if e.name in believed and not e.determined]
+        said = tuple(f"{name} (" for name in left)
+        lines += [line for line in part.warnings if not line.startswith(said)]
+        if left:
+            lines.append(
+                f"{part.name}{of_sort(fitted, part)}: these data do not determine "
+                f"{', '.join(left)} (* above), which stay near what is usual: layers that depend "
+                "on them are less certain, until some are measured"
+            )
+    return lines
+
+
 def accuracy(fitted: Fitted, of: str = "layers") -> Table:
     """The chosen model's errors: in sample, cross-validated, held out, as far as they are known."""
     sweeps = {"sweeps": "networks left out"} if of == "runs" else {}
     ways = WAYS | sweeps
-    repeated = [a for a in fitted.errors.values() if a.layers is not None]
+    named = {
+        f"{ways[way]}{of_sort(fitted, part)}": part.errors[way]
+        for part in fitted.parts.values()
+        for way in WAYS
+        if way in part.errors
+    }
+    repeated = [a for a in named.values() if a.layers is not None]
     return Table(
         ("predicted", of, "mean error", "median error", "within ±10 %"),
-        tuple(
-            (ways[way], str(a.distinct), *_sizes(a))
-            for way, a in ((way, fitted.errors[way]) for way in WAYS if way in fitted.errors)
-        ),
+        tuple((name, str(a.distinct), *_sizes(a)) for name, a in named.items()),
         (False, True, True, True, True),
         note=f"In {max(a.rows for a in repeated)} rows: each of the {of} counts once."
         if repeated else "",
