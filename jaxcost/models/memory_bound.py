@@ -23,10 +23,11 @@ def _ratio(of: str) -> Scalar:
 class MemoryBound(LayerwiseCost):
     """Latency of an operation that is no product, in seconds.
 
-        cost = (floor**p + (bytes moved / (bandwidth * ratio))**p) ** (1/p),   p = 1 + sharpness
+        cost = (floor**p + (bytes moved / bandwidth)**p) ** (1/p) / ratio,    p = 1 + sharpness
 
     with a ratio for each kind of operation, 1 for elementwise ones: a normalisation reads its
-    input more often than once, a gather reads pieces, a pooling window overlaps the next.
+    input more often than once, a gather reads pieces, a pooling window overlaps the next. It
+    divides the floor, too: what does more with each byte takes longer to begin and to end.
 
     Args: each a scalar, >= 0; units below. Ratios are believed to be near 1 before the data speak.
     Valid for: the operations of `jaxcost.workload.memory_bound` by themselves, in one precision, on
@@ -53,12 +54,12 @@ class MemoryBound(LayerwiseCost):
         """Latency of one operation, in seconds."""
         del device
         power = 1 + self.sharpness
-        log_moving = jnp.log(jnp.maximum(layer.other_bytes, _LEAST) / self._rate(layer))
+        log_moving = jnp.log(jnp.maximum(layer.other_bytes, _LEAST) / self.bandwidth)
         cost = jnp.exp(jnp.logaddexp(power * jnp.log(self.floor), power * log_moving) / power)
-        return jnp.where(layer.operation > 0, cost, jnp.nan)
+        return jnp.where(layer.operation > 0, cost / self._ratio(layer), jnp.nan)
 
-    def _rate(self, layer: Workload) -> Array:
-        """B/s of the layer's kind of operation."""
+    def _ratio(self, layer: Workload) -> Array:
+        """Of the layer's kind of operation."""
         ratios = [getattr(self, op, 1.0) for op in MEMORY_BOUND]
         kinds = [layer.operation == place for place in range(1, len(ratios) + 1)]
-        return self.bandwidth * jnp.select(kinds, ratios, 1.0)
+        return jnp.select(kinds, ratios, 1.0)

@@ -8,6 +8,7 @@ import pytest
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.presets import PRESETS, preset
 from jaxcost.measure.layers import layers_from_frame
+from jaxcost.workload.memory_bound import MEMORY_BOUND
 
 SHARED = Path(os.environ.get("JAXCOST_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 PUBLISHED = SHARED / "datasets" / "alpha_flops_t2000.csv"
@@ -51,7 +52,7 @@ def test_small_sweeps_are_smaller():
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("quick", 60, 70), ("standard", 320, 360), ("full", 800, 1000)]
+    ("name", "least", "most"), [("quick", 100, 120), ("standard", 420, 450), ("full", 900, 1000)]
 )
 def test_presets_have_the_layers_they_promise(name, least, most):
     layers = preset(name).layers
@@ -76,6 +77,21 @@ def test_presets_span_what_networks_use(platform):
     widths = [layer.c_out for layer in layers]
     assert 0.05 < np.mean([width & (width - 1) == 0 for width in widths]) < 0.4
     assert np.mean([width % 8 == 0 for width in widths]) > 0.4
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["quick", "standard"])
+def test_presets_have_what_is_fitted_apart(name, platform):
+    """A fifth is held out, and ten of a sort are needed to fit it."""
+    layers = preset(name, platform).layers
+    operations = Counter(layer.op for layer in layers if not layer.is_product)
+    assert set(operations) == set(MEMORY_BOUND)
+    assert min(operations.values()) >= 3
+    assert sum(operations.values()) >= 20
+    products = [layer for layer in layers if layer.sweep == "transformer"]
+    assert sum(layer.groups > 1 for layer in products) >= 14
+    usual = {(layer.c_in, layer.c_out) for layer in products if layer.groups == 1}
+    assert len(usual & {(d, w) for d in (384, 768, 1024) for w in (d, 3 * d, 4 * d)}) >= 2
 
 
 def test_depthwise_and_grouped_layers_are_what_they_are_called():

@@ -11,6 +11,7 @@ from jax import lax
 from jaxcost.measure import LayerSpec, Peaks, TimingRules, measure_layers, samples_frame
 from jaxcost.measure.clock.programs import compile_layer
 from jaxcost.measure.designs.other_sweeps import other_sweep
+from jaxcost.workload.memory_bound import MEMORY_BOUND
 
 LAYERS = [LayerSpec(op="dense", batch=64 * n, c_in=500, c_out=500, line=n) for n in range(1, 7)]
 PEAKS = Peaks({"float32": 1e12}, 1e15)
@@ -319,7 +320,6 @@ HONEST = [
     LayerSpec(op="dense", batch=32, c_in=64, c_out=64, dtype="bfloat16"),
     LayerSpec(op="dense", batch=2048, c_in=2, c_out=4096),  # its call mostly finds memory
 ]
-MEMORY_BOUND = ("elementwise", "reduction", "normalisation", "pooling", "gather")
 
 
 def _memory_bound():

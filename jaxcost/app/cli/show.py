@@ -80,7 +80,7 @@ def parameters(out: "Console", fitted: "Fitted") -> None:
     from jaxcost.app.report import tables
 
     for part in fitted.parts.values():
-        title(out, tables.title_of(fitted, part))
+        title(out, f"Parameters of {tables.name_of(fitted, part)}")
         table(out, tables.parameters(part))
     warnings(out, tables.warnings(fitted))
 

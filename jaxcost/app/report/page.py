@@ -143,7 +143,9 @@ def _parameters(study: Study) -> str:
 def _parameters_of(fitted: Fitted, part: Fitted) -> str:
     doc = (type(part.model).__doc__ or "").split("\n")[0]
     return html.section(
-        tables.title_of(fitted, part), html.paragraph(doc), html.table(tables.parameters(part))
+        f"Parameters of {tables.name_of(fitted, part)}",
+        html.paragraph(doc),
+        html.table(tables.parameters(part)),
     )
 
 

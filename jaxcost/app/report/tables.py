@@ -53,9 +53,9 @@ def of_sort(fitted: Fitted, part: Fitted) -> str:
     return f", {SORTS[part.sort]}" if fitted.apart else ""
 
 
-def title_of(fitted: Fitted, part: Fitted) -> str:
-    """The heading above a part's parameters."""
-    return f"Parameters of {part.name}" + ("" if part.name == part.sort else of_sort(fitted, part))
+def name_of(fitted: Fitted, part: Fitted) -> str:
+    """The model of a part of a calibration's target, and which layers it is of."""
+    return part.name + ("" if part.name == part.sort else of_sort(fitted, part))
 
 
 def warnings(fitted: Fitted) -> list[str]:
@@ -71,7 +71,7 @@ def warnings(fitted: Fitted) -> list[str]:
         lines += [line for line in part.warnings if not line.startswith(said)]
         if left:
             lines.append(
-                f"{part.name}{of_sort(fitted, part)}: these data do not determine "
+                f"{name_of(fitted, part)}: these data do not determine "
                 f"{', '.join(left)} (* above), which stay near what is usual: layers that depend "
                 "on them are less certain, until some are measured"
             )

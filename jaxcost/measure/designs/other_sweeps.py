@@ -127,7 +127,7 @@ def memory_bound(platform: str) -> list[LayerSpec]:
     """Operations that are no product, from sizes that stay in cache to those that do not.
 
     Lines: elementwise; reduction over channels and over positions; normalisation; pooling with
-    windows of 2 × 2 and 3 × 3, stride 2, and 3 × 3, stride 1; gather.
+    windows of 2 × 2 and 3 × 3, stride 2, and 3 × 3, stride 1; gather; addition; softmax.
     """
     batches = (1, 8, 32) if platform == "cpu" else (8, 64, 256)
     maps: list[dict[str, Any]] = [
@@ -144,6 +144,8 @@ def memory_bound(platform: str) -> list[LayerSpec]:
         layers.append(LayerSpec(op="elementwise", **sizes, c_out=c, line=0))
         layers.append(LayerSpec(op="reduction", **sizes, c_out=1, line=1))
         layers.append(LayerSpec(op="normalisation", **sizes, c_out=c, line=3))
+        layers.append(LayerSpec(op="addition", **sizes, c_out=c, line=8))
+        layers.append(LayerSpec(op="softmax", **sizes, c_out=c, line=9))
     for sizes in maps:
         c = sizes["c_in"]
         layers.append(LayerSpec(op="reduction", **sizes, c_out=c, line=2))
@@ -166,7 +168,7 @@ _SWEEPS: dict[str, tuple[Callable[[str], list[LayerSpec]], str]] = {
     "stride_2": (stride_2, "convolutions with stride 1 against stride 2"),
     "batch": (batch, "layers of every kind with growing batches"),
     "transformer": (transformer, "matrix products of transformers: projections, MLP, attention"),
-    "memory_bound": (memory_bound, "elementwise, reduction, normalisation, pooling, gather"),
+    "memory_bound": (memory_bound, "elementwise, addition, reduction, normalisation, softmax, ..."),
 }
 OTHER_SWEEPS = {name: words for name, (_, words) in _SWEEPS.items()}
 

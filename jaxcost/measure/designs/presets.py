@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcost._support.messages import unknown
 from jaxcost.measure.clock.timing import TimingRules
+from jaxcost.measure.designs.other_sweeps import other_sweep
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.space_filling import Point, spread
 from jaxcost.measure.layers import LayerSpec, conv
@@ -39,10 +40,14 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True)
 class _Size:
-    """How large a preset is: layers of each kind, lines of each paper sweep and points of a line,
-    limits of a layer, and how to measure."""
+    """How large a preset is: layers of each kind, of transformers' products and of memory-bound
+    operations, lines of each paper sweep and points of a line, limits of a layer, how to measure.
+    """
 
     counts: dict[str, int]
+    transformers: int
+    side_by_side: int
+    of_operation: int
     sweeps: tuple[str, ...]
     lines: int
     points: int
@@ -55,15 +60,21 @@ _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_b
 _SIZES = {
     "quick": _Size(
         counts={"conv": 14, "conv1x1": 8, "depthwise": 6, "grouped": 4, "dense": 12},
+        transformers=8,
+        side_by_side=14,
+        of_operation=3,
         sweeps=_QUICK_SWEEPS,
         lines=1,
         points=6,
         most_flops=1.5e9,
         most_bytes=32e6,
-        plan=SweepPlan(budget_s=100, rules=TimingRules(longest_step_s=0.2)),
+        plan=SweepPlan(budget_s=120, rules=TimingRules(longest_step_s=0.2)),
     ),
     "standard": _Size(
         counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
+        transformers=20,
+        side_by_side=24,
+        of_operation=7,
         sweeps=tuple(PAPER_SWEEPS),
         lines=3,
         points=14,
@@ -95,8 +106,9 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     """The layers that a calibration measures, and for how long.
 
     "quick" and "standard" fill the space of convolutions (dense, 1x1, depthwise, grouped) and of
-    matrix products evenly in the logarithm of every size, by a Sobol sequence, and add a few
-    points of the α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
+    matrix products evenly in the logarithm of every size, by a Sobol sequence, and add products of
+    transformers at their usual sizes, memory-bound operations of every kind from small to large,
+    and a few points of the α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
     paper's eight sweeps at their own sizes.
 
     Args:
@@ -112,12 +124,35 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     scale = 1 if platform == "cpu" else _ACCELERATOR
     size = _SIZES["standard" if name == "full" else name]
     layers = [layer for kind in _KINDS for layer in _design(kind, size, scale)]
+    layers += _of_networks(platform, size, scale)
     if name == "full":
         layers += [layer for sweep in PAPER_SWEEPS for layer in paper_sweep(sweep)]
         return Preset(name, layers, _FULL)
     for sweep in size.sweeps:
         layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.lines, size.points)
     return Preset(name, layers, size.plan)
+
+
+def _of_networks(platform: str, size: _Size, scale: float) -> list[LayerSpec]:
+    """Products of transformers and memory-bound operations within the limits, small to large."""
+    most = {name: getattr(size, f"most_{name}") * scale for name in ("flops", "bytes")}
+    # Of line 6 the scores of all heads are one product, as no network has them.
+    found = [layer for layer in other_sweep("transformer", platform) if layer.line < 6]
+    found += other_sweep("memory_bound", platform)
+    fits = [
+        layer
+        for layer in found
+        if layer.flops <= most["flops"] and layer.operand_bytes <= most["bytes"]
+    ]
+    kinds: dict[str, list[LayerSpec]] = {}
+    for layer in sorted(fits, key=lambda one: (one.flops, one.bytes_moved)):
+        kinds.setdefault("side by side" if layer.groups > 1 else layer.op, []).append(layer)
+    counts = {"dense": size.transformers, "side by side": size.side_by_side}
+    return [
+        layer
+        for kind, each in kinds.items()
+        for layer in _evenly(each, counts.get(kind, size.of_operation))
+    ]
 
 
 def _design(kind: str, size: _Size, scale: float) -> list[LayerSpec]:
@@ -207,7 +242,10 @@ def _thinned(layers: Sequence[LayerSpec], lines: int, points: int) -> list[Layer
     """At most `points` layers, evenly spaced, of each of the sweep's first lines."""
     chosen = []
     for name in list(dict.fromkeys(layer.line for layer in layers))[:lines]:
-        line = [layer for layer in layers if layer.line == name]
-        positions = np.linspace(0, len(line) - 1, min(points, len(line)))
-        chosen += [line[round(position)] for position in positions]
+        chosen += _evenly([layer for layer in layers if layer.line == name], points)
     return chosen
+
+
+def _evenly(layers: Sequence[LayerSpec], most: int) -> list[LayerSpec]:
+    positions = np.linspace(0, len(layers) - 1, min(most, len(layers)))
+    return [layers[round(position)] for position in positions]

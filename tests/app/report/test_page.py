@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from jaxcost.app.report import Study, render, write_report
+from jaxcost.app.report.tables import accuracy_of
+from jaxcost.app.report.text import error
 from jaxcost.calibrate import load_calibration
 
 _VOID = {"meta", "img", "br", "link"}
@@ -90,8 +92,10 @@ def test_sections_of_a_fit(of_plain):
     assert "Parameters of alpha-flops" in of_plain.headings
 
 
-def test_the_headline_says_what_was_held_out(of_checked, of_plain):
-    assert "median error on 5 layers the model had never seen" in of_checked.text
+def test_the_headline_says_what_was_held_out(of_checked, of_plain, checked):
+    known = accuracy_of(checked.held_out)
+    words = f"median error on {known.distinct} layers the model had never seen"
+    assert f"{error(known.median_absolute)} {words}" in " ".join(of_checked.text.split())
     assert "mean error on rows left out of the fit" in of_plain.text
     assert "mean error on whole sweeps left out of the fit" in of_plain.text
 
