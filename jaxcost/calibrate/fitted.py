@@ -69,8 +69,9 @@ class Fitted:
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.
 
-        An operation within a program costs the bytes that fusion leaves it to move, over the
-        bandwidth of what is no product, or else the model's; 0 where it knows none.
+        An operation within a program costs its bytes over the bandwidth of what is no product,
+        where that was measured by itself; else those that fusion leaves it, over the model's
+        bandwidth, and nothing where it knows none.
         """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
@@ -80,10 +81,17 @@ class Fitted:
         for sort, fitted in self.apart.items():
             theirs = fitted.layer_costs(workload, device)
             costs = jnp.where(SORTS[sort].holds(workload), theirs, costs)
-        model = self.apart.get("memory-bound", self).model
-        bandwidth = getattr(model, "bandwidth", jnp.inf)
-        moving = workload.left * workload.other_bytes / bandwidth
-        return jnp.where(workload.within > 0, moving, costs)
+        return jnp.where(workload.within > 0, self._moving(workload), costs)
+
+    def _moving(self, workload: Workload) -> Float[Array, " layers"]:
+        """What each operation within a program costs."""
+        alone = self.parts.get("memory-bound")
+        if alone is None:
+            bandwidth = getattr(self.model, "bandwidth", jnp.inf)
+            return workload.left * workload.other_bytes / bandwidth
+        # By itself an operation finds its arrays where its last call left them; in a program it
+        # does not, and that costs about what fusion saves (experiments/zoo).
+        return workload.other_bytes / getattr(alone.model, "bandwidth", jnp.inf)
 
     def cost(
         self,

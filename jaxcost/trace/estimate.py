@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxcost.calibrate import Calibration, load_calibration
-from jaxcost.calibrate.features import features
+from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.precision import unsaid
 from jaxcost.measure.layers import DTYPE_BYTES
@@ -15,11 +15,15 @@ from jaxcost.models.base import LayerwiseCost
 from jaxcost.trace import count
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.whole_program import Costs, program_costs
+from jaxcost.workload import Workload
 
 _TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
 _WORDS = {"latency_s": "time", "energy_j": "energy"}
 _ENDS = ("", "_lo", "_hi")
-_SIZES = ("positions", "input channels", "output channels", "taps of the kernel", "groups")
+_SIZES = {  # the first features of each sort of product, in words
+    "products": ("positions", "input channels", "output channels", "taps of the kernel", "groups"),
+    "batched-products": ("rows", "inputs", "outputs", "products side by side"),
+}
 _BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
 _MOST_LINES = 8
 _NOTED = 0.05  # of the time: a share that is worth a line
@@ -156,7 +160,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
 
 def _unpriced(found: Counts, fitted: Fitted) -> tuple[int, ...]:
     """Places of what moves bytes alone, where the model knows no bandwidth."""
-    if hasattr(fitted.model, "bandwidth"):
+    if hasattr(fitted.parts.get("memory-bound", fitted).model, "bandwidth"):
         return ()
     moving = enumerate(found.operations)
     return tuple(i for i, o in moving if o.work.sizes is None and o.bytes_moved > 0)
@@ -193,34 +197,47 @@ def _precision_lines(
 
 
 def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
-    """A line for each layer whose sizes lie outside what was measured, the costliest first."""
-    if fitted.layers is None or not found.operations:
+    """A line for each product whose sizes lie outside what was measured, the costliest first."""
+    if not found.operations:
         return []
-    measured = fitted.layers[:, : len(_SIZES)]
-    low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
-    sizes = np.asarray(features(found.workload()), np.float64)[:, : len(_SIZES)]
-    is_product = np.array([o.work.sizes is not None for o in found.operations])
-    beyond = ((sizes < low) | (sizes > high)) & is_product[:, None]
+    layers = found.workload()
     share = costs.each * [o.repeat for o in found.operations] / max(costs.total, 1e-300)
-    rows = [int(i) for i in np.argsort(-share) if beyond[i].any()]
-    lines = [_line(found, i, beyond[i], sizes[i], low, high, share[i]) for i in rows[:_MOST_LINES]]
+    is_product = np.array([o.work.sizes is not None for o in found.operations])
+    left = is_product.copy()
+    lines: dict[int, str] = {}
+    for sort, part in reversed(fitted.parts.items()):  # the first has whatever no other has
+        holds = np.asarray(SORTS[sort].holds(layers)) & left if part is not fitted else left
+        left = left & ~holds
+        lines |= _beyond(part, layers, holds)
+    rows = sorted(lines, key=lambda row: -share[row])
+    said = [
+        f"{found.operations[i].name or 'a layer without a name'} ({share[i]:.1%} of the time) lies "
+        f"outside the calibration: {lines[i]}"
+        for i in rows[:_MOST_LINES]
+    ]
     if len(rows) > _MOST_LINES:
         rest = float(share[rows[_MOST_LINES:]].sum())
-        lines.append(f"{len(rows) - _MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
-    return lines
+        said.append(f"{len(rows) - _MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
+    return said
 
 
-def _line(
-    found: Counts, row: int, beyond: np.ndarray, sizes: np.ndarray,
-    low: np.ndarray, high: np.ndarray, share: float,
-) -> str:  # fmt: skip
+def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
+    """In words, what of each of the rows lies outside the layers that a part was fitted to."""
+    names = _SIZES.get(part.sort, ())
+    if part.layers is None or not names:
+        return {}
+    measured = part.layers[:, : len(names)]
+    low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
+    sizes = np.asarray(SORTS[part.sort].of(layers), np.float64)[:, : len(names)]
+    beyond = ((sizes < low) | (sizes > high)) & rows[:, None]
     least, most = (np.exp(ends) for ends in (low + _BEYOND, high - _BEYOND))
-    words = [
-        f"{np.exp(sizes[i]):.0f} {_SIZES[i]} (measured: {least[i]:.0f} to {most[i]:.0f})"
-        for i in np.flatnonzero(beyond)
-    ]
-    name = found.operations[row].name or "a layer without a name"
-    return f"{name} ({share:.1%} of the time) lies outside the calibration: {', '.join(words)}"
+    return {
+        int(row): ", ".join(
+            f"{np.exp(sizes[row, i]):.0f} {names[i]} (measured: {least[i]:.0f} to {most[i]:.0f})"
+            for i in np.flatnonzero(beyond[row])
+        )
+        for row in np.flatnonzero(beyond.any(axis=1))
+    }
 
 
 def _backward(found: Counts, costs: Costs) -> list[str]:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -154,3 +156,17 @@ def test_warnings_name_the_rows_of_the_whole_table(split):
     table.loc[row, "time_s"] *= 40
     warnings = fit_layers(table, A_GPU).apart["memory-bound"].warnings
     assert any(f"row {row + 1} (" in line for line in warnings)
+
+
+def test_attention_is_inside_a_calibration_that_measured_products_side_by_side(calibration):
+    def scores(q, k):
+        return q @ k.transpose(0, 2, 1)
+
+    def estimated(heads: int, length: int) -> jc.ProgramEstimate:
+        arrays = [jax.ShapeDtypeStruct((heads, length, 64), jnp.float32)] * 2
+        return jc.estimate(scores, *arrays, calibration=calibration)
+
+    assert not [line for line in estimated(96, 384).warnings if "outside" in line]
+    (line,) = [line for line in estimated(10**6, 384).warnings if "outside" in line]
+    assert "1000000 products side by side (measured: " in line
+    assert "groups" not in line
