@@ -15,12 +15,16 @@ share of rows within our 90 % interval.
 """
 _SPLITS = {
     "rows": "Rows like those measured",
+    "operations": "Products side by side, and operations that memory binds",
     "weights": "Shapes of weights never measured",
     "sweeps": "Whole sweeps never measured",
     "large": "Larger than all that were measured",
 }
 _WHAT = {
     "rows": "Drawn at random.",
+    "operations": "Drawn at random, of NeuSight's measurements in float32; H100 and A100 also by "
+    "Vidur, in float16. All elementwise operations of one array are one kind, whatever each takes "
+    "to begin; so are those of two.",
     "weights": "A fifth of the weight matrices is predicted from the others.",
     "sweeps": "Each sweep is predicted from the others; the mean over all their rows.",
     "large": "Products of 2,048 rows and more from those of 512 and fewer; of convolutions the "
@@ -55,6 +59,8 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _cell(mean: float, least: float) -> str:
+    if mean != mean:  # no price
+        return "–"
     return f"**{mean:.1f} %**" if mean == least else f"{mean:.1f} %"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import jaxcost as jc
-from jaxcost.calibrate import features
+from jaxcost.calibrate import SORTS
 from jaxcost.models import MODELS
 from jaxcost.workload import counts
 
@@ -33,6 +33,9 @@ def model_alone(name: str) -> Predictor:
     def predict(
         fitted: pd.DataFrame, judged: pd.DataFrame, device: jc.Device
     ) -> tuple[Predicted, str]:
+        if name == "alpha-flops" and not fitted["op"].isin(["dense", "conv2d"]).all():
+            nothing = pd.DataFrame({"predicted_time_s": np.full(len(judged), np.nan)})
+            return nothing, name  # it has no price for what is no product
         time_s = fitted["time_s"].to_numpy(float)
         rows = jc.from_table(fitted), device, time_s
         found = jc.fit_model(MODELS[name], *rows, folds=0, starts=4)
@@ -57,7 +60,9 @@ def extra_trees(
 def _inputs(table: pd.DataFrame) -> np.ndarray:
     layers = jc.from_table(table)
     amounts = (counts.flops(layers), counts.bytes_moved(layers))
-    return np.column_stack([features(layers), *(np.log(np.asarray(a)) for a in amounts)])
+    described = [sort.of(layers) for sort in SORTS.values()]
+    logs = (np.log(np.maximum(np.asarray(a), 1)) for a in amounts)
+    return np.nan_to_num(np.column_stack([*described, *logs]))
 
 
 PREDICTORS = {

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import operations
 import pandas as pd
 
 import jaxcost as jc
@@ -20,6 +21,11 @@ _TABLES = {
     "conv": "gpu/neusight_conv2d_fp32.csv",
     "dense": "gpu/neusight_dense_fp32.csv",
 }
+_OPERATIONS = {
+    "gpu/neusight_other_ops_fp32.csv": operations.neusight,
+    "gpu/vidur_memory_bound_fp16.csv": operations.vidur,
+}
+_LEAST_OPERATIONS = 500  # of a device, for a split of the operations
 _LEAST_ROWS = 2000  # of a device in the large tables: those of transformers alone have fewer
 
 
@@ -45,12 +51,16 @@ def splits(folder: Path) -> Iterator[Split]:
     rows: 400 at random, the others judged. sweeps: each sweep from the others. weights: a fifth of
     the weight matrices from the others. large: dense layers with 2,048 rows or more from those
     with 512 or fewer; convolutions in the quarter with most FLOPs from the half with fewest.
+    operations: as rows, of products side by side and of what memory binds.
     """
     for device, table in _devices(folder):
         rng = np.random.default_rng(0)
         yield _split(device, "rows", "", *_at_random(table, rng), rng)
         for kind, part, seen, unseen in _held_apart(table, rng):
             yield _split(device, kind, part, table[seen], table[unseen], rng)
+    for device, part, table in _operations(folder):
+        rng = np.random.default_rng(0)
+        yield _split(device, "operations", part, *_at_random(table, rng), rng)
 
 
 def _devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -65,6 +75,17 @@ def _devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
         for device, rows in table.groupby("device"):
             if len(rows) >= _LEAST_ROWS:
                 yield f"{_short(str(device))} {name}", rows
+
+
+def _operations(folder: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    for file, read in _OPERATIONS.items():
+        if not (folder / file).exists():
+            continue
+        table = read(folder / file)
+        sort = np.where(table["op"] == "dense", "side by side", "memory-bound")
+        for (device, part), rows in table.groupby(["device", sort]):
+            if len(rows) >= _LEAST_OPERATIONS:
+                yield f"{_short(str(device))} {part}", "", rows
 
 
 def _short(device: str) -> str:

@@ -26,10 +26,12 @@ from jaxcost.workload.runs import TrainingRun
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jaxcost.calibrate.features import SORTS as SORTS
     from jaxcost.calibrate.held_out import evaluate as evaluate
     from jaxcost.calibrate.held_out import hold_out as hold_out
 
 __all__ = [
+    "SORTS",
     "Accuracy",
     "Calibration",
     "Fitted",
@@ -42,7 +44,7 @@ __all__ = [
     "load_calibration",
 ]
 
-__getattr__ = lazy(__name__, {"evaluate": "held_out", "hold_out": "held_out"})
+__getattr__ = lazy(__name__, {"SORTS": "features", "evaluate": "held_out", "hold_out": "held_out"})
 
 UNITS = {"time_s": "s", "energy_j": "J", RUN_TARGET: "J"}
 

@@ -70,8 +70,8 @@ class Fitted:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.
 
         An operation within a program costs its bytes over the bandwidth of what is no product,
-        where that was measured by itself; else those that fusion leaves it, over the model's
-        bandwidth, and nothing where it knows none.
+        where that was measured by itself, or else over the model's; nothing where it knows none.
+        Of the bytes only what fusion leaves, but all on a CPU where they were measured.
         """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
@@ -81,17 +81,15 @@ class Fitted:
         for sort, fitted in self.apart.items():
             theirs = fitted.layer_costs(workload, device)
             costs = jnp.where(SORTS[sort].holds(workload), theirs, costs)
-        return jnp.where(workload.within > 0, self._moving(workload), costs)
+        return jnp.where(workload.within > 0, self._moving(workload, device), costs)
 
-    def _moving(self, workload: Workload) -> Float[Array, " layers"]:
+    def _moving(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """What each operation within a program costs."""
         alone = self.parts.get("memory-bound")
-        if alone is None:
-            bandwidth = getattr(self.model, "bandwidth", jnp.inf)
-            return workload.left * workload.other_bytes / bandwidth
-        # By itself an operation finds its arrays where its last call left them; in a program it
-        # does not, and that costs about what fusion saves (experiments/zoo).
-        return workload.other_bytes / getattr(alone.model, "bandwidth", jnp.inf)
+        moving = workload.other_bytes / getattr((alone or self).model, "bandwidth", jnp.inf)
+        # By itself an operation finds its arrays in the cache, where its last call left them; in a
+        # program it does not, and on a CPU that costs about what fusion saves (experiments/zoo).
+        return moving if alone and device.platform == "cpu" else workload.left * moving
 
     def cost(
         self,

@@ -1,8 +1,5 @@
 """How much of what is no product is left to do in a compiled program, by family of operation.
 
-With calibrations that know such operations by themselves all of it is counted, at their rate: see
-`jaxcost.calibrate.fitted`. With others:
-
 A compiler fuses most elementwise work, normalisation, bias and activation into the product before
 it, so that less than its bytes is left; pooling, concatenation and padding it does not.
 """
