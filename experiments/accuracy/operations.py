@@ -23,7 +23,7 @@ _HEAD = 128
 
 
 def neusight(path: Path) -> pd.DataFrame:
-    """NeuSight's operations: products side by side as `dense` with groups, and memory-bound ones."""
+    """NeuSight's products side by side, as `dense` with groups, and memory-bound operations."""
     table = pd.read_csv(path)
     known = ["device", "sweep", "dtype", "time_s"]
     products = table[table["op"] == "bmm"]
