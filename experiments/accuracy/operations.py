@@ -51,3 +51,12 @@ def vidur(path: Path) -> pd.DataFrame:
     sizes = {"op": op, "batch": table["n_tokens"], "c_out": c, "groups": 1}
     sizes["c_in"] = np.where(op == "gather", _VOCABULARY, c)
     return table[["device", "sweep", "dtype", "time_s"]].assign(**sizes, **_ONES)
+
+
+def encoder_attention(path: Path) -> pd.DataFrame:
+    """AIConfigurator's attention of encoders, in one kernel."""
+    table = pd.read_csv(path)
+    c = table["num_heads"] * table["head_dim"]
+    sizes = {"op": "attention", "batch": table["batch_size"], "c_in": c, "c_out": c}
+    sizes |= {"groups": table["num_heads"], "dtype": table["attn_dtype"]}
+    return table[["device", "sweep", "time_s"]].assign(**_ONES | sizes | {"in_w": table["isl"]})

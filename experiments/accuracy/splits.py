@@ -24,6 +24,7 @@ _TABLES = {
 _OPERATIONS = {
     "gpu/neusight_other_ops_fp32.csv": operations.neusight,
     "gpu/vidur_memory_bound_fp16.csv": operations.vidur,
+    "gpu/aic_encoder_attention_energy.csv": operations.encoder_attention,
 }
 _LEAST_OPERATIONS = 500  # of a device, for a split of the operations
 _LEAST_ROWS = 2000  # of a device in the large tables: those of transformers alone have fewer
@@ -82,7 +83,8 @@ def _operations(folder: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
         if not (folder / file).exists():
             continue
         table = read(folder / file)
-        sort = np.where(table["op"] == "dense", "side by side", "memory-bound")
+        others = np.where(table["op"] == "attention", "attention", "memory-bound")
+        sort = np.where(table["op"] == "dense", "side by side", others)
         for (device, part), rows in table.groupby(["device", sort]):
             if len(rows) >= _LEAST_OPERATIONS:
                 yield f"{_short(str(device))} {part}", "", rows

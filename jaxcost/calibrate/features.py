@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost.workload import Workload
+from jaxcost.workload.memory_bound import ATTENTION
 from jaxcost.workload.tiles import whole
 
 _LEAST = 1e-6  # channels: a row that is no product has none, and is like no product measured
@@ -87,6 +88,14 @@ def of_memory_bound(layers: Workload) -> Float[Array, "*layers features"]:
     )
 
 
+def of_attention(layers: Workload) -> Float[Array, "*layers features"]:
+    """The same of attention: logarithms of batch, tokens, heads and the size of a head."""
+    tokens = layers.out_h * layers.out_w
+    vectors = 4 * layers.batch * tokens * layers.groups * layers.item_bytes
+    size = jnp.maximum(layers.other_bytes, _LEAST) / vectors
+    return jnp.stack([jnp.log(x) for x in (layers.batch, tokens, layers.groups, size)], axis=-1)
+
+
 def _fill(rows: Array, columns: Array) -> list[Array]:
     """ln of what whole tiles hold, relative to a matrix of these sides; for each size of a tile."""
 
@@ -139,10 +148,16 @@ SORTS = {
         lambda x: (x[:, 3] > 0,),
     ),
     "memory-bound": Sort(
-        lambda layers: layers.operation > 0,
+        lambda layers: (layers.operation > 0) & (layers.operation != ATTENTION),
         of_memory_bound,
         ("ln_positions", "ln_bytes_per_position", "ln_flops_per_byte", "operation"),
         lambda x: (x[:, 3],),
+    ),
+    "attention": Sort(
+        lambda layers: layers.operation == ATTENTION,
+        of_attention,
+        ("ln_batch", "ln_tokens", "ln_heads", "ln_head_size"),
+        lambda x: (x[:, 0] > -np.inf,),
     ),
 }
 # Of calibrations of 0.2: without tiles.
@@ -150,14 +165,14 @@ EARLIER = Sort(SORTS["products"].holds, _sizes, _SIZES, _kinds_of_products, _has
 RESIDUAL = "ln_observed_over_model"  # beside the features in a calibration file
 
 
-def sort_in(columns: tuple[str, ...]) -> Sort:
-    """The sort of layers that these columns of a calibration file describe, the residual last.
+def sort_in(columns: tuple[str, ...] | None) -> tuple[str, Sort]:
+    """The sort of layers that columns of a calibration file describe, the residual last; named.
 
     Raises: ValueError: no sort's columns.
     """
-    known = [*SORTS.values(), EARLIER]
-    for sort in known:
+    known = [*SORTS.items(), ("products", EARLIER)]
+    for name, sort in known:
         if columns == (*sort.columns, RESIDUAL):
-            return sort
-    either = "; or ".join(", ".join((*sort.columns, RESIDUAL)) for sort in known)
+            return name, sort
+    either = "; or ".join(", ".join((*sort.columns, RESIDUAL)) for _, sort in known)
     raise ValueError(f"correction_columns must be {either}")

@@ -89,7 +89,7 @@ class MeasuredLayers:
         if other.any():
             row = self.numbers[int(other.argmax())]
             raise ValueError(
-                f"row {row} is a product, and model {model} has no price for it; "
+                f"row {row} is another sort of layer, and model {model} has no price for it; "
                 "leave it out, or give no model"
             )
         return {sort: self._where(~other, sort)}
@@ -157,7 +157,7 @@ class MeasuredLayers:
         """The quarter of the rows with the most FLOPs, positions and weights: masks of shape
         `(masks, rows)`; what is predicted of them without them says how far beyond to trust."""
         flops = np.asarray(counts.flops(self.layers), np.float64)
-        if self.sort == "memory-bound":
+        if self.sort in ("memory-bound", "attention"):
             sizes = np.asarray(counts.bytes_moved(self.layers), np.float64)[None]
         else:
             sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])

@@ -167,7 +167,10 @@ class ModelRecord(_Record):
         if (self.correction_columns is None) != (self.correction_layers is None):
             raise ValueError("correction_columns and correction_layers must come together")
         if self.correction_columns is not None:
-            self._check_correction(len(sort_in(self.correction_columns).columns) + 1)
+            sort_in(self.correction_columns)
+            self._check_correction(len(self.correction_columns))
+        for strange in self.apart.keys() - SORTS.keys():
+            raise ValueError(unknown("apart", strange, SORTS))
         return self
 
     def _check_correction(self, columns: int) -> None:
@@ -262,6 +265,8 @@ def _model_record(target: str, fitted: Fitted) -> ModelRecord:
         ParameterRecord(**dataclasses.asdict(e), bounds=bounds[e.name]) for e in fitted.estimates
     )
     layers = None if fitted.layers is None else fitted.layers.tolist()
+    known = fitted.correction
+    columns = None if known is None else (*known.sort.columns, RESIDUAL)
     return ModelRecord(
         model=fitted.name,
         unit=UNITS[target],
@@ -275,7 +280,7 @@ def _model_record(target: str, fitted: Fitted) -> ModelRecord:
         warnings=fitted.warnings,
         singular_values=fitted.singular_values.tolist(),
         covariance=fitted.covariance.tolist(),
-        correction_columns=_columns(fitted.correction),
+        correction_columns=columns,
         correction_kernel=_kernel_record(fitted.correction),
         correction_layers=layers,
         apart={sort: _model_record(target, of) for sort, of in fitted.apart.items()},
@@ -303,7 +308,7 @@ def _fitted(record: ModelRecord) -> Fitted:
         correction=_correction(layers, record),
         layers=layers,
         dtype=record.dtype,
-        sort=_sort(record),
+        sort=sort_of(record.model) if rows is None else sort_in(record.correction_columns)[0],
         apart={sort: _fitted(of) for sort, of in record.apart.items()},
     )
 
@@ -319,23 +324,12 @@ def _kernel_record(correction: Correction | None) -> KernelRecord | None:
     )
 
 
-def _sort(record: ModelRecord) -> str:
-    if record.correction_columns is None:
-        return sort_of(record.model)
-    sort = sort_in(record.correction_columns)
-    return next((name for name, known in SORTS.items() if known == sort), "products")
-
-
-def _columns(correction: Correction | None) -> tuple[str, ...] | None:
-    return None if correction is None else (*correction.sort.columns, RESIDUAL)
-
-
 def _correction(layers: np.ndarray | None, record: ModelRecord) -> Correction | None:
     """Anew from its layers, which takes less room in a file than its matrices do."""
     if layers is None or record.correction_columns is None:
         return None
     x, residual, kernel = layers[:, :-1], layers[:, -1], record.correction_kernel
-    sort = sort_in(record.correction_columns)
+    _, sort = sort_in(record.correction_columns)
     if kernel is None:
         lengths = np.full(x.shape[1], LENGTH)
         return fit_correction(x, residual, lengths=lengths, doubted=None, sort=sort)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jaxcost._support.messages import refused, unknown
 from jaxcost.workload import memory_bound
 from jaxcost.workload.item_sizes import item_bytes
-from jaxcost.workload.memory_bound import OPS, PRODUCTS
+from jaxcost.workload.memory_bound import MEASURED, PRODUCTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ class LayerSpec:
 
     Args:
         op: "conv2d" (NHWC input, HWIO kernel), "dense" (matrix products, as many side by side as
-            groups), or one of `jaxcost.workload.memory_bound`, which says what its sizes mean.
+            groups), or one of `jaxcost.workload.memory_bound.MEASURED`; there is what sizes mean.
         batch, in_h, in_w, c_in, c_out, k_h, k_w, stride, groups, dilation: whole numbers >= 1;
             a dense layer has in_h = in_w = k_h = k_w = stride = dilation = 1.
         padding: "same" or "valid".
@@ -54,7 +54,7 @@ class LayerSpec:
     line: int = 0
 
     def __post_init__(self) -> None:
-        _check_choice("op", self.op, OPS)
+        _check_choice("op", self.op, MEASURED)
         _check_choice("padding", self.padding, PADDINGS)
         _check_choice("dtype", self.dtype, tuple(DTYPE_BYTES))
         for name in _SIZES:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from jaxcost._support.messages import unknown
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.models.alpha_roofline import AlphaRoofline
+from jaxcost.models.attention import Attention
 from jaxcost.models.base import CostModel, LayerwiseCost, parameters_of
 from jaxcost.models.baselines import FlopsOnly, Roofline
 from jaxcost.models.memory_bound import MemoryBound
@@ -23,13 +24,14 @@ BY_SORT: dict[str, dict[str, type[LayerwiseCost]]] = {
     "products": MODELS,
     "batched-products": {"alpha-roofline": AlphaRoofline, "roofline": Roofline},
     "memory-bound": {"memory-bound": MemoryBound},
+    "attention": {"attention": Attention},
 }
 BASELINES = ("alpha-flops", "roofline", "flops-only")
 RUN_MODELS: dict[str, type[CostModel]] = {
     "training-energy": TrainingEnergy,
     "working-set": WorkingSetEnergy,
 }
-LAYER_MODELS = MODELS | BY_SORT["memory-bound"]
+LAYER_MODELS = MODELS | BY_SORT["memory-bound"] | BY_SORT["attention"]
 ALL: dict[str, type[CostModel]] = {**LAYER_MODELS, **RUN_MODELS}
 
 

@@ -15,7 +15,7 @@ from jaxcost.workload import memory_bound
 from jaxcost.workload.columns import AS_NAMED, Columns, missing
 from jaxcost.workload.dialects import read_raw_table
 from jaxcost.workload.item_sizes import item_bytes
-from jaxcost.workload.memory_bound import MEMORY_BOUND, OPS
+from jaxcost.workload.memory_bound import OPERATIONS, OPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,7 +249,7 @@ def _check_layers(frame: "pd.DataFrame", where: Where) -> None:
         fits = same | ((frame[kernel] - 1) * dilation < frame[size]).to_numpy()
         allowed = "a kernel that (dilated) spans at most {}, or padding same"
         _check_against(frame, kernel, fits, size, allowed, where)
-    for op in MEMORY_BOUND:
+    for op in OPERATIONS:
         _check_memory_bound(frame, op, where)
 
 

@@ -18,6 +18,8 @@ only where there is a kernel.
                     one number a channel                  k_h, k_w, stride, padding
     gather          rows of a table (an embedding)        batch: rows taken, c_in: rows of the
                                                           table, c_out: numbers in a row
+    attention       softmax(q kᵀ) v, each of the same     batch, in_h × in_w: tokens,
+                    shape, in one kernel                  groups: heads, c_in = c_out: of all heads
 
 FLOPs count each multiplication, addition, division, root, exponential and comparison once, and of a
 pooling every tap of the window, also where it lies in the padding. Bytes count each operand and the
@@ -35,7 +37,7 @@ Rule = tuple[str, Callable[[Sizes], Any], str]  # a column, whether it is allowe
 
 PRODUCTS = ("conv2d", "dense")
 _INDEX_BYTES = 4
-_COUNTED = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w")
+_COUNTED = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "groups")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +58,18 @@ class MemoryBound:
 
 
 def flops(op: str, sizes: Sizes) -> Any:
-    """FLOPs of one of `MEMORY_BOUND`, in the type of the sizes."""
+    """FLOPs of one of `OPERATIONS`, in the type of the sizes."""
     return _KNOWN[op].flops(sizes)
 
 
 def bytes_moved(op: str, sizes: Sizes, item_bytes: Any) -> Any:
-    """Bytes read and written by one of `MEMORY_BOUND`; `item_bytes` of one element."""
+    """Bytes read and written by one of `OPERATIONS`; `item_bytes` of one element."""
     known = _KNOWN[op]
     return item_bytes * known.moved(sizes) + _INDEX_BYTES * known.indices(sizes)
 
 
 def rules(op: str) -> tuple[Rule, ...]:
-    """What the sizes of one of `MEMORY_BOUND` must be."""
+    """What the sizes of one of `OPERATIONS` must be."""
     return _KNOWN[op].rules
 
 
@@ -84,14 +86,14 @@ def leaves(sizes: Sizes) -> dict[str, np.ndarray]:
     Returns: arrays of shape `(rows,)` by leaf; a row that is no product has no channels and no
         kernel, but FLOPs and bytes of its own.
     """
-    other = np.isin(sizes["op"], MEMORY_BOUND)
+    other = np.isin(sizes["op"], OPERATIONS)
     alone = (sizes["op"] == "reduction") & sums_positions(sizes)
     found = {name: np.where(alone, 1, sizes[name]) for name in ("out_h", "out_w")}
     found |= {name: np.where(other, 0, sizes[name]) for name in ("c_in", "c_out")}
     found |= {name: np.where(other, 1, sizes[name]) for name in ("k_h", "k_w")}
     found |= {name: np.zeros(len(other)) for name in ("other_flops", "other_bytes")}
     found["operation"] = np.zeros(len(other))
-    for place, op in enumerate(MEMORY_BOUND, 1):
+    for place, op in enumerate(OPERATIONS, 1):
         rows = sizes["op"] == op
         found["operation"][rows] = place
         here = {name: column[rows] for name, column in {**sizes, **found}.items()}
@@ -103,6 +105,15 @@ def leaves(sizes: Sizes) -> dict[str, np.ndarray]:
 
 def _positions(s: Sizes) -> Any:
     return s["batch"] * s["in_h"] * s["in_w"]
+
+
+def _tokens(s: Sizes) -> Any:
+    return s["in_h"] * s["in_w"]
+
+
+def _attention_flops(s: Sizes) -> Any:
+    scores = s["batch"] * s["groups"] * _tokens(s)
+    return 4 * s["batch"] * _tokens(s) ** 2 * s["c_in"] + scores * (6 * _tokens(s) - 2)
 
 
 def _inputs(s: Sizes) -> Any:
@@ -185,6 +196,15 @@ _KNOWN = {
             ("c_in", lambda s: s["c_in"] > 1, "a table of 2 or more rows"),
         ),
     ),
+    "attention": MemoryBound(
+        flops=lambda s: _attention_flops(s),
+        moved=lambda s: 4 * _inputs(s),
+        rules=(*_ones("k_h", "k_w", "stride", "dilation"), _SAME_CHANNELS),
+    ),
 }
-MEMORY_BOUND = tuple(_KNOWN)
-OPS = (*PRODUCTS, *MEMORY_BOUND)
+# Calibration files hold an operation's place in this list: new ones go to its end.
+OPERATIONS = tuple(_KNOWN)
+ATTENTION = OPERATIONS.index("attention") + 1
+MEMORY_BOUND = tuple(op for op in OPERATIONS if op != "attention")
+OPS = (*PRODUCTS, *OPERATIONS)
+MEASURED = (*PRODUCTS, *MEMORY_BOUND)  # of attention tables are read, but no kernel is ours to time

@@ -45,7 +45,7 @@ class Workload(eqx.Module):
         is_dense: 1 if it is computed as a matrix product, 0 if as a convolution.
         other_flops, other_bytes: FLOPs and bytes of an operation that is no product, >= 0.
         operation: of which kind such an operation is, by its place in
-            `jaxcost.workload.memory_bound.MEMORY_BOUND` from 1; 0: a product, or none of these.
+            `jaxcost.workload.memory_bound.OPERATIONS` from 1; 0: a product, or none of these.
         within: 1 if the row is an operation within a compiled program, no product, which costs the
             bytes that it moves and no start of its own; 0 if it runs by itself.
         left: share of `other_bytes` that such an operation still moves once it is fused, >= 0.

@@ -1,6 +1,7 @@
 """Layers of several sorts in one table: each is fitted by itself, and keeps its own interval."""
 
 import dataclasses
+import json
 
 import jax
 import jax.numpy as jnp
@@ -146,7 +147,7 @@ def test_operations_by_themselves_leave_products_without_a_price(split):
     with pytest.raises(ValueError, match="row 1: memory-bound gives it a cost of nan s, having no"):
         calibration.predict(split[1][split[1]["op"] == "dense"].head(1))
     mixed = pd.concat([bound.head(100), split[0][kinds == "dense"]], ignore_index=True)
-    with pytest.raises(ValueError, match="row 101 is a product, and model memory-bound has no pri"):
+    with pytest.raises(ValueError, match="row 101 is another sort of layer, and model memory-b"):
         jc.fit(mixed, A_GPU, model="memory-bound")
 
 
@@ -170,3 +171,27 @@ def test_attention_is_inside_a_calibration_that_measured_products_side_by_side(c
     (line,) = [line for line in estimated(10**6, 384).warnings if "outside" in line]
     assert "1000000 products side by side (measured: " in line
     assert "groups" not in line
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda m: m["apart"].update(x=m["apart"]["memory-bound"]),
+            "apart 'x' is not known; choose",
+        ),
+        (lambda m: m["apart"]["memory-bound"].update(intervals={}), "apart.memory-bound.intervals"),
+        (lambda m: m["correction_kernel"]["lengths"].pop(), "lengths must have 9 numbers"),
+        (lambda m: m["correction_columns"].reverse(), "correction_columns must be ln_positions, "),
+    ],
+)
+def test_a_damaged_part_is_refused_in_one_line(calibration, tmp_path, change, message):
+    path = tmp_path / "c.json"
+    calibration.save(path)
+    content = json.loads(path.read_text())
+    change(content["models"]["time_s"])
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError) as caught:
+        jc.load_calibration(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -31,6 +31,7 @@ SORTS = {
     "products": "products",
     "batched-products": "products side by side",
     "memory-bound": "memory-bound",
+    "attention": "attention",
 }
 
 

@@ -3,7 +3,6 @@ each its compiled loop must hold."""
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -71,7 +70,12 @@ def _normalisation(layer: LayerSpec) -> Operation:
 
 def _softmax(layer: LayerSpec) -> Operation:
     del layer
-    return lambda x, scale: jax.nn.softmax(x) * _by_channel(scale, x)
+
+    def apply(x: Array, scale: Array) -> Array:
+        raised = jnp.exp(x - jnp.max(x, -1, keepdims=True))
+        return raised / jnp.sum(raised, -1, keepdims=True) * _by_channel(scale, x)
+
+    return apply
 
 
 def _pooling(layer: LayerSpec) -> Operation:
