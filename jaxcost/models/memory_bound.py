@@ -17,7 +17,7 @@ _LEAST = 1e-6  # far below one byte
 
 def _ratio(of: str) -> Scalar:
     doc = f"rate of {of}, relative to elementwise operations"
-    return parameter(0, _INF, unit="1", doc=doc, start=1.0, spread=0.7)
+    return parameter(0, _INF, unit="1", doc=doc, start=1.0, spread=1.5)
 
 
 class MemoryBound(LayerwiseCost):
