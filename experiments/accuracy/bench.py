@@ -5,8 +5,8 @@
 
 A row of the table is one device, one split and one predictor; a sweep counts by its layers. The
 tables of others' measurements are not ours to ship: where FOLDER lacks one, its devices are left
-out. What is where, and what the splits are: `splits.py`. What came out for ours, on all tables but
-that of this repository's own CPU: `ours.csv`.
+out. What is where, and what the splits are: `splits.py`; how tables of single operations become
+tables of layers: `operations.py`. What came out: `bench.csv`.
 """
 
 import argparse
