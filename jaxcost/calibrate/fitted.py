@@ -15,6 +15,7 @@ from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.intervals import Intervals, ends
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, LayerwiseCost
+from jaxcost.models.memory_bound import MemoryBound
 from jaxcost.models.residency import Temperature
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.workload import Workload
@@ -69,7 +70,7 @@ class Fitted:
     def layer_costs(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """Each layer's cost, occurring once, corrected, in the target's unit; differentiable.
 
-        An operation within a program costs its bytes over the bandwidth of what is no product,
+        An operation within a program costs its bytes over the mean bandwidth of what is no product,
         where that was measured by itself, or else over the model's; nothing where it knows none.
         Of the bytes only what fusion leaves, but all on a CPU where they were measured.
         """
@@ -86,7 +87,11 @@ class Fitted:
     def _moving(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """What each operation within a program costs."""
         alone = self.parts.get("memory-bound")
-        moving = workload.other_bytes / getattr((alone or self).model, "bandwidth", jnp.inf)
+        if alone is not None and isinstance(alone.model, MemoryBound):
+            bandwidth = alone.model.mean_bandwidth
+        else:
+            bandwidth = getattr(self.model, "bandwidth", jnp.inf)
+        moving = workload.other_bytes / bandwidth
         # By itself an operation finds its arrays in the cache, where its last call left them; in a
         # program it does not, and on a CPU that costs about what fusion saves (experiments/zoo).
         return moving if alone and device.platform == "cpu" else workload.left * moving

@@ -9,7 +9,7 @@ from jaxcost._support.sizes import Scalar
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost, parameter
 from jaxcost.workload import Workload
-from jaxcost.workload.memory_bound import MEMORY_BOUND
+from jaxcost.workload.memory_bound import ATTENTION, MEMORY_BOUND
 
 _INF = jnp.inf
 _LEAST = 1e-6  # far below one byte
@@ -56,7 +56,14 @@ class MemoryBound(LayerwiseCost):
         power = 1 + self.sharpness
         log_moving = jnp.log(jnp.maximum(layer.other_bytes, _LEAST) / self.bandwidth)
         cost = jnp.exp(jnp.logaddexp(power * jnp.log(self.floor), power * log_moving) / power)
-        return jnp.where(layer.operation > 0, cost / self._ratio(layer), jnp.nan)
+        known = (layer.operation > 0) & (layer.operation != ATTENTION)
+        return jnp.where(known, cost / self._ratio(layer), jnp.nan)
+
+    @property
+    def mean_bandwidth(self) -> Array:
+        """B/s of operations of all kinds as they come: the geometric mean over the kinds."""
+        ratios = jnp.stack([jnp.asarray(getattr(self, op, 1.0)) for op in MEMORY_BOUND])
+        return self.bandwidth * jnp.exp(jnp.mean(jnp.log(ratios)))
 
     def _ratio(self, layer: Workload) -> Array:
         """Of the layer's kind of operation."""

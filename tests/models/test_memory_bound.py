@@ -12,8 +12,8 @@ from jaxcost.calibrate.fit import fit_model
 from jaxcost.device import Device
 from jaxcost.models.base import parameters_of
 from jaxcost.models.memory_bound import MemoryBound
-from jaxcost.workload import dense, from_table
-from jaxcost.workload.memory_bound import MEMORY_BOUND
+from jaxcost.workload import dense, from_table, rows
+from jaxcost.workload.memory_bound import ATTENTION, MEMORY_BOUND
 
 ANY = Device("of this test")
 PLANTED = MemoryBound(
@@ -60,8 +60,17 @@ def test_a_large_operation_moves_its_bytes_and_a_small_one_takes_the_floor():
     assert softmax == pytest.approx(2 * large, rel=0.001)
 
 
-def test_a_product_has_no_price():
-    assert np.isnan(PLANTED.layer_costs(dense(c_in=8.0, c_out=8.0), ANY)).all()
+def test_a_product_and_attention_have_no_price():
+    attention = rows(c_in=0, c_out=0, other_flops=1e6, other_bytes=1e6, operation=ATTENTION)
+    for layers in (dense(c_in=8.0, c_out=8.0), attention):
+        assert np.isnan(PLANTED.layer_costs(layers, ANY)).all()
+
+
+def test_the_mean_bandwidth_is_that_of_one_operation_of_each_kind():
+    each = from_table(operations(many=1))
+    same = dataclasses.replace(each, other_bytes=jnp.full(len(each), 1e12))
+    rates = 1e12 / np.asarray(PLANTED.layer_costs(same, ANY), float)
+    assert float(PLANTED.mean_bandwidth) == pytest.approx(np.exp(np.log(rates).mean()), rel=1e-4)
 
 
 @pytest.mark.usefixtures("x64")

@@ -96,8 +96,8 @@ _SIZES = {
 }
 _FULL = SweepPlan(budget_s=4 * 3600, processes=3, rules=TimingRules(longest_step_s=2.0))
 PRESETS = {
-    "quick": "the preset of about 2 minutes: few layers of every kind",
-    "standard": "the preset of about 12 minutes",
+    "quick": "the preset of about 3 minutes: few layers of every kind",
+    "standard": "the preset of about 15 minutes",
     "full": "the preset of hours: standard, and the paper's sweeps whole",
 }
 
