@@ -1,6 +1,7 @@
 """One target of a calibration: a fitted model, what corrects it, and how far to trust it."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -87,10 +88,9 @@ class Fitted:
     def _moving(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """What each operation within a program costs."""
         alone = self.parts.get("memory-bound")
+        bandwidth: Any = getattr(self.model, "bandwidth", jnp.inf)
         if alone is not None and isinstance(alone.model, MemoryBound):
             bandwidth = alone.model.mean_bandwidth
-        else:
-            bandwidth = getattr(self.model, "bandwidth", jnp.inf)
         moving = workload.other_bytes / bandwidth
         # By itself an operation finds its arrays in the cache, where its last call left them; in a
         # program it does not, and on a CPU that costs about what fusion saves (experiments/zoo).

@@ -248,8 +248,8 @@ def _backward(found: Counts, costs: Costs) -> list[str]:
         return []
     line = (
         f"a backward pass ({share:.0%} of the time) is priced as the forward layers it resembles, "
-        "which is all that calibrations have measured; on a CPU five training steps took 1.4 to "
-        "2.1 times what was estimated: time the step itself"
+        "which is all that calibrations have measured; on a CPU five training steps took 1.3 to "
+        "1.9 times what was estimated: time the step itself"
     )
     return [line]
 
