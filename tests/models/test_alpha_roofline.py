@@ -7,13 +7,16 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from jaxcost.calibrate.fit import fit_model
-from jaxcost.device import device
+from jaxcost.device import Device, device
+from jaxcost.measure.designs.presets import preset
 from jaxcost.models.alpha_roofline import AlphaRoofline
 from jaxcost.models.base import parameters_of
-from jaxcost.workload import conv2d, dense, rows
+from jaxcost.workload import conv2d, dense, from_table, rows
+from jaxcost.workload.counts import bytes_moved
 
 T2000 = device("quadro-t2000")
 VALUES = {
@@ -230,3 +233,17 @@ def test_without_small_layers_the_floor_is_that_of_the_fastest_measured():
     floor = next(e for e in fitted.estimates if e.name == "floor")
     assert not floor.determined
     assert seconds.min() / 100 < floor.value < seconds.min()
+
+
+def test_without_layers_that_memory_binds_the_bandwidth_is_near_the_most_bytes_a_second():
+    """Of the quick preset's products, planted with all bytes free and timed with noise."""
+    products = [x.row() for x in preset("quick").layers if x.is_product and x.groups == 1]
+    layers = from_table(pd.DataFrame(products))
+    free = model(rate=1e11, bandwidth=1e18, weight_ratio=1e-7, floor=1e-6, half_rows=1.0)
+    noise = np.exp(0.25 * np.random.default_rng(1).standard_normal(len(layers)))
+    seconds = np.asarray(free.layer_costs(layers, Device("of this test", platform="cpu"))) * noise
+    fitted = fit_model(AlphaRoofline, layers, Device("of this test", platform="cpu"), seconds)
+    bandwidth = next(e for e in fitted.estimates if e.name == "bandwidth")
+    most = float((np.asarray(bytes_moved(layers)) / seconds).max())
+    assert most / 30 < bandwidth.value < 2 * most
+    assert bandwidth.upper / bandwidth.lower < 30

@@ -7,6 +7,8 @@ from jaxcost.app.report.study import repeats_of
 from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.fit import Estimate
 from jaxcost.device import Device, device
+from jaxcost.models.base import parameters_of
+from jaxcost.models.memory_bound import MemoryBound
 
 
 def _cells(table):
@@ -110,3 +112,25 @@ def test_a_device_shows_what_is_known_of_it():
 @pytest.mark.parametrize("values", [{"a_b": 1, "c": None}])
 def test_facts_leave_out_what_is_unknown(values):
     assert tables.facts(values).rows == (("a b", "1"),)
+
+
+def test_what_is_fitted_apart_has_rows_of_its_own_and_open_parameters_one_line(plain):
+    left = [
+        Estimate(name, 1.0, 0.3, 3.0, "1", "a ratio", determined=False)
+        for name in ("softmax", "pooling")
+    ]
+    said = tuple(f"{e.name} (a ratio) is not determined by these data" for e in left)
+    values = dict.fromkeys((p.name for p in parameters_of(MemoryBound)), 1.0)
+    other = dataclasses.replace(
+        plain.fitted, name="memory-bound", model=MemoryBound(**values), sort="memory-bound",
+        estimates=tuple(left), warnings=(*said, "row 3 contradicts the others"),
+    )  # fmt: skip
+    fitted = dataclasses.replace(plain.fitted, apart={"memory-bound": other})
+    ways = [row["predicted"] for row in _cells(tables.accuracy(fitted))]
+    assert {way.split(", ")[1] for way in ways} == {"products", "memory-bound"}
+    lines = [line for line in tables.warnings(fitted) if line not in plain.fitted.warnings]
+    assert lines[0] == "row 3 contradicts the others"
+    assert lines[1].startswith(
+        "memory-bound: these data do not determine softmax, pooling (* above)"
+    )
+    assert len(lines) == 2
