@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.features import SORTS
@@ -15,6 +14,7 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.calibrate.measured_layers import LEAST_LAYERS, MeasuredLayers
 from jaxcost.calibrate.plausible import implausible
+from jaxcost.calibrate.threads import one_thread
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
@@ -45,8 +45,7 @@ class _Candidate:
         return float(np.mean([self.largest, *means]))
 
 
-# The matrices are too small for threads of BLAS, which would only wait for one another.
-@threadpool_limits.wrap(1, user_api="blas")
+@one_thread
 def fit_layers(
     frame: "pd.DataFrame",
     device: Device,

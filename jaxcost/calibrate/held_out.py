@@ -9,6 +9,7 @@ import numpy as np
 from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.measured_layers import MeasuredLayers
+from jaxcost.calibrate.threads import one_thread
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
 
@@ -85,6 +86,7 @@ def _evaluated(fitted: Fitted, known: MeasuredLayers, new: MeasuredLayers, seed:
     )
 
 
+@one_thread
 def predict_each_unseen(
     fitted: Fitted, layers: "pd.DataFrame", device: Device, target: str, *, seed: int
 ) -> np.ndarray:

@@ -15,7 +15,7 @@ from jaxcost._support.sizes import count, one
 from jaxcost.calibrate.fit.accuracy import Accuracy
 from jaxcost.calibrate.fit.folds import Folds, layer_folds, sweep_folds
 from jaxcost.calibrate.fit.identify import Estimate, Identifiability, identify
-from jaxcost.calibrate.fit.problem import Problem, predict_all, solve
+from jaxcost.calibrate.fit.problem import Problem, solve
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.device import Device
@@ -187,7 +187,7 @@ def _solved(
     if not np.isfinite(losses[0]).any():
         name = problem.space.template.__name__
         raise ValueError(f"{name} is not finite for these rows; check its formula and the table")
-    predicted = predict_all(problem, vectors)[:, repeats.layer]
+    predicted = problem.log_predicted(vectors)[:, repeats.layer]
     ends = np.cumsum([1] + [len(mask) for mask in masks.values()])
     folds = {
         kind: Folds(mask, predicted[begin : begin + len(mask)])

@@ -3,13 +3,8 @@
 import dataclasses
 import math
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from jaxcost._support.precision import as_double
 from jaxcost.calibrate.fit.problem import Problem
 from jaxcost.models.base import Parameter
 
@@ -65,14 +60,12 @@ def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) 
 
     Source: Huber, Ronchetti (2009), Robust statistics, section 7.6 (covariance of M-estimates).
     """
-    rows = slice(len(problem.log_observed))
-    predicted, jacobian = (np.asarray(x)[rows] for x in _linearise(problem.padded, as_double(z)))
-    residual = predicted - np.asarray(problem.log_observed)
-    certainty, trust = np.asarray(problem.certainty), np.asarray(problem.trust(residual))
+    predicted, jacobian = problem.jacobian(z)
+    residual = predicted - problem.log_observed
+    certainty, trust = problem.certainty, problem.trust(residual)
     sigma, slope = _noise(residual, trust, certainty, len(z))
     seen = jacobian * np.sqrt(certainty)[:, None] / sigma
-    precision = np.asarray(problem.precision)
-    before = np.where(precision > 0, precision, _VAGUE**-2)
+    before = np.where(problem.precision > 0, problem.precision, _VAGUE**-2)
     covariance = np.linalg.inv(seen.T @ seen + np.diag(before))
     spread = np.sqrt(np.diag(covariance))
     along = covariance / spread  # column i: how all parameters move with the i-th
@@ -86,7 +79,9 @@ def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) 
         _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] / _Z90)
         for i, p in enumerate(problem.space.parameters)
     )
-    return Identifiability(estimates, covariance, np.linalg.svd(seen, compute_uv=False))
+    return Identifiability(
+        estimates, covariance, np.linalg.svd(np.linalg.qr(seen, mode="r"), compute_uv=False)
+    )
 
 
 def _noise(
@@ -101,44 +96,32 @@ def _noise(
 
 
 def _reach(
-    problem: Problem, z: np.ndarray, along: np.ndarray, others: np.ndarray, sharp: Array
+    problem: Problem, z: np.ndarray, along: np.ndarray, others: np.ndarray, sharp: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How far below and above `z` each 90 % interval ends; and `z` with those of the `others`
     at which the loss is hardly above that at `z`."""
     spread = np.diag(along)
     furthest = np.maximum(_Z90 * _VAGUE / spread, _Z90)
     steps = np.geomspace(_Z90, furthest, _STEPS)
-    moved = steps[:, :, None] * along.T
-    points = np.concatenate([*(z - moved), *(z + moved), others])
-    here, around = as_double((z, points))
-    hardly = _hardly(np.asarray(_rises(problem.padded, here, around, sharp)))
-    down, up = (
-        _first(~side, steps) * spread for side in hardly[: 2 * steps.size].reshape(2, *steps.shape)
-    )
-    return down, up, np.concatenate([z[None], others[hardly[2 * steps.size :]]])
+    here = problem.loss(z[None], sharp)
 
+    def hardly(points: np.ndarray) -> np.ndarray:
+        """The loss rises by under half of what a quadratic does at the end of its interval."""
+        with np.errstate(all="ignore"):  # a NaN is a rise
+            return problem.loss(points, sharp) - here < _Z90**2 / 4
 
-def _first(enough: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """The nearest step in each column that is enough, or the furthest."""
-    first = np.where(enough.any(axis=0), enough.argmax(axis=0), _STEPS - 1)
-    return steps[first, np.arange(steps.shape[1])]
-
-
-def _hardly(rises: np.ndarray) -> np.ndarray:
-    """Under half of what a quadratic rises by at the end of its interval; a NaN is a rise."""
-    return rises < _Z90**2 / 4
-
-
-@eqx.filter_jit
-def _rises(problem: Problem, z: Array, points: Array, sharp: Array) -> Array:
-    """How far the loss, `sharp` times as sharp in the data, is above that at `z`."""
-    weights = jnp.full(problem.log_observed.shape, sharp)
-    return jax.vmap(lambda x: problem.loss(x, weights))(points) - problem.loss(z, weights)
-
-
-@eqx.filter_jit
-def _linearise(problem: Problem, z: Array) -> tuple[Array, Array]:
-    return problem.log_predicted(z), jax.jacfwd(problem.log_predicted)(z)
+    # Of each end, the nearest step that is enough, or the furthest.
+    ends = np.zeros((2, len(z)), int)
+    open_ = np.argwhere(ends == 0)
+    for step in range(_STEPS - 1):
+        side, which = open_.T
+        moved = steps[step, which, None] * along.T[which]
+        open_ = open_[hardly(z + (2 * side - 1)[:, None] * moved)]
+        ends[tuple(open_.T)] = step + 1
+        if not len(open_):
+            break
+    down, up = np.take_along_axis(steps, ends, axis=0) * spread
+    return down, up, np.concatenate([z[None], others[hardly(others)]])
 
 
 def _estimate(p: Parameter, value: float, a: float, b: float, spread: float) -> Estimate:

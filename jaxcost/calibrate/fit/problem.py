@@ -1,27 +1,27 @@
 """What is minimised: the robust log ratio of predicted to observed, and the parameters' priors."""
 
 import dataclasses
-import math
+import functools
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from jaxcost._support.precision import as_double
+from jaxcost.calibrate.fit.blocks import Block, in_blocks, linearised
 from jaxcost.calibrate.fit.optimize import minimize
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.calibrate.fit.starts import starting_points, typical_point, work_of
 from jaxcost.device import Device
+from jaxcost.models.base import CostModel
 from jaxcost.workload import Workload
 from jaxcost.workload.runs import TrainingRun
 
 _LEAST_BEND = 0.1  # of the curvature that an exact row has
 
 
-class Problem(eqx.Module):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
     """A model class, the rows to fit it to, and the loss; used within `double_precision`.
 
         loss(z) = (robust / noise)**2 sum over rows of weight certainty ln(1 + (r / robust)**2) / 2
@@ -32,19 +32,27 @@ class Problem(eqx.Module):
     `noise`, then ever flatter: a row that no other row bears out,
     such as a timing of work that was never done, does not bend the model. The certainty of a row
     falls from 1, where repeating its measurement gave the same, to a half where it scattered by
-    `robust`.
+    `robust`. All but the model itself is computed in NumPy, for many points side by side.
+
+    Attributes:
+        space: of the parameters.
+        workloads: leaves of shape `(rows, layers)`; device: numbers, or one a row.
+        log_observed, certainty: shape `(rows,)`.
+        work: how much each row does, by unit, each of shape `(rows,)`.
+        robust, noise: in ln.
+        believed, precision: shape `(parameters,)`.
     """
 
-    space: Space = eqx.field(static=True)
+    space: Space
     workloads: Any
     device: Device
-    log_observed: Float[Array, " rows"]
-    certainty: Float[Array, " rows"]
-    work: dict[str, Float[Array, " rows"]]
-    robust: Float[Array, ""]
-    noise: Float[Array, ""]
-    believed: Float[Array, " parameters"]
-    precision: Float[Array, " parameters"]
+    log_observed: np.ndarray
+    certainty: np.ndarray
+    work: dict[str, np.ndarray]
+    robust: float
+    noise: float
+    believed: np.ndarray
+    precision: np.ndarray
 
     @classmethod
     def of(
@@ -65,79 +73,84 @@ class Problem(eqx.Module):
         work = work_of(workloads)
         believed = typical_point(space, work, observed)
         workloads, device = as_double(workloads), as_double(device)
-        model = space.model(as_double(space.vector({p.name: 1.0 for p in space.parameters})))
-        prepared = jax.jit(jax.vmap(model.prepared, in_axes=(0, None)))(workloads, device)
-        scales = (robust, noise or robust, believed, space.precision() * priors)
-        certainty = _certainty(spread, robust, len(observed))
-        rows = (np.log(observed), certainty, work)
-        return cls(space, prepared, device, *map(as_double, (*rows, *scales)))
-
-    @property
-    def padded(self) -> "Problem":
-        """The same with rows that count nothing, up to a size that tables near it share.
-
-        What is compiled for it serves them all.
-        """
-        more = _room(len(self.log_observed)) - len(self.log_observed)
-
-        def longer(leaf: Array) -> np.ndarray:
-            return np.concatenate([leaf, np.repeat(np.asarray(leaf[-1:]), more, axis=0)])
-
-        nothing = np.concatenate([self.certainty, np.zeros(more)])
-        of_rows = self.workloads, self.log_observed
-        workloads, log_observed = as_double(jax.tree.map(longer, of_rows))
-        device = as_double(jax.tree.map(lambda x: longer(x) if x.ndim else x, self.device))
-        return dataclasses.replace(
-            self, workloads=workloads, device=device, log_observed=log_observed,
-            certainty=as_double(nothing), work={},
+        return cls(
+            space, _prepared(space, workloads, device), device, np.log(observed),
+            _certainty(spread, robust, len(observed)), work, robust, noise or robust, believed,
+            space.precision() * priors,
         )  # fmt: skip
 
-    def log_predicted(self, z: Float[Array, " parameters"]) -> Float[Array, " rows"]:
-        """ln of what the model at `z` predicts for each row."""
-        model = self.space.model(z)
-        # A number of the device that has a row's axis is another device in every row.
-        each = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, self.device)
-        return jnp.log(jax.vmap(model, in_axes=(0, each))(self.workloads, self.device))
+    @functools.cached_property
+    def blocks(self) -> list[Block]:
+        """The rows as they are handed to the compiled model."""
+        return in_blocks(self.workloads, self.device, len(self.log_observed))
 
-    def loss(self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]) -> Array:
-        """The loss, a scalar."""
-        return self._loss(self.log_predicted(z) - self.log_observed, z, weights)
+    def log_predicted(self, points: np.ndarray) -> np.ndarray:
+        """ln of what the model predicts at each point for each row, shape `(points, rows)`."""
+        found = np.zeros((len(points), len(self.log_observed)))
+        for some, rows, predicted, _ in linearised(self.space, self.blocks, points):
+            found[some, rows] = predicted
+        return found
 
-    def _loss(self, residual: Array, z: Array, weights: Array) -> Array:
-        counted = weights * self.certainty
-        flattened = jnp.log1p((residual / self.robust) ** 2)
-        data = jnp.sum(counted * flattened) * (self.robust / self.noise) ** 2 / 2
-        return data + jnp.sum(self.precision * (z - self.believed) ** 2) / 2
+    def jacobian(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """ln predicted at `z`, shape `(rows,)`, and its slopes, shape `(rows, parameters)`."""
+        found = [(p[0], s[0]) for *_, p, s in linearised(self.space, self.blocks, z[None])]
+        predicted, slopes = map(np.concatenate, zip(*found, strict=True))
+        return predicted, slopes
+
+    def loss(self, points: np.ndarray, weights: np.ndarray | float) -> np.ndarray:
+        """The loss at each point, shape `(points,)`; weights of shape `(points, rows)`, or one."""
+        residual = self.log_predicted(points) - self.log_observed
+        return self._of_rows(residual, weights * self.certainty) + self._unbelieved(points)
 
     def linearised(
-        self, z: Float[Array, " parameters"], weights: Float[Array, " rows"]
-    ) -> tuple[Array, Array, Array]:
-        """The loss at `z`, its gradient, and the Gauss-Newton approximation of its Hessian."""
+        self, points: np.ndarray, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The loss at each point, its gradient, and its Hessian's Gauss-Newton approximation.
 
-        def along(direction: Array) -> tuple[Array, Array]:
-            return jax.jvp(self.log_predicted, (z,), (direction,))
+        Args: points: shape `(points, parameters)`; weights: shape `(points, rows)`.
+        Returns: leading axes of `points`.
+        """
+        loss = self._unbelieved(points)
+        slope = self.precision * (points - self.believed)
+        curvature = np.repeat(np.diag(self.precision)[None], len(points), axis=0)
+        for some, rows, predicted, slopes in linearised(self.space, self.blocks, points):
+            residual = predicted - self.log_observed[rows]
+            counted = weights[some, rows] * self.certainty[rows]
+            loss[some] += self._of_rows(residual, counted)
+            trust = self.trust(residual)
+            pull = counted * trust / self.noise**2
+            across = np.swapaxes(slopes, 1, 2)
+            slope[some] += (across @ (pull * residual)[:, :, None])[:, :, 0]
+            # What is left of a row's curvature where its loss flattens; never below 0.
+            bend = pull * np.maximum(2 * trust - 1, _LEAST_BEND)
+            curvature[some] += across @ (slopes * bend[:, :, None])
+        return loss, slope, curvature
 
-        predicted, jacobian = jax.vmap(along, out_axes=(None, 0))(jnp.eye(z.size, dtype=z.dtype))
-        residual = predicted - self.log_observed
-        trust = self.trust(residual)
-        counted = weights * self.certainty / self.noise**2
-        slope = jacobian @ (counted * trust * residual) + self.precision * (z - self.believed)
-        # What is left of a row's curvature where its loss flattens; never below 0.
-        bend = counted * trust * jnp.maximum(2 * trust - 1, _LEAST_BEND)
-        curvature = (jacobian * bend[None]) @ jacobian.T + jnp.diag(self.precision)
-        return self._loss(residual, z, weights), slope, curvature
+    def _of_rows(self, residual: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        flattened = np.log1p((residual / self.robust) ** 2)
+        return np.sum(counted * flattened, axis=1) * (self.robust / self.noise) ** 2 / 2
 
-    def trust(self, residual: Float[Array, " rows"]) -> Float[Array, " rows"]:
+    def _unbelieved(self, points: np.ndarray) -> np.ndarray:
+        return np.sum(self.precision * (points - self.believed) ** 2, axis=1) / 2
+
+    def trust(self, residual: np.ndarray) -> np.ndarray:
         """How much of a row the robust loss still lets count, in (0, 1], given its residual `r`."""
         return 1 / (1 + (residual / self.robust) ** 2)
 
     def starts(self, number: int, seed: int, seen: np.ndarray | None = None) -> np.ndarray:
         """Where to search from, told by the rows `seen` alone, shape `(number, parameters)`."""
-        work = {unit: np.asarray(amount) for unit, amount in self.work.items()}
-        observed = np.exp(np.asarray(self.log_observed))
+        work, observed = self.work, np.exp(self.log_observed)
         if seen is not None:
             work, observed = {k: v[seen] for k, v in work.items()}, observed[seen]
         return starting_points(self.space, work, observed, number=number, seed=seed)
+
+
+def _prepared(space: Space, workloads: Any, device: Device) -> Any:
+    """The rows in the form that no parameter changes, where the model has one."""
+    if space.template.prepared is CostModel.prepared:
+        return workloads
+    model = space.model(as_double(space.vector({p.name: 1.0 for p in space.parameters})))
+    return jax.jit(jax.vmap(model.prepared, in_axes=(0, None)))(workloads, device)
 
 
 def _certainty(spread: np.ndarray | None, robust: float, rows: int) -> np.ndarray:
@@ -159,46 +172,9 @@ def solve(
     """
     points = [problem.starts(n, seed, w > 0) for n, w in zip(starts, weights, strict=True)]
     fits = np.repeat(np.arange(len(starts)), starts)
-    padded = problem.padded
-    rows = ((0, 0), (0, len(padded.log_observed) - weights.shape[1]))
-    begin, counted = map(_filled, (np.concatenate(points), np.pad(weights[fits], rows)))
-    found, losses = (
-        np.asarray(x)[: len(fits)] for x in _descend_all(padded, *as_double((begin, counted)))
+    found, losses = minimize(
+        lambda some, z: problem.linearised(z, weights[fits[some]]), np.concatenate(points)
     )
-    losses = np.where(np.isfinite(losses), losses, np.inf)
     each = [np.flatnonzero(fits == fit) for fit in range(len(starts))]
     best = [rows[losses[rows].argmin()] for rows in each]
     return found[best], [losses[rows] for rows in each], [found[rows] for rows in each]
-
-
-@eqx.filter_jit
-def _descend_all(problem: Problem, begin: Array, weights: Array) -> tuple[Array, Array]:
-    def descend(start: Array, counted: Array) -> tuple[Array, Array]:
-        return minimize(lambda z: problem.linearised(z, counted), start)
-
-    return jax.vmap(descend)(begin, weights)
-
-
-def predict_all(problem: Problem, vectors: np.ndarray) -> np.ndarray:
-    """ln of what each of several fits predicts for all rows, shape `(fits, rows)`.
-
-    Args: vectors: `z` of each fit, shape `(fits, parameters)`.
-    """
-    padded = np.asarray(_predict_all(problem.padded, as_double(_filled(vectors))))
-    return padded[: len(vectors), : len(problem.log_observed)]
-
-
-@eqx.filter_jit
-def _predict_all(problem: Problem, vectors: Float[Array, "fits parameters"]) -> Array:
-    return jax.vmap(problem.log_predicted)(vectors)
-
-
-def _room(number: int) -> int:
-    """The least of 4, 5, 6 or 7 times a power of two that holds so many."""
-    step = 2 ** max(math.ceil(math.log2(number)) - 3, 0)
-    return math.ceil(number / step) * step
-
-
-def _filled(fits: np.ndarray) -> np.ndarray:
-    """The first fit again and again behind the last, up to a number that others share."""
-    return np.concatenate([fits, np.repeat(fits[:1], _room(len(fits)) - len(fits), axis=0)])
