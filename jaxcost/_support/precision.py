@@ -29,3 +29,9 @@ def as_double(tree: Any) -> Any:
     """Every array of a pytree as a float64 JAX array; call it within `double_precision`."""
     # Not by jnp.asarray, which compiles a program for every new shape.
     return jax.device_put(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree))
+
+
+def as_default(tree: Any) -> Any:
+    """Every array of a pytree of known numbers as a JAX array of JAX's default precision."""
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    return jax.device_put(jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree))

@@ -161,11 +161,13 @@ def output_size(
         >>> float(output_size(224, kernel=7, stride=2))
         112.0
     """
-    size, kernel = positive("size", size), positive("kernel", kernel)
-    stride, dilation = whole("stride", stride), whole("dilation", dilation)
-    beyond = jnp.where(_is_same(padding), 0.0, (kernel - 1) * dilation)
+    sizes = positive("size", size), positive("kernel", kernel)
+    steps = whole("stride", stride), whole("dilation", dilation)
+    numpy: Any = jnp if is_traced(*sizes, *steps) else np  # NumPy compiles nothing
+    (size, kernel), (stride, dilation) = (map(numpy.asarray, pair) for pair in (sizes, steps))
+    beyond = numpy.where(_is_same(padding), 0, (kernel - 1) * dilation)
     _check_fits(size, beyond)
-    return _strided(size - beyond, stride)
+    return _array(_strided(size - beyond, stride, numpy))
 
 
 def guarded(kept: Any, **sizes: Any) -> Any:
@@ -194,6 +196,8 @@ def _array(value: Any) -> Array:
     """`value` as a real array which, of plain numbers, can be looked at under `jit`, too."""
     if is_traced(*jax.tree.leaves(value)):
         return jnp.asarray(value, dtype=float)
+    if isinstance(value, np.ndarray):  # or JAX compiles a conversion for every new shape
+        value = value.astype(jax.dtypes.canonicalize_dtype(float))
     with jax.ensure_compile_time_eval():
         return jnp.asarray(value, dtype=float)
 
@@ -230,15 +234,15 @@ def _check(name: str, given: Any, array: Array, allowed: Callable[[Any], Any], w
         raise ValueError(refused(name, float(values[bad][0]), words))
 
 
-def _is_same(padding: str | Sequence[str]) -> Array:
+def _is_same(padding: str | Sequence[str]) -> np.ndarray:
     names = np.atleast_1d(np.asarray(padding, dtype=object))
     same, valid = (names == name for name in PADDINGS)
     if not (known := same | valid).all():
         raise ValueError(unknown("padding", names[~known][0], PADDINGS))
-    return jnp.asarray(same if np.ndim(padding) else same[0])
+    return same if np.ndim(padding) else same[0]
 
 
-def _check_fits(size: Array, beyond: Array) -> None:
+def _check_fits(size: Any, beyond: Any) -> None:
     if is_traced(size, beyond):
         return
     sizes, spans = np.broadcast_arrays(np.atleast_1d(size), np.atleast_1d(beyond) + 1)
@@ -249,10 +253,10 @@ def _check_fits(size: Array, beyond: Array) -> None:
         )
 
 
-def _strided(positions: Array, stride: Array) -> Array:
-    whole_ = jnp.floor(positions)
+def _strided(positions: Any, stride: Any, numpy: Any) -> Any:
+    whole_ = numpy.floor(positions)
     part = positions - whole_
     # Half a position is taken off so that a division rounded up by an ulp does not add one.
-    before, at, after = (jnp.ceil((whole_ + step - 0.5) / stride) for step in (-1, 0, 1))
-    slope = jnp.where(part == 0, (after - before) / 2, after - at)
+    before, at, after = (numpy.ceil((whole_ + step - 0.5) / stride) for step in (-1, 0, 1))
+    slope = numpy.where(part == 0, (after - before) / 2, after - at)
     return at + part * slope

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcost._support.precision import as_double, double_precision
 from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, FitResult
@@ -199,7 +200,9 @@ class _Choice:
         log_predicted, novelty = best.corrected["rows"]
         model = result.model
         assert isinstance(model, LayerwiseCost)
-        alone = np.log(np.asarray(model.layer_costs(rows.layers, rows.device), np.float64))
+        with double_precision():
+            layers = as_double(rows.layers)
+            alone = np.log(np.asarray(model.layer_costs(layers, rows.device)))
         residual = np.column_stack([rows.x, rows.log_layer - alone])[rows.repeats.first]
         fitted = Fitted(
             name=best.name,
@@ -223,7 +226,8 @@ class _Choice:
             dtype=rows.dtype,
             sort=rows.sort,
         )
-        in_sample = np.log(np.asarray(fitted.layer_costs(rows.layers, rows.device), np.float64))
+        with double_precision():
+            in_sample = np.log(np.asarray(fitted.layer_costs(layers, rows.device)))
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
         errors = {k: Accuracy.of(p, observed, rows.repeats) for k, p in predictions.items()}
         return dataclasses.replace(fitted, errors=errors)

@@ -7,8 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
+from jaxcost._support.precision import as_default
 from jaxcost.calibrate.features import SORTS, Sort
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -65,29 +66,32 @@ class Correction(eqx.Module):
         """ln of the factor on each layer's predicted cost, shape `(layers,)`; differentiable."""
         return _log_ratio(self, layers)
 
-    def novelty(self, layers: Workload) -> Float[Array, " layers"]:
-        """How far each layer is from all measured ones: 0 at one of them, 1 far from every one,
-        and 1 more for every factor e by which a size is beyond those measured; 1 of what the
-        features do not describe, such as one that is no product among products."""
-        return _novelty_of(self, layers)
+    def novelty(self, layers: Workload) -> np.ndarray:
+        """How far each layer is from all measured ones, shape `(layers,)`; of concrete layers.
 
-    def unlike(self, layers: Workload) -> Bool[Array, " layers"]:
+        0 at one of them, 1 far from every one, and 1 more for every factor e by which a size is
+        beyond those measured; 1 of what the features do not describe, such as one that is no
+        product among products.
+        """
+        own, x = self._in_numpy, self.sort.describe(layers)
+        parts = np.split(x, range(_CHUNK, len(x), _CHUNK))
+        return np.concatenate([_novelty(own, x, _faded(own, x, np), np) for x in parts])
+
+    def unlike(self, layers: Workload) -> np.ndarray:
         """Whether no layer of its kind was measured: dense, with a larger kernel, a softmax."""
-        kinds = self.sort.kinds(self.sort.of(layers), jnp)
-        apart = jnp.abs(kinds[:, None] - self.kinds[None])
+        kinds = self.sort.kinds(self.sort.describe(layers), np)
+        apart = np.abs(kinds[:, None] - np.asarray(self.kinds)[None])
         return ~(apart < _ANOTHER).all(axis=-1).any(axis=-1)
+
+    @property
+    def _in_numpy(self) -> "Correction":
+        return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), self)
 
 
 @eqx.filter_jit
 def _log_ratio(fitted: Correction, layers: Workload) -> Array:
     x = fitted.sort.of(layers)
     return _in_chunks(lambda x: _faded(fitted, x, jnp) @ fitted.weights, x)
-
-
-@eqx.filter_jit
-def _novelty_of(fitted: Correction, layers: Workload) -> Array:
-    x = fitted.sort.of(layers)
-    return _in_chunks(lambda x: _novelty(fitted, x, _faded(fitted, x, jnp), jnp), x)
 
 
 def _in_chunks(function: Callable[[Array], Array], x: Array) -> Array:
@@ -136,7 +140,7 @@ def correct_each_fold(
         seen = alone.first[~alone.any(out)]
         residual = (log_observed - log_model)[seen]
         fitted = fit_correction(x[seen], residual, sort=sort)
-        own = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), fitted)
+        own = fitted._in_numpy
         kernel = _faded(own, x[out], np)
         yield out, log_model[out] + kernel @ own.weights, _novelty(own, x[out], kernel, np)
 
@@ -185,11 +189,11 @@ def fit_correction(
     kinds = np.unique(sort.kinds(x, np), axis=0)
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
         least, most = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
-    return Correction(
-        jnp.asarray(centres), jnp.asarray(weights), jnp.asarray(explained), jnp.asarray(amplitude),
-        jnp.asarray(noise), jnp.asarray(lengths), jnp.asarray(least), jnp.asarray(most),
-        jnp.asarray(kinds), doubted, sort,
-    )  # fmt: skip
+    numbers: dict[str, Any] = {
+        "centres": centres, "weights": weights, "explained": explained, "amplitude": amplitude,
+        "noise": noise, "lengths": lengths, "least": least, "most": most, "kinds": kinds,
+    }  # fmt: skip
+    return Correction(**as_default(numbers), doubted=doubted, sort=sort)
 
 
 def _posterior(

@@ -1,9 +1,11 @@
 """What makes two layers alike: the sizes by which a correction carries from one to another."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -34,9 +36,18 @@ class Sort:
     marks: Callable[[Any], tuple[Any, ...]]
     sized: Callable[[Any], Any] = lambda x: x[:, 0] > -np.inf
 
+    def describe(self, layers: Workload) -> np.ndarray:
+        """The features of concrete layers, in float64; compiled, as the parts of it would be."""
+        return np.asarray(_compiled(self.of, layers), np.float64)
+
     def kinds(self, x: Any, numpy: Any) -> Any:
         """The kinds of layers with features `x`, as numbers; shape `(layers, marks)`."""
         return numpy.stack([1.0 * mark for mark in self.marks(x)], axis=-1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _compiled(of: Callable[[Workload], Array], layers: Workload) -> Array:
+    return of(layers)
 
 
 def features(layers: Workload) -> Float[Array, "*layers features"]:

@@ -149,12 +149,13 @@ class Fitted:
         """
         novelty, unlike = np.zeros(len(layers)), np.zeros(len(layers), bool)
         if self.correction is not None:
-            novelty = np.asarray(self.correction.novelty(layers), np.float64)
-            unlike = np.asarray(self.correction.unlike(layers))
+            novelty = self.correction.novelty(layers)
+            unlike = self.correction.unlike(layers)
         novelty = np.where(np.asarray(layers.within) > 0, 1.0, novelty)
         reach = self.intervals.reach(novelty, unlike)
         for sort, fitted in self.apart.items():
-            theirs, holds = fitted.trust(layers), np.asarray(SORTS[sort].holds(layers))
+            theirs = fitted.trust(layers)
+            holds = SORTS[sort].holds(jax.tree.map(np.asarray, layers))
             novelty, reach = np.where(holds, theirs, (novelty, reach))
         return novelty, reach
 

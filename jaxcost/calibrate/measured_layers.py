@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxcost._support.precision import double_precision
+from jaxcost._support.precision import as_default, as_double, double_precision
 from jaxcost.calibrate.correction import correct_each_fold, cross_validate_correction
 from jaxcost.calibrate.features import SORTS, Sort
 from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
@@ -77,7 +78,7 @@ class MeasuredLayers:
         A sort of which there are too few is fitted with the products, and all are where without the
         other sorts too few would be left.
         """
-        sorts = [s for s in SORTS if s != "products" and self._enough(SORTS[s].holds(self.layers))]
+        sorts = [s for s in SORTS if s != "products" and self._enough(self._of_sort(s))]
         parts = self.parted(sorts)
         return parts if all(p._enough() for p in parts.values()) else {"products": self}
 
@@ -85,7 +86,7 @@ class MeasuredLayers:
         """All rows as of one sort, which `model` is of; ValueError for a row it cannot price."""
         if sort == "products":
             return {sort: self}
-        other = ~np.asarray(SORTS[sort].holds(self.layers))
+        other = ~self._of_sort(sort)
         if other.any():
             row = self.numbers[int(other.argmax())]
             raise ValueError(
@@ -96,10 +97,13 @@ class MeasuredLayers:
 
     def parted(self, sorts: Sequence[str]) -> dict[str, "MeasuredLayers"]:
         """These sorts by themselves, and first, as far as there are any, all other rows."""
-        masks = {sort: np.asarray(SORTS[sort].holds(self.layers)) for sort in sorts}
+        masks = {sort: self._of_sort(sort) for sort in sorts}
         left = ~np.any([np.zeros(len(self.numbers), bool), *masks.values()], axis=0)
         masks = ({"products": left} if left.any() else {}) | masks
         return {sort: self._where(mask, sort) for sort, mask in masks.items()}
+
+    def _of_sort(self, sort: str) -> np.ndarray:
+        return np.asarray(SORTS[sort].holds(jax.tree.map(np.asarray, self.layers)))
 
     def _enough(self, rows: ArrayLike = True) -> bool:
         """Whether the rows, or those of a mask, are of enough different layers to be fitted."""
@@ -107,7 +111,7 @@ class MeasuredLayers:
         return len(np.unique(self.repeats.layer[chosen])) >= LEAST_LAYERS
 
     def _where(self, rows: np.ndarray, sort: str) -> "MeasuredLayers":
-        layers = self.layers[np.flatnonzero(rows)]
+        layers = as_default(jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.layers))
         return dataclasses.replace(
             self,
             layers=layers,
@@ -185,7 +189,7 @@ class MeasuredLayers:
 
 def _features(layers: Workload, sort: str) -> np.ndarray:
     with double_precision():
-        return np.asarray(SORTS[sort].of(layers), np.float64)
+        return SORTS[sort].describe(as_double(layers))
 
 
 def _spread(frame: "pd.DataFrame", target: str) -> np.ndarray | None:

@@ -224,7 +224,5 @@ def from_table(frame: "pd.DataFrame") -> Workload:
         item_bytes=frame["dtype"].map(ITEM_BYTES).to_numpy(float),
     )
     sizes = {name: np.asarray(leaf) for name, leaf in vars(layers).items()}
-    leaves = memory_bound.leaves(sizes | {"op": frame["op"].to_numpy()})
-    return dataclasses.replace(
-        layers, **{name: jnp.asarray(leaf, dtype=float) for name, leaf in leaves.items()}
-    )
+    leaves: dict[str, Any] = memory_bound.leaves(sizes | {"op": frame["op"].to_numpy()})
+    return dataclasses.replace(layers, **leaves)

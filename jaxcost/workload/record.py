@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -16,6 +17,8 @@ _FLAGS = ("bias", "is_dense", "within")
 
 
 def _real(value: ArrayLike) -> Array:
+    if isinstance(value, np.ndarray):  # or JAX compiles a conversion for every new shape
+        value = value.astype(jax.dtypes.canonicalize_dtype(float))
     return jnp.asarray(value, dtype=float)
 
 

@@ -172,8 +172,11 @@ def fit_model(
 
 def _layers(workloads: Any, device: Device, repeats: Repeats) -> tuple[Any, Device]:
     """Each layer once: the first of its rows."""
-    of_rows = jax.tree.map(lambda leaf: leaf[repeats.first], workloads)
-    return of_rows, jax.tree.map(lambda leaf: leaf[repeats.first] if leaf.ndim else leaf, device)
+
+    def first(leaf: Any) -> np.ndarray:
+        return np.asarray(leaf)[repeats.first] if np.ndim(leaf) else leaf
+
+    return jax.tree.map(first, workloads), jax.tree.map(first, device)
 
 
 def _solved(

@@ -69,7 +69,7 @@ class Problem:
     ) -> "Problem":
         """The problem in float64; a workload of rank 1 is one network of one layer a row."""
         if workloads.batch.ndim == 1:
-            workloads = jax.tree.map(lambda leaf: leaf[:, None], workloads)
+            workloads = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], workloads)
         work = work_of(workloads)
         believed = typical_point(space, work, observed)
         workloads, device = as_double(workloads), as_double(device)
