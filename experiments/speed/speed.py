@@ -111,7 +111,7 @@ def predictions(frame: pd.DataFrame) -> dict[str, dict]:
 
 
 def fits(frame: pd.DataFrame) -> dict[str, dict]:
-    """All 16 starts by optax against the same 16 by scipy, on the same loss and Jacobian."""
+    """All 16 starts against the same 16 by scipy, on the same loss and Jacobian."""
     layers, where = jc.from_table(frame), device("quadro-t2000")
     observed = frame["time_s"].to_numpy(float)
 

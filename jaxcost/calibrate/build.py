@@ -11,6 +11,7 @@ from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fit.folds import Folds
+from jaxcost.calibrate.fit.sample import MOST_LAYERS
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.calibrate.measured_layers import LEAST_LAYERS, MeasuredLayers
@@ -134,8 +135,14 @@ class _Choice:
         To that error counts what it predicts of the largest rows from the others: of two models
         that a correction makes equal among the rows, the one that holds beyond them is better.
 
-        The most promising comes first, so that most of the others are given up early.
+        The most promising comes first, so that most of the others are given up early. Of very
+        many layers, some choose.
         """
+        if corrected and len(results) > 1 and self.rows.repeats.layers > MOST_LAYERS:
+            rows, chosen = self.rows.some()
+            few = {name: result.of_rows(chosen) for name, result in results.items()}
+            name = _Choice(rows).best(few, corrected).name
+            results = {name: results[name]}
         alone = [self._alone(name, result) for name, result in results.items()]
         alone.sort(key=self._error)
         if not corrected:

@@ -13,6 +13,7 @@ from jaxcost._support.precision import as_default
 from jaxcost.calibrate.features import SORTS, Sort
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.calibrate.fit.sample import some_of
 from jaxcost.calibrate.likelihood import likeliest, matern
 from jaxcost.workload import Workload
 
@@ -139,8 +140,7 @@ def correct_each_fold(
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
         residual = (log_observed - log_model)[seen]
-        fitted = fit_correction(x[seen], residual, sort=sort)
-        own = fitted._in_numpy
+        own = fit_correction(x[seen], residual, sort=sort)._in_numpy
         kernel = _faded(own, x[out], np)
         yield out, log_model[out] + kernel @ own.weights, _novelty(own, x[out], kernel, np)
 
@@ -176,11 +176,12 @@ def fit_correction(
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return matern(a, b, amplitude, lengths)
 
-    centres = x[_spread_out(x, covariance, 0.1 * noise**2)]
+    some = some_of(len(x))  # tell as well where centres are to lie, and what is to be doubted
+    centres = x[some][_spread_out(x[some], covariance, 0.1 * noise**2)]
     between, across = covariance(centres, centres), covariance(centres, x)
     between += 1e-10 * amplitude**2 * np.eye(len(centres))
     if doubted:
-        trust = _trust(between, across, residual, noise, doubted)
+        trust = _trust(between, across, residual, some, noise, doubted)
     else:
         residual, trust = cut, np.ones(len(x))
     weights, evidence = _posterior(between, across, residual, trust / noise**2)
@@ -200,18 +201,25 @@ def _posterior(
     between: np.ndarray, across: np.ndarray, residual: np.ndarray, precision: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The centres' weights, and the matrix they solve; `precision` of each row, 1 / variance."""
-    told = across * precision
-    evidence = between + told @ across.T
-    return np.linalg.solve(evidence, told @ residual), evidence
+    root = np.sqrt(precision)
+    told = across * root
+    evidence = between + told @ told.T  # of a matrix and itself, which takes half the time
+    return np.linalg.solve(evidence, told @ (root * residual)), evidence
 
 
 def _trust(
-    between: np.ndarray, across: np.ndarray, residual: np.ndarray, noise: float, doubted: float
+    between: np.ndarray,
+    across: np.ndarray,
+    residual: np.ndarray,
+    some: np.ndarray,
+    noise: float,
+    doubted: float,
 ) -> np.ndarray:
-    """How much each row counts, in (0, 1], by iteratively reweighted least squares (Cauchy's)."""
-    trust = np.ones(len(residual))
+    """How much each row counts, in (0, 1], by iteratively reweighted least squares (Cauchy's)
+    among some of them."""
+    trust, known = np.ones(len(residual)), across[:, some]
     for _ in range(_REWEIGHTINGS):
-        weights, _ = _posterior(between, across, residual, trust / noise**2)
+        weights, _ = _posterior(between, known, residual[some], trust[some] / noise**2)
         left = residual - weights @ across
         scale = max(1.4826 * float(np.median(np.abs(left))), _LEAST_NOISE * noise)
         trust = 1 / (1 + (left / (doubted * scale)) ** 2)

@@ -14,6 +14,7 @@ from jaxcost.calibrate.features import SORTS, Sort
 from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
+from jaxcost.calibrate.fit.sample import some_of
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel, parameters_of
 from jaxcost.models.registry import BASELINES, BY_SORT, model_class
@@ -104,6 +105,11 @@ class MeasuredLayers:
 
     def _of_sort(self, sort: str) -> np.ndarray:
         return np.asarray(SORTS[sort].holds(jax.tree.map(np.asarray, self.layers)))
+
+    def some(self) -> tuple["MeasuredLayers", np.ndarray]:
+        """All rows of some of the layers, where there are very many, and a mask of them."""
+        chosen = np.isin(self.repeats.layer, some_of(self.repeats.layers))
+        return self._where(chosen, self.sort), chosen
 
     def _enough(self, rows: ArrayLike = True) -> bool:
         """Whether the rows, or those of a mask, are of enough different layers to be fitted."""

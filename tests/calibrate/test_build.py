@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxcost.calibrate import build as build_module
 from jaxcost.calibrate.build import _Choice, fit_layers
 from jaxcost.calibrate.fit import Accuracy
+from jaxcost.calibrate.fit import sample as sample_module
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.device import Device, device
@@ -179,3 +181,27 @@ def test_giving_up_early_chooses_what_correcting_all_does(name, shared):
     best = _Choice(data).best(results, corrected=True)
     assert best.name == min(errors, key=errors.get) != min(alone, key=alone.get)
     assert best.error(data.log_observed, data.repeats.weights) == pytest.approx(errors[best.name])
+
+
+def test_of_very_many_layers_some_choose_and_all_are_judged(monkeypatch, clean):
+    data = MeasuredLayers.of(clean, T2000, "time_s")
+    results = {n: data.fit(n, starts=2) for n in ("roofline", "flops-only")}
+    asked = []
+    corrected = MeasuredLayers.corrected_each_fold
+
+    def counted(rows, folds):
+        asked.append(len(rows.x))
+        return corrected(rows, folds)
+
+    monkeypatch.setattr(MeasuredLayers, "corrected_each_fold", counted)
+    whole = _Choice(data).best(results, corrected=True)
+    for module in (build_module, sample_module):
+        monkeypatch.setattr(module, "MOST_LAYERS", 40)
+    asked.clear()
+    best = _Choice(data).best(results, corrected=True)
+    kinds = len(results["roofline"].folds)
+    assert sorted(asked)[-kinds:] == [len(data.x)] * kinds
+    assert 40 <= min(asked) < 60
+    assert best.name == whole.name
+    for kind, (predicted, _) in whole.corrected.items():
+        assert best.corrected[kind][0].shape == predicted.shape

@@ -12,6 +12,7 @@ from jaxcost.calibrate.correction import (
     fit_correction,
 )
 from jaxcost.calibrate.features import features
+from jaxcost.calibrate.fit import sample as sample_module
 from jaxcost.calibrate.fit.folds import Folds, row_folds, sweep_folds
 from jaxcost.calibrate.likelihood import _unlikely
 from jaxcost.calibrate.likelihood import matern as covariance_of
@@ -280,6 +281,20 @@ def test_many_measured_layers_are_carried_by_few():
     many = np.random.default_rng(0).uniform(0, 6, (1500, 7))
     fitted = fit_correction(many, 0.1 * np.sin(many.sum(axis=1)))
     assert len(fitted.centres) <= 256
+
+
+def test_of_very_many_layers_some_tell_where_centres_lie_and_what_is_doubted(monkeypatch):
+    x = np.random.default_rng(0).uniform(0, 3, (1500, 13))
+    x[:, 3:] = 0
+    residual = 0.1 * np.sin(x.sum(axis=1))
+    residual[::100] += 3
+    whole = fit_correction(x, residual)
+    monkeypatch.setattr(sample_module, "MOST_LAYERS", 500)
+    some = fit_correction(x, residual)
+    assert (some.centres.shape != whole.centres.shape) or (some.centres != whole.centres).any()
+    for fitted in (some, whole):
+        predicted = matern_mean(fitted, x)
+        np.testing.assert_allclose(predicted, 0.1 * np.sin(x.sum(axis=1)), atol=0.05)
 
 
 def test_many_layers_are_corrected_as_a_few_are(layers):

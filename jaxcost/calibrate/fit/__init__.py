@@ -58,6 +58,12 @@ class FitResult:
     _notes: tuple[str, ...]
     _identify: Callable[[], Identifiability] = dataclasses.field(repr=False)
 
+    def of_rows(self, rows: np.ndarray) -> "FitResult":
+        """The same fit, with what was left out and predicted of some of the rows: a mask."""
+        folds = {kind: folds.of_rows(rows) for kind, folds in self.folds.items()}
+        largest = None if self.largest is None else self.largest.of_rows(rows)
+        return dataclasses.replace(self, folds=folds, largest=largest)
+
     @functools.cached_property
     def _known(self) -> Identifiability:
         """Found when it is asked for: of the models that are only compared, nobody does."""

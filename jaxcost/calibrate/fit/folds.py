@@ -27,6 +27,10 @@ class Folds:
         """Each fold by itself."""
         return (Folds(m[None], p[None]) for m, p in zip(self.masks, self.log_predicted))
 
+    def of_rows(self, rows: np.ndarray) -> "Folds":
+        """The same of some of the rows."""
+        return Folds(self.masks[:, rows], self.log_predicted[:, rows])
+
     def predicted(self) -> np.ndarray:
         """ln of the prediction for each row by the fold that had not seen it, shape `(rows,)`."""
         return np.where(self.masks, self.log_predicted, 0).sum(axis=0)
