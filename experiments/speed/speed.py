@@ -139,7 +139,11 @@ def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Ca
     log_observed = np.log(observed)
 
     def residual(z: jax.Array) -> jax.Array:
-        values = {p.name: jnp.exp(z[i]) for i, p in enumerate(parameters_of(jc.AlphaRoofline))}
+        declared = enumerate(parameters_of(jc.AlphaRoofline))
+        z = jnp.clip(z, -85, 85)  # beyond which a long step finds no numbers
+        values = {
+            p.name: jnp.exp(z[i]) if p.upper > 1 else jax.nn.sigmoid(z[i]) for i, p in declared
+        }
         costs = jc.AlphaRoofline(**values).layer_costs(layers, where)
         data = (jnp.log(costs) - log_observed) / ROBUST
         data = jnp.sqrt(jnp.log1p(data**2) + 1e-12)  # half its square is the loss of a row
@@ -165,7 +169,7 @@ def scipy_fit(layers: jc.Workload, where: jc.Device, observed: np.ndarray) -> Ca
 
 
 def starting_points(layers: jc.Workload, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where `jc.fit_model` starts: ln of each parameter, and how far it is believed to scatter.
+    """Where `jc.fit_model` starts: ln or logit of each parameter, and how far these may scatter.
 
     A typical value is declared, or is of the scale of the data.
 
@@ -175,7 +179,9 @@ def starting_points(layers: jc.Workload, observed: np.ndarray) -> tuple[np.ndarr
     amounts = {"FLOP/s": counts.flops(layers), "B/s": counts.bytes_moved(layers)}
     scale = {unit: 1 / np.quantile(observed / np.asarray(a), 0.1) for unit, a in amounts.items()}
     scale["s"] = np.quantile(observed, 0.1)
-    typical = np.log([p.start or scale[p.unit] for p in declared])
+    start = np.array([p.start or scale[p.unit] for p in declared])
+    share = np.array([p.upper <= 1 for p in declared])  # between 0 and 1
+    typical = np.log(start) - np.log1p(-start, out=np.zeros(len(start)), where=share)
     spread = np.array([p.spread or 0.0 for p in declared])
     noise = np.random.default_rng(0).standard_normal((16, len(declared)))
     noise[0] = 0
