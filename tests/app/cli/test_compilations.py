@@ -70,7 +70,7 @@ def test_a_second_fit_finds_what_the_first_compiled(tmp_path):
         done = subprocess.run([*command, *options], env=environment, text=True, capture_output=True)
         assert (done.returncode, done.stderr) == (0, "")
         printed.append(done.stdout)
-        programs = (tmp_path / "cache" / "jaxcost").rglob("*descend*-cache")
+        programs = (tmp_path / "cache" / "jaxcost").rglob("*linearised*-cache")
         kept.append(sorted(path.name for path in programs))
     assert printed[0] == printed[1]
     assert len(kept[0]) > 0
