@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from jaxcost._support.messages import refused
 from jaxcost._support.precision import double_precision
@@ -67,7 +68,7 @@ class FitResult:
     @functools.cached_property
     def _known(self) -> Identifiability:
         """Found when it is asked for: of the models that are only compared, nobody does."""
-        with double_precision():
+        with double_precision(), threadpool_limits(1, user_api="blas"):  # for small matrices
             return self._identify()
 
     @property
