@@ -14,6 +14,7 @@ from jaxcost._support.lazy import lazy
 if TYPE_CHECKING:
     from jaxcost.calibrate import Calibration as Calibration
     from jaxcost.calibrate import load_calibration as load_calibration
+    from jaxcost.calibrate.carry_over import carry_over as carry_over
     from jaxcost.calibrate.data_sheet import from_data_sheet as from_data_sheet
     from jaxcost.calibrate.fit import FitResult as FitResult
     from jaxcost.calibrate.fit import fit_model as fit_model
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "calibrate": ("Calibration", "load_calibration"),
+    "calibrate.carry_over": ("carry_over",),
     "calibrate.data_sheet": ("from_data_sheet",),
     "calibrate.fit": ("FitResult", "fit_model"),
     "calibrate.tables": ("fit",),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcost._support.precision import as_double, double_precision
+from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, FitResult
@@ -16,6 +17,7 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.calibrate.measured_layers import LEAST_LAYERS, MeasuredLayers
 from jaxcost.calibrate.plausible import implausible
+from jaxcost.calibrate.started import fit_each_from
 from jaxcost.calibrate.threads import one_thread
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.device import Device
@@ -57,6 +59,7 @@ def fit_layers(
     correction: bool | None = None,
     starts: int = 16,
     seed: int = 0,
+    origin: Origin | None = None,
 ) -> Fitted:
     """Fits a model, its correction and its intervals to a table of measured layers.
 
@@ -75,6 +78,8 @@ def fit_layers(
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
         starts, seed: as in `jaxcost.fit_model`, keyword-only.
+        origin: what another device's calibration says of this one, from which the fit starts;
+            `model` and `correction` are then those of that calibration. keyword-only.
     Raises: ValueError: fewer than ten layers, rows that are no layers or have no cost, rows of
         several devices or precisions, or whatever `jaxcost.fit_model` refuses.
     """
@@ -83,10 +88,14 @@ def fit_layers(
     data = MeasuredLayers.of(frame, device, target)
     check_enough(len(frame), data.repeats.layers, "layers")
     parts = data.parts() if model is None else data.all_of(sort_of(model), model)
-    fits = {
-        name: _fitted(part, model, corrected, starts=starts, seed=seed)
-        for name, part in parts.items()
-    }
+
+    def alone(part: MeasuredLayers) -> Fitted:
+        return _fitted(part, model, corrected, starts=starts, seed=seed)
+
+    if origin is None:
+        fits = {name: alone(part) for name, part in parts.items()}
+    else:
+        fits = fit_each_from(origin, parts, alone, seed=seed)
     fits = {s: in_units_of(target, _doubted(f, device, target)) for s, f in fits.items()}
     first = fits.pop(next(iter(fits)))
     return dataclasses.replace(first, apart=fits)

@@ -111,6 +111,7 @@ def cross_validate_correction(
     folds: Folds,
     repeats: Repeats | None = None,
     sort: Sort = SORTS["products"],
+    kernel: tuple[float, float, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
 
@@ -121,9 +122,10 @@ def cross_validate_correction(
         log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
         repeats: which rows are of one layer; None: no two.
         sort: of the layers, by which `x` describes them.
+        kernel: as in `fit_correction`.
     """
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
-    for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats, sort):
+    for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats, sort, kernel):
         log_predicted[out], novelty[out] = predicted, novel
     return log_predicted, novelty
 
@@ -134,15 +136,22 @@ def correct_each_fold(
     folds: Folds,
     repeats: Repeats | None = None,
     sort: Sort = SORTS["products"],
+    kernel: tuple[float, float, np.ndarray] | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The same fold by fold: a mask of the rows left out, and what is predicted of these alone."""
     alone = repeats or Repeats(np.arange(len(x)))
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
         residual = (log_observed - log_model)[seen]
-        own = fit_correction(x[seen], residual, sort=sort)._in_numpy
-        kernel = _faded(own, x[out], np)
-        yield out, log_model[out] + kernel @ own.weights, _novelty(own, x[out], kernel, np)
+        own = fit_correction(x[seen], residual, kernel, sort=sort)._in_numpy
+        faded = _faded(own, x[out], np)
+        yield out, log_model[out] + faded @ own.weights, _novelty(own, x[out], faded, np)
+
+
+def log_ratio_at(fitted: Correction, x: np.ndarray) -> np.ndarray:
+    """ln of the factor at features `x`, shape `(rows, features)`; shape `(rows,)`."""
+    own = fitted._in_numpy
+    return _faded(own, np.asarray(x, np.float64), np) @ own.weights
 
 
 def fit_correction(

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.measured_layers import MeasuredLayers
+from jaxcost.calibrate.started import predict_each_left_out
 from jaxcost.calibrate.threads import one_thread
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
@@ -56,7 +58,7 @@ def evaluate(
     found = {
         sort: _evaluated(of, seen_parts[sort], unseen_parts[sort], seed)
         for sort, of in fitted.parts.items()
-        if sort in unseen_parts
+        if sort in unseen_parts and sort in seen_parts
     }
     first = found.pop(fitted.sort, fitted)
     return dataclasses.replace(first, apart=fitted.apart | found)
@@ -88,7 +90,13 @@ def _evaluated(fitted: Fitted, known: MeasuredLayers, new: MeasuredLayers, seed:
 
 @one_thread
 def predict_each_unseen(
-    fitted: Fitted, layers: "pd.DataFrame", device: Device, target: str, *, seed: int
+    fitted: Fitted,
+    layers: "pd.DataFrame",
+    device: Device,
+    target: str,
+    *,
+    seed: int,
+    origin: Origin | None = None,
 ) -> np.ndarray:
     """Each row's cost as predicted by a fit made without it, in s or J, shape `(rows,)`.
 
@@ -96,12 +104,19 @@ def predict_each_unseen(
     """
     rows = MeasuredLayers.of(layers, device, target)
     parts, found = _parts(fitted, rows), np.zeros(len(layers))
-    for sort, of in fitted.parts.items():
-        found[parts[sort].numbers - 1] = _each_unseen(of, parts[sort], seed)
+    for sort, of in parts.items():
+        found[of.numbers - 1] = _each_unseen(fitted.parts[sort], of, seed, origin)
     return found
 
 
-def _each_unseen(fitted: Fitted, rows: MeasuredLayers, seed: int) -> np.ndarray:
+def _each_unseen(
+    fitted: Fitted, rows: MeasuredLayers, seed: int, origin: Origin | None
+) -> np.ndarray:
+    if not fitted.errors:  # carried over: the fit saw no row of this sort
+        return np.asarray(fitted.layer_costs(rows.layers, rows.device), np.float64)
+    if origin is not None and rows.sort in origin.fitted.parts:
+        theirs = origin.fitted.parts[rows.sort]
+        return np.exp(predict_each_left_out(origin, theirs, rows, seed=seed))
     folds = rows.fit(fitted.name, seed=seed).folds["rows"]
     return np.exp(folds.predicted() if fitted.correction is None else rows.corrected(folds)[0])
 

@@ -97,8 +97,9 @@ class MeasuredLayers:
         return {sort: self._where(~other, sort)}
 
     def parted(self, sorts: Sequence[str]) -> dict[str, "MeasuredLayers"]:
-        """These sorts by themselves, and first, as far as there are any, all other rows."""
-        masks = {sort: self._of_sort(sort) for sort in sorts}
+        """These sorts by themselves, and first all other rows, each as far as there are any."""
+        each = {sort: self._of_sort(sort) for sort in sorts}
+        masks = {sort: mask for sort, mask in each.items() if mask.any()}
         left = ~np.any([np.zeros(len(self.numbers), bool), *masks.values()], axis=0)
         masks = ({"products": left} if left.any() else {}) | masks
         return {sort: self._where(mask, sort) for sort, mask in masks.items()}

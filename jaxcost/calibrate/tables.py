@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jaxcost._support.provenance import provenance
 from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, detect_device
@@ -60,6 +61,7 @@ def fit(
     energy_column: str | None = None,
     rename: Mapping[str, str] | None = None,
     correction: bool | None = None,
+    start_from: str | Path | Calibration | None = None,
     seed: int = 0,
 ) -> Calibration:
     """A calibration fitted to a table of measured layers or training runs, as `jaxcost fit` does.
@@ -76,6 +78,9 @@ def fit(
         rename: from names in the table to those they are read by, keyword-only.
         correction: whether to correct the model near measured layers; None: unless a model is
             given. keyword-only.
+        start_from: another device's calibration of times, by file or name or itself, from which a
+            fit to few rows starts: what they do not say is as there, rates changed as the data
+            sheets are. It brings its model and correction. keyword-only.
         seed: of the starts and the folds, keyword-only.
     Returns: a `Calibration`; `save` writes what `jaxcost fit` writes.
     Raises: ValueError: whatever the command refuses, in the same words.
@@ -85,7 +90,7 @@ def fit(
     columns = Columns(tuple((rename or {}).items()), time_column, energy_column)
     measured = MeasuredTable.read(
         table, target=target, model=model, device=device, dtype=dtype, columns=columns,
-        correction=correction,
+        correction=correction, start_from=start_from,
     )  # fmt: skip
     return measured.fit(model=model, correction=correction, seed=seed)
 
@@ -100,6 +105,7 @@ class MeasuredTable:
     frame: "pd.DataFrame"
     device: Device
     target: str
+    origin: Origin | None = None  # what another device's calibration says of this one
 
     @property
     def of_runs(self) -> bool:
@@ -117,12 +123,15 @@ class MeasuredTable:
         dtype: str | None,
         columns: Columns,
         correction: bool | None = None,
+        start_from: str | Path | Calibration | None = None,
     ) -> "MeasuredTable":
         """The table's rows of one device, in one precision; `correction` is only checked."""
         path = Path(table) if isinstance(table, str | Path) else None
         source = str(path) if path else "table"
         frame = read_text(path, columns)[0] if path else columns.of(table, source)
         of_runs = is_run_table(frame)
+        if start_from is not None:
+            _check_start(of_runs, target, model, correction)
         if of_runs:
             _check_run_options(target, dtype, correction)
             target = RUN_TARGET
@@ -137,21 +146,29 @@ class MeasuredTable:
         if not isinstance(device, Device):
             device = run_device(rows, name, source) if of_runs else hardware(rows, name)
         content = path.read_bytes() if path else whole.to_csv(index=False).encode()
-        return cls(path.name if path else source, source, content, rows, device, target)
+        origin = None
+        if start_from is not None:
+            origin = Origin.of(start_from, device, str(rows["dtype"].iloc[0]))
+        return cls(path.name if path else source, source, content, rows, device, target, origin)
 
     def fit(self, *, model: str | None, correction: bool | None, seed: int) -> Calibration:
         """The calibration of these rows, with where it comes from."""
         settings: dict[str, Any] = {"model": model, "seed": seed}
         if not self.of_runs:
             settings = {"model": model, "correction": correction, "seed": seed}
+        start = {} if self.origin is None else {"origin": self.origin}
         try:
             if self.of_runs:
                 fitted = fit_runs(self.frame, self.device, **settings)
             else:
-                fitted = fit_layers(self.frame, self.device, target=self.target, **settings)
+                fitted = fit_layers(
+                    self.frame, self.device, target=self.target, **settings, **start
+                )
         except ValueError as error:
             raise ValueError(f"{self.source}: {error}") from None
         source = provenance(self.name, self.content, rows=len(self.frame), **settings)
+        if self.origin is not None:
+            source |= {"started_from": self.origin.told}
         return Calibration(self.device, {self.target: fitted}, source)
 
 
@@ -191,6 +208,16 @@ def run_device(frame: "pd.DataFrame", wanted: str | None, source: str) -> Device
             "depends on it; give --device, one of `jaxcost devices`"
         )
     return known_device(wanted or str(frame["device"].iloc[0]))
+
+
+def _check_start(of_runs: bool, target: str, model: str | None, correction: bool | None) -> None:
+    """Refuse what another device's calibration decides, and what it does not tell of."""
+    given = {"--model": model, "--correction or --no-correction": correction}
+    if of_runs or target != "time_s":
+        raise ValueError("--from is for times of layers; leave it out for energies")
+    for option, value in given.items():
+        if value is not None:
+            raise ValueError(f"{option} is that of the calibration given with --from; leave it out")
 
 
 def _check_run_options(target: str, dtype: str | None, correction: bool | None) -> None:

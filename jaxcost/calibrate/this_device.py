@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcost._support.provenance import provenance
-from jaxcost.calibrate import Calibration
+from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.held_out import evaluate, hold_out
 from jaxcost.device import Device
 from jaxcost.measure.designs.presets import Preset
@@ -35,10 +36,11 @@ def calibrate(
     *,
     store: str | Path | None = None,
     resume: bool = False,
-    dtype: str = "float32",
+    dtype: str | None = None,
     budget_s: float | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
+    start_from: str | Path | Calibration | None = None,
 ) -> Calibration:
     """Measures layers on this device and fits a cost model to them, as `jaxcost calibrate` does.
 
@@ -49,24 +51,38 @@ def calibrate(
         preset: how much to measure, `quick`, `standard` or `full`.
         store: the file that keeps every timing; None: none is kept. keyword-only.
         resume: whether to go on with what the store has, keyword-only.
-        dtype: precision to measure in, keyword-only.
+        dtype: precision to measure in; None: that of `start_from`, or else float32. keyword-only.
         budget_s: for measuring, in s; None: the preset's own. keyword-only.
         seed: of the order, of what is held out, and of the fit, keyword-only.
         progress: called after each visit, keyword-only.
+        start_from: as of `jaxcost.fit`, keyword-only.
     Returns: a `Calibration`; `save` writes it.
     Raises: ValueError: an unknown preset or precision, no device, resume without a store;
         TooFewLayersError: fewer than 15 layers have a time.
     """
     if resume and store is None:
         raise ValueError("resume = True needs store; give that of the earlier run")
+    other, dtype = started_in(start_from, dtype)
     device, planned = planned_preset(preset, dtype=dtype, budget_s=budget_s, seed=seed)
+    origin = None if other is None else Origin.of(other, device, dtype)
     with contextlib.ExitStack() as kept:
         path = store or Path(kept.enter_context(tempfile.TemporaryDirectory())) / "measured.db"
         measured, _ = measure_into(
             path, planned.layers, planned.plan, resume=resume, progress=progress
         )
     rows, _ = rows_to_fit(measured, planned, seed=seed)
-    return calibrated(device, planned, measured, rows, dtype=dtype, seed=seed)
+    return calibrated(device, planned, measured, rows, dtype=dtype, seed=seed, origin=origin)
+
+
+def started_in(
+    start_from: str | Path | Calibration | None, dtype: str | None
+) -> tuple[Calibration | None, str]:
+    """The calibration to start from, loaded, and the precision to measure in."""
+    if start_from is None:
+        return None, dtype or "float32"
+    known = start_from if isinstance(start_from, Calibration) else load_calibration(start_from)
+    found = known.models.get("time_s")
+    return known, dtype or (found and found.dtype) or "float32"
 
 
 def calibrated(
@@ -77,16 +93,20 @@ def calibrated(
     *,
     dtype: str,
     seed: int,
+    origin: Origin | None = None,
 ) -> Calibration:
-    """What was measured as a calibration; `rows` as from `rows_to_fit`."""
+    """What was measured as a calibration; `rows` as from `rows_to_fit`, `origin` to start from."""
     seen, unseen = (rows[rows["held_out"] == held].reset_index(drop=True) for held in (False, True))
-    fitted = evaluate(fit_layers(seen, device, seed=seed), seen, unseen, device, seed=seed)
+    fitted = fit_layers(seen, device, seed=seed, origin=origin)
+    fitted = evaluate(fitted, seen, unseen, device, seed=seed)
     warnings = (*disturbances(measured, rows), *fitted.warnings)
     fitted = dataclasses.replace(fitted, warnings=warnings)
     counts = {"rows": len(seen), "held_out": len(unseen)}
     source = provenance(
         TABLE, as_text(rows).encode(), **counts, preset=planned.name, dtype=dtype, seed=seed
     )
+    if origin is not None:
+        source |= {"started_from": origin.told}
     return Calibration(device, {"time_s": fitted}, source)
 
 

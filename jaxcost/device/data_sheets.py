@@ -105,7 +105,9 @@ def data_sheets() -> dict[str, dict[str, DataSheet]]:
     """All data sheets: `{name: {precision: DataSheet}}`, the thesis's GPUs, then current ones."""
     found: dict[str, dict[str, DataSheet]] = {}
     for sheet in (*_of_thesis("b_1"), *_of_thesis("b_3"), *_current()):
-        found.setdefault(sheet.name, {}).setdefault(sheet.precision, sheet)
+        known = found.setdefault(sheet.name, {})
+        if sheet.precision not in known or sheet.bandwidth:  # which the thesis does not give
+            known[sheet.precision] = sheet
     return found
 
 

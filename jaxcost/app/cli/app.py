@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jaxcost.app.cli.calibrate import calibrate
+from jaxcost.app.cli.carry_over import carry_over
 from jaxcost.app.cli.count import count
 from jaxcost.app.cli.datasheet import datasheet
 from jaxcost.app.cli.estimate import estimate
@@ -26,6 +27,7 @@ app.command(short_help="Measure a sweep of layers into a store, no more.")(measu
 app.command(short_help="Write a store as a table of layers.")(export)
 app.command(short_help="Merge several stores into one.")(merge)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)
+app.command(short_help="Carry a calibration over to a device that nobody measured.")(carry_over)
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
 app.command(short_help="Count what a JAX model computes.")(count)
 app.command(short_help="Estimate what a model costs on a calibrated device.")(estimate)

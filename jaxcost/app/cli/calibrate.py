@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcost.app.cli.options import Minutes, Seed, check_outputs
+from jaxcost.app.cli.options import Minutes, Seed, StartFrom, check_outputs
 from jaxcost.app.cli.sweeping import announce, store_path, sweep_into
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from jaxcost.app.report import Study
+    from jaxcost.calibrate.carry_over import Origin
     from jaxcost.device import Device
     from jaxcost.measure import Measurements, Preset
 
@@ -46,8 +47,13 @@ def calibrate(
         bool, typer.Option("--resume", help="Go on with what the store has.")
     ] = False,
     dtype: Annotated[
-        str, typer.Option(metavar="DTYPE", help="Measure in this precision, such as bfloat16.")
-    ] = "float32",
+        str | None,
+        typer.Option(
+            metavar="DTYPE",
+            help="Measure in this precision; without it that of --from, or else float32.",
+        ),
+    ] = None,
+    start_from: StartFrom = None,
     budget: Minutes = None,
     seed: Seed = 0,
 ) -> None:
@@ -62,22 +68,27 @@ def calibrate(
       jaxcost calibrate
       jaxcost calibrate --dtype bfloat16 --out laptop-bfloat16.json
       jaxcost calibrate --preset standard --out laptop.json --report laptop.html
+      jaxcost calibrate --from h100-sxm --budget 1
       jaxcost calibrate --preset full --store full.db --resume
     """
     check_outputs({"--out": out, "--report": report, "--table": table, "--store": store})
     if resume and store is None:
         raise ValueError("--resume needs --store FILE.db; give the store of the earlier run")
     from jaxcost.app.cli import show
+    from jaxcost.calibrate.carry_over import Origin
+    from jaxcost.calibrate.this_device import started_in
     from jaxcost.measure.run import planned_preset
 
+    other, dtype = started_in(start_from, dtype)
     console = show.console()
     seconds = None if budget is None else 60 * budget
     device, plan = planned_preset(preset, dtype=dtype, budget_s=seconds, seed=seed)
+    origin = None if other is None else Origin.of(other, device, dtype)
     title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
     announce(console, device, title, len(plan.layers), plan.plan)
     with store_path(store, out) as path:
         measured = sweep_into(console, path, plan.layers, plan.plan, resume)
-        study = _study(console, device, plan, measured, table, dtype, seed)
+        study = _study(console, device, plan, measured, table, dtype, seed, origin)
         study.calibration.save(out)
     _print(console, study)
     _write_report(report, study)
@@ -98,6 +109,7 @@ def _study(
     table: Path | None,
     dtype: str,
     seed: int,
+    origin: "Origin | None",
 ) -> "Study":
     """The calibration fitted to four fifths of what was measured, with all that is shown of it."""
     from jaxcost._support.files import write_text
@@ -116,7 +128,9 @@ def _study(
         write_text(table, this_device.as_text(rows))
     held = rows["held_out"].to_numpy()
     with working(console, f"fitting and cross-validating on {layers_in_words(rows[~held])}"):
-        calibration = this_device.calibrated(device, plan, measured, rows, dtype=dtype, seed=seed)
+        calibration = this_device.calibrated(
+            device, plan, measured, rows, dtype=dtype, seed=seed, origin=origin
+        )
     return Study.of(
         calibration, "time_s", rows,
         held_out=held, unmeasured=in_words(others), facts=facts(measured, plan, len(rows)),
@@ -137,8 +151,9 @@ def _print(console: "Console", study: "Study") -> None:
     content = tables.held_out(study, _SHOWN)
     show.title(console, f"Held out: {len(content.rows)} of {len(study.held_out)} layers never seen")
     show.table(console, content)
-    show.title(console, "Beside other models, fitted to the same rows")
-    show.table(console, tables.models(fitted))
+    if fitted.baselines:
+        show.title(console, "Beside other models, fitted to the same rows")
+        show.table(console, tables.models(fitted))
     show.parameters(console, fitted)
     found = tables.accuracy_of(study.held_out)
     show.title(

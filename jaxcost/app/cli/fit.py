@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcost.app.cli.options import Seed, check_outputs
+from jaxcost.app.cli.options import Seed, StartFrom, check_outputs
 from jaxcost.app.cli.selecting import Dtype, EnergyColumn, Rename, TimeColumn, columns_asked
 
 if TYPE_CHECKING:
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from jaxcost.calibrate import Calibration
     from jaxcost.calibrate.tables import MeasuredTable
     from jaxcost.workload.columns import Columns
+
+Corrected = Annotated[
+    bool | None,
+    typer.Option(
+        "--correction/--no-correction",
+        help="Correct the model near measured layers; without either: unless --model is given.",
+        show_default=False,
+    ),
+]
 
 
 def fit(
@@ -51,14 +60,8 @@ def fit(
     time_column: TimeColumn = None,
     energy_column: EnergyColumn = None,
     rename: Rename = None,
-    correction: Annotated[
-        bool | None,
-        typer.Option(
-            "--correction/--no-correction",
-            help="Correct the model near measured layers; without either: unless --model is given.",
-            show_default=False,
-        ),
-    ] = None,
+    correction: Corrected = None,
+    start_from: StartFrom = None,
     seed: Seed = 0,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a report with plots, too.")
@@ -76,6 +79,7 @@ def fit(
       jaxcost fit measurements.csv --out calibration.json --report report.html
       jaxcost fit several.csv --device h100-sxm --dtype bfloat16 --out h100-bfloat16.json
       jaxcost fit benchmark.csv --rename type=op --time-column latency_ms --out calibration.json
+      jaxcost fit twenty-layers.csv --device h200-sxm --from h100-sxm --out h200.json
       jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
     from jaxcost.app.cli import show
@@ -90,7 +94,7 @@ def fit(
         _refuse_runs(table, columns)
     measured = MeasuredTable.read(
         table, target=target, model=registered(model), device=device, dtype=dtype,
-        columns=columns, correction=correction,
+        columns=columns, correction=correction, start_from=start_from,
     )  # fmt: skip
     keep_compilations()
     console = show.console()
@@ -133,7 +137,9 @@ def _study(
     frame, target, unseen = measured.frame, measured.target, None
     if report is not None:
         fitted = calibration.models[target]
-        unseen = predict_each_unseen(fitted, frame, measured.device, target, seed=seed)
+        unseen = predict_each_unseen(
+            fitted, frame, measured.device, target, seed=seed, origin=measured.origin
+        )
     return Study.of(calibration, target, frame, unseen=unseen)
 
 
@@ -159,6 +165,7 @@ def _print(console: "Console", study: "Study", source: str) -> None:
     show.line(console, f"{words}; device {study.calibration.device.name}", style="dim")
     console.print()
     show.table(console, tables.accuracy(fitted))
-    show.title(console, "Beside other models, fitted to the same rows")
-    show.table(console, tables.models(fitted))
+    if fitted.baselines:
+        show.title(console, "Beside other models, fitted to the same rows")
+        show.table(console, tables.models(fitted))
     show.parameters(console, fitted)

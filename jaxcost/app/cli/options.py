@@ -39,6 +39,15 @@ Minutes = Annotated[
 ]
 
 
+StartFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="CALIBRATION",
+        help="Start from another device's calibration, a file or a preset's name: few layers do.",
+    ),
+]  # fmt: skip
+
+
 def check_outputs(outputs: dict[str, Path | None], inputs: Iterable[Path] = ()) -> None:
     """Refuse outputs that cannot be written or would destroy an input or one another.
 

@@ -64,8 +64,11 @@ def warnings(fitted: Fitted) -> list[str]:
 
     All parameters of a model that stay near what is believed of them are one line.
     """
-    lines = []
+    lines: list[str] = []
     for part in fitted.parts.values():
+        if not part.errors:  # carried over from another device: there are no data
+            lines += part.warnings
+            continue
         believed = {p.name for p in parameters_of(part.model) if p.spread is not None}
         left = [e.name for e in part.estimates if e.name in believed and not e.determined]
         said = tuple(f"{name} (" for name in left)
