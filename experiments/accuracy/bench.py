@@ -6,7 +6,8 @@
 A row of the table is one device, one split and one predictor; a sweep counts by its layers. The
 tables of others' measurements are not ours to ship: where FOLDER lacks one, its devices are left
 out. What is where, and what the splits are: `splits.py`; how tables of single operations become
-tables of layers: `operations.py`. What came out: `bench.csv`.
+tables of layers: `operations.py`; devices that nobody measured: `left_out.py`. What came out:
+`bench.csv`.
 """
 
 import argparse
@@ -15,8 +16,10 @@ import re
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
+import left_out
 import numpy as np
 import pandas as pd
 from page import page
@@ -88,10 +91,16 @@ def main() -> None:
     wanted = [
         s for s in splits(asked.data) if re.search(asked.only, f"{s.device} {s.kind} {s.part}")
     ]
+    unmeasured = [
+        table
+        for table in left_out.tables(asked.data)
+        if re.search(asked.only, f"{table[0].of} {left_out.KIND}")
+    ]
     errors: list[pd.DataFrame] = []
     fresh = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     with ProcessPoolExecutor(asked.processes, fresh) as pool:
-        for found in pool.map(partial(judge, names=asked.predictors), wanted):
+        judged = pool.map(partial(judge, names=asked.predictors), wanted)
+        for found in chain(judged, pool.map(left_out.judge, unmeasured)):
             errors.append(found)
             print(summary(found).to_string(index=False, header=len(errors) == 1), flush=True)
     table = summary(pd.concat(errors))

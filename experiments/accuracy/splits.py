@@ -54,17 +54,17 @@ def splits(folder: Path) -> Iterator[Split]:
     with 512 or fewer; convolutions in the quarter with most FLOPs from the half with fewest.
     operations: as rows, of products side by side and of what memory binds.
     """
-    for device, table in _devices(folder):
+    for device, table in devices(folder):
         rng = np.random.default_rng(0)
-        yield _split(device, "rows", "", *_at_random(table, rng), rng)
+        yield _split(device, "rows", "", *at_random(table, rng), rng)
         for kind, part, seen, unseen in _held_apart(table, rng):
             yield _split(device, kind, part, table[seen], table[unseen], rng)
-    for device, part, table in _operations(folder):
+    for device, part, table in of_operations(folder):
         rng = np.random.default_rng(0)
-        yield _split(device, "operations", part, *_at_random(table, rng), rng)
+        yield _split(device, "operations", part, *at_random(table, rng), rng)
 
 
-def _devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+def devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     yield _OWN, jc.read_layer_table(_HERE / "amd-epyc" / "layers.csv")
     for name, file in _TABLES.items():
         if not (folder / file).exists():
@@ -78,7 +78,7 @@ def _devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 yield f"{_short(str(device))} {name}", rows
 
 
-def _operations(folder: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def of_operations(folder: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
     for file, read in _OPERATIONS.items():
         if not (folder / file).exists():
             continue
@@ -119,7 +119,7 @@ def _by_size(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return flops <= np.quantile(flops, 0.5), flops >= np.quantile(flops, 0.75)
 
 
-def _at_random(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+def at_random(table: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     order = rng.permutation(len(table))
     fitted = min(MOST_FITTED, int(0.7 * len(table)))
     return table.iloc[order[:fitted]], table.iloc[order[fitted:]]

@@ -66,7 +66,7 @@ def fit_each_from(
     )
     first = next(iter(fits))
     fits[first] = dataclasses.replace(fits[first], warnings=(line, *fits[first].warnings))
-    for sort in [] if origin.lacks else theirs.keys() - fits.keys():
+    for sort in [] if origin.lacks else [sort for sort in theirs if sort not in fits]:
         line = f"no {sort} layers were measured: carried over from {origin.name} by the data sheets"
         fits[sort] = dataclasses.replace(origin.carried(theirs[sort]), warnings=(line,))
     return fits
