@@ -122,6 +122,13 @@ class Calibration:
                 frame[f"predicted_{target}{suffix}"] = values
         return frame
 
+    @property
+    def unmeasured(self) -> list[str]:
+        """A line where nothing was measured on the device itself, as `jaxcost.carry_over` says."""
+        if "carried_over_from" not in self.provenance:
+            return []
+        return [line for fitted in self.models.values() for line in fitted.warnings[:1]]
+
     def save(self, path: str | Path) -> None:
         """Writes the calibration as JSON, whole or not at all."""
         from jaxcost._support.files import write_text

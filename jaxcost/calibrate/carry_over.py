@@ -25,16 +25,15 @@ _START = -1 / 3
 # Standard deviations of ln(parameter) between what a data sheet says and what is measured, and
 # where no data sheet says anything; of ratios a part of what is believed without a parent.
 _RATES, _STARTS, _UNKNOWN, _RATIOS = 0.3, 0.5, 2.0, 0.2
-# Half a 90 % interval of ln(time) of a device from its data sheet alone: with it 80 % of the rows
-# lay inside on each of 27 devices and sorts of layers left out in turn (experiments/accuracy,
-# split `left out`), so that of a further one they do with a probability of about 27 in 28.
+# Half a 90 % interval of ln(time) of a device from its data sheet alone, beside the calibration's
+# own: with it more than 80 % of the rows lay inside on every device left out, and of most of them
+# nearly all (experiments/accuracy, split `left out`). The worst device sets it, since with so few
+# devices no quantile of theirs is known better.
 BETWEEN_DEVICES = 0.7
 _Z90 = 1.6449
 
 
-def carry_over(
-    calibration: Calibration | str | Path, device: Device | str, *, dtype: str | None = None
-) -> Calibration:
+def carry_over(calibration: Calibration | str | Path, device: Device | str) -> Calibration:
     """A calibration of a device on which nothing was measured, from another device's; times, s.
 
     Rates change as the data sheets' peak and bandwidth do, in the precision that was measured where
@@ -43,14 +42,13 @@ def carry_over(
     Args:
         calibration: of the other device: itself, its file, or the name of a preset.
         device: itself, or its name, such as `h200-sxm`; its peak and bandwidth must be known.
-        dtype: the precision that is asked for, keyword-only; None: the calibration's.
     Returns: a `Calibration`, whose intervals hold what is not known of the device, and whose
         warnings say that nothing was measured on it.
-    Raises: ValueError: an unknown name, a calibration without times of layers or of another
-        precision, a CPU's for a GPU, a peak or a bandwidth that is not known.
-    Valid for: a card of the same maker and generation or the next, at the clocks it is sold for:
-        median errors of 5 to 12 % for data centres' cards, of 25 to 40 % for cards of 70 W, which
-        do not hold their clocks; see docs/accuracy.md.
+    Raises: ValueError: an unknown name, a calibration without times of layers, a CPU's for a GPU, a
+        peak or a bandwidth that is not known.
+    Valid for: products of a card of the same maker and generation or the next, at the clocks it is
+        sold for: median errors of 5 to 13 %. Of cards of 70 W, which do not hold their clocks, 30
+        to 35 %; of convolutions 16 to 20 %, as a fit of their own has. See docs/accuracy.md.
     Example:
         >>> import jaxcost as jc
         >>> carried = jc.carry_over("h100-sxm", "h200-sxm")
@@ -58,7 +56,7 @@ def carry_over(
         'nothing was measured on h200-sxm: ca'
     """
     device = known_device(device) if isinstance(device, str) else device
-    origin = Origin.of(calibration, device, dtype)
+    origin = Origin.of(calibration, device)
     if origin.lacks:
         raise ValueError(
             f"the {' and the '.join(origin.lacks)} of {origin.name} and {device.name} are not both "
@@ -92,9 +90,12 @@ class Origin:
 
     @classmethod
     def of(
-        cls, calibration: Calibration | str | Path, device: Device, dtype: str | None
+        cls, calibration: Calibration | str | Path, device: Device, dtype: str | None = None
     ) -> "Origin":
-        """Raises: ValueError: as `carry_over`, but for what is not known."""
+        """Of a precision that is asked for, or any.
+
+        Raises: ValueError: another precision, or as `carry_over`, but for what is not known.
+        """
         if not isinstance(calibration, Calibration):
             calibration = load_calibration(calibration)
         other = calibration.device

@@ -39,7 +39,7 @@ from jaxcost.models.base import Parameter
 # Of what is left between two devices: the standard deviation in ln(time), its noise, and how far
 # in ln(size) it carries. Half or twice of each changes the errors on left-out devices by little
 # (experiments/accuracy, split `left out`).
-_AMPLITUDE, _NOISE, _LENGTH = 0.15, 0.1, 2.0
+_AMPLITUDE, _NOISES, _LENGTH = 0.15, (0.1, 0.15), 2.0
 _FEW = 50
 _SHARE = Parameter("share", -math.inf, math.inf, "1", "of the other's correction", 1.0, 0.5)
 
@@ -82,7 +82,7 @@ def fit_from(origin: Origin, part: Fitted, rows: MeasuredLayers, *, seed: int) -
     error = rows.log_observed - found.left_out, np.zeros(len(found.x))
     own, theirs = calibrate_intervals(error, weights=rows.repeats.weights), part.intervals
     few = rows.repeats.layers < _FEW  # which may all lie near by chance
-    half_width = max(own.half_width, theirs.half_width if few else 0)
+    half_width = math.hypot(own.half_width, theirs.half_width if few else 0)
     fitted = dataclasses.replace(
         part,
         model=Space.of(part.model).build(found.values),
@@ -125,6 +125,7 @@ class _Started:
         rows: what was fitted; x: their features; masks: the folds, shape `(folds, rows)`.
         known, values: of the parameters by the fit to all rows; share: that of the correction.
         model, theirs: ln predicted by each model, and by its share of the other's correction.
+        noise: of the difference, in ln.
     """
 
     rows: MeasuredLayers
@@ -135,6 +136,7 @@ class _Started:
     share: float
     model: np.ndarray
     theirs: np.ndarray
+    noise: float
 
     @classmethod
     def of(cls, origin: Origin, part: Fitted, rows: MeasuredLayers, seed: int) -> "_Started":
@@ -155,7 +157,7 @@ class _Started:
         model, theirs = (
             (of_layers)[:, rows.repeats.layer] for of_layers in (both - theirs, theirs)
         )
-        return cls(rows, x, masks, own, values, share, model, theirs)
+        return cls(rows, x, masks, own, values, share, model, theirs, _noise(part))
 
     def folds(self, log_predicted: np.ndarray) -> Folds:
         return Folds(self.masks, log_predicted[1:])
@@ -170,7 +172,7 @@ class _Started:
     @property
     def kernel(self) -> tuple[float, float, np.ndarray]:
         """Of the difference."""
-        return _AMPLITUDE, _NOISE, np.full(self.x.shape[1], _LENGTH)
+        return _AMPLITUDE, self.noise, np.full(self.x.shape[1], _LENGTH)
 
     @property
     def residual(self) -> np.ndarray:
@@ -199,6 +201,12 @@ def _merged(part: Fitted, found: _Started) -> tuple[Correction, np.ndarray]:
     return fit_correction(layers[:, :-1], layers[:, -1], kernel, sort=before.sort), layers
 
 
+def _noise(part: Fitted) -> float:
+    """That of the other device's layers, within what lets 20 rows say something."""
+    least, most = _NOISES
+    return min(max(least, float(part.correction.noise)), most) if part.correction else least
+
+
 class _SharedSpace(Space):
     """A model's parameters, and last the share of a correction that each row brings with it."""
 
@@ -219,7 +227,7 @@ def _problem(origin: Origin, part: Fitted, rows: MeasuredLayers) -> Problem:
     given, device = as_double((given, rows.device))
     believed = np.append(np.asarray(z, np.float64), 1.0)
     precision = np.asarray(space.precision(), np.float64)
-    scales = ROBUST, ROBUST, believed, precision
+    scales = ROBUST, _noise(part), believed, precision
     return Problem(space, given, device, log_mean, certainty, {}, *scales)
 
 

@@ -148,6 +148,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
     reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
     others = _other_precision(found, usable)
     warnings = [*found.warnings, *_nothing(found), *_other_device(loaded), *unsaid(usable)]
+    warnings += loaded.unmeasured
     warnings += _precision_lines(found, usable, costs, others)
     unpriced = {name: _unpriced(found, f) for name, f in usable.items()}
     if any(unpriced.values()):

@@ -90,6 +90,8 @@ def test_a_data_sheet_alone_moves_rates_and_starts(parent, judged, tmp_path):
     assert after.errors == after.baselines == {}
     assert after.warnings[0].startswith("nothing was measured on twice: carried over from h100-sxm")
     assert carried.provenance["carried_over_from"]["device"] == SISTER
+    assert carried.unmeasured == [after.warnings[0]]
+    assert parent.unmeasured == []
     carried.save(tmp_path / "c.json")
     pd.testing.assert_frame_equal(
         jc.load_calibration(tmp_path / "c.json").predict(judged), carried.predict(judged)

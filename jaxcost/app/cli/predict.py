@@ -83,7 +83,7 @@ def predict(
         measured = _measured(layers, target)
         unread += _unread(table, layers, target, measured)
         _compare(console, target, layers, measured, predicted, what)
-    show.warnings(console, [*warned, *unread, *check_device(loaded, layers)])
+    show.warnings(console, [*warned, *unread, *loaded.unmeasured, *check_device(loaded, layers)])
     show.written(console, [out])
 
 

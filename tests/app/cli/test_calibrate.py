@@ -16,6 +16,7 @@ import pytest
 
 from jaxcost.app.cli.errors import run
 from jaxcost.calibrate import build, load_calibration
+from jaxcost.calibrate.this_device import started_in
 from jaxcost.device import detect_device
 from jaxcost.measure import LayerSpec, Preset, Progress, SweepPlan, TimingRules, measure_into
 from jaxcost.measure import run as measure_run
@@ -161,6 +162,26 @@ def test_layers_are_measured_and_fitted_in_the_precision_asked_for(
     assert content["models"]["time_s"]["dtype"] == "bfloat16"
     assert content["provenance"]["dtype"] == "bfloat16"
     assert jaxcost("predict", out, tmp_path / "m.csv", "--out", tmp_path / "p.csv").status == 0
+
+
+def test_it_starts_from_another_devices_calibration_in_its_precision(jaxcost, tiny, tmp_path):
+    assert [started_in(name, None)[1] for name in ("h100-sxm", None)] == ["bfloat16", "float32"]
+    asked = tiny(20)
+    out = tmp_path / "c.json"
+    outcome = jaxcost(
+        "calibrate", "--out", out, "--report", tmp_path / "r.html", "--from", "amd-epyc"
+    )
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "started from the calibration of" in outcome.out
+    content = json.loads(out.read_text())["models"]["time_s"]
+    assert {layer.dtype for layer in asked["layers"]} == {content["dtype"]}
+    assert {"in_sample", "rows", "held_out"} <= set(content["errors"])
+
+
+def test_a_gpus_calibration_is_no_start_for_a_cpu(tiny, refuses, tmp_path):
+    assert tiny() == {}
+    line = refuses("calibrate", "--from", "h100-sxm", "--out", tmp_path / "c.json")
+    assert "one is a CPU and one is not" in line
 
 
 @pytest.mark.parametrize("dtype", ["bfloat", "int8", "float64"])
