@@ -57,8 +57,13 @@ class Measured:
         return jc.fit(_plain(fitted), self.device)
 
     def far(self, other: "Measured") -> float:
-        """How unlike two data sheets are: logarithms of the peak's and bandwidth's ratios."""
+        """How unlike two data sheets are: logarithms of the peak's and bandwidth's ratios.
+
+        Another maker's is further than any of the same.
+        """
         ours, theirs = self.device, other.device
+        if str(ours.kind).split()[0] != str(theirs.kind).split()[0]:
+            return math.inf
         facts = [(ours.peak_flops, theirs.peak_flops), (ours.bandwidth, theirs.bandwidth)]
         return math.hypot(*(math.log(float(a) / float(b)) for a, b in facts))
 
