@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost.workload import Workload
+from jaxcost.workload.gradients import BY_INPUT, BY_WEIGHTS
 from jaxcost.workload.memory_bound import ATTENTION
 from jaxcost.workload.tiles import whole
 
@@ -27,6 +28,8 @@ class Sort:
         of: from layers to an array of shape `(layers, features)`; no unit, differentiable.
         columns: the features' names in calibration files.
         marks: from features to what says which kind of layer it is, an array a mark.
+        words: what the layers are called.
+        sizes: what the first features are the logarithms of, in words.
         sized: from features to whether the layer has the sizes that they are of.
     """
 
@@ -34,6 +37,8 @@ class Sort:
     of: Callable[[Workload], Array]
     columns: tuple[str, ...]
     marks: Callable[[Any], tuple[Any, ...]]
+    words: str
+    sizes: tuple[str, ...] = ()
     sized: Callable[[Any], Any] = lambda x: x[:, 0] > -np.inf
 
     def describe(self, layers: Workload) -> np.ndarray:
@@ -84,6 +89,25 @@ def of_batched_products(layers: Workload) -> Float[Array, "*layers features"]:
     return jnp.stack([*logs, *_fill(sizes[0], sizes[2])], axis=-1)
 
 
+def of_input_gradients(layers: Workload) -> Float[Array, "*layers features"]:
+    """The same of gradients of convolutions by their input, and how much larger it is."""
+    skipped = layers.in_h * layers.in_w / (layers.out_h * layers.out_w)
+    return _of_gradients(layers, layers.batch * layers.out_h * layers.out_w, skipped)
+
+
+def of_weight_gradients(layers: Workload) -> Float[Array, "*layers features"]:
+    """The same of gradients of convolutions by their weights: pixels and images apart, since sums
+    run over both."""
+    return _of_gradients(layers, layers.out_h * layers.out_w, layers.batch)
+
+
+def _of_gradients(layers: Workload, places: Array, other: Array) -> Array:
+    taps = layers.k_h * layers.k_w
+    sizes = (places, layers.c_in, layers.c_out, taps, layers.groups, other)
+    logs = [jnp.log(jnp.maximum(size, _LEAST)) for size in sizes]
+    return jnp.stack([*logs, 2.0 * (taps > 1)], axis=-1)
+
+
 def of_memory_bound(layers: Workload) -> Float[Array, "*layers features"]:
     """The same of operations that are no product: positions, bytes of each, FLOPs a byte, kind."""
     positions = layers.batch * layers.out_h * layers.out_w
@@ -118,7 +142,7 @@ def _fill(rows: Array, columns: Array) -> list[Array]:
 
 
 def _is_product(layers: Workload) -> Array:
-    return layers.operation == 0
+    return (layers.operation == 0) & (layers.gradient == 0)
 
 
 def _is_batched(layers: Workload) -> Array:
@@ -128,6 +152,11 @@ def _is_batched(layers: Workload) -> Array:
 def _kinds_of_products(x: Any) -> tuple[Any, ...]:
     """Grouped, a kernel above one element, dense, and a product at all."""
     return x[:, 4] > 0, x[:, 5] > 0, x[:, 6] > 0, _has_channels(x)
+
+
+def _kinds_of_gradients(x: Any) -> tuple[Any, ...]:
+    """Grouped, and a kernel above one element."""
+    return x[:, 4] > 0, x[:, -1] > 0
 
 
 def _has_channels(x: Any) -> Any:
@@ -143,6 +172,8 @@ _SIZES = (
     "twice_spatial",
     "is_dense",
 )
+_CHANNELS = ("input channels", "output channels", "taps of the kernel", "groups")
+_OF_GRADIENTS = ("ln_c_in", "ln_c_out", "ln_taps", "ln_groups")
 _FILL = tuple(f"ln_fill_{tile}" for tile in _TILES)
 SORTS = {
     "products": Sort(
@@ -150,6 +181,8 @@ SORTS = {
         features,
         (*_SIZES, *_FILL),
         _kinds_of_products,
+        "products",
+        ("positions", *_CHANNELS),
         _has_channels,
     ),
     "batched-products": Sort(
@@ -157,22 +190,42 @@ SORTS = {
         of_batched_products,
         ("ln_rows", "ln_inputs", "ln_outputs", "ln_products", *_FILL),
         lambda x: (x[:, 3] > 0,),
+        "products side by side",
+        ("rows", "inputs", "outputs", "products side by side"),
+    ),
+    "input-gradients": Sort(
+        lambda layers: layers.gradient == BY_INPUT,
+        of_input_gradients,
+        ("ln_positions", *_OF_GRADIENTS, "ln_pixels_per_position", "twice_spatial"),
+        _kinds_of_gradients,
+        "gradients of convolutions by their input",
+        ("positions", *_CHANNELS),
+    ),
+    "weight-gradients": Sort(
+        lambda layers: layers.gradient == BY_WEIGHTS,
+        of_weight_gradients,
+        ("ln_pixels", *_OF_GRADIENTS, "ln_images", "twice_spatial"),
+        _kinds_of_gradients,
+        "gradients of convolutions by their weights",
+        ("pixels", *_CHANNELS, "images"),
     ),
     "memory-bound": Sort(
         lambda layers: (layers.operation > 0) & (layers.operation != ATTENTION),
         of_memory_bound,
         ("ln_positions", "ln_bytes_per_position", "ln_flops_per_byte", "operation"),
         lambda x: (x[:, 3],),
+        "memory-bound",
     ),
     "attention": Sort(
         lambda layers: layers.operation == ATTENTION,
         of_attention,
         ("ln_batch", "ln_tokens", "ln_heads", "ln_head_size"),
         lambda x: (x[:, 0] > -np.inf,),
+        "attention",
     ),
 }
 # Of calibrations of 0.2: without tiles.
-EARLIER = Sort(SORTS["products"].holds, _sizes, _SIZES, _kinds_of_products, _has_channels)
+EARLIER = dataclasses.replace(SORTS["products"], of=_sizes, columns=_SIZES)
 RESIDUAL = "ln_observed_over_model"  # beside the features in a calibration file
 
 

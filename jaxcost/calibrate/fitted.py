@@ -152,6 +152,8 @@ class Fitted:
             novelty = self.correction.novelty(layers)
             unlike = self.correction.unlike(layers)
         novelty = np.where(np.asarray(layers.within) > 0, 1.0, novelty)
+        gradients = np.asarray((layers.gradient > 0) & ~SORTS[self.sort].holds(layers))
+        unlike = unlike | gradients  # forward layers of the same sizes say little of them
         reach = self.intervals.reach(novelty, unlike)
         for sort, fitted in self.apart.items():
             theirs = fitted.trust(layers)

@@ -25,7 +25,8 @@ class LayerSpec:
     """One layer to be measured: a row of the layer table without its time.
 
     Args:
-        op: "conv2d" (NHWC input, HWIO kernel), "dense" (matrix products, as many side by side as
+        op: "conv2d" (NHWC input, HWIO kernel) or one of its gradients
+            (`jaxcost.workload.gradients`), "dense" (matrix products, as many side by side as
             groups), or one of `jaxcost.workload.memory_bound.MEASURED`; there is what sizes mean.
         batch, in_h, in_w, c_in, c_out, k_h, k_w, stride, groups, dilation: whole numbers >= 1;
             a dense layer has in_h = in_w = k_h = k_w = stride = dilation = 1.
@@ -88,7 +89,12 @@ class LayerSpec:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of the activations, with positions where there are any, or of a gather's table."""
+        """Shape of the activations, with positions where there are any, or of a gather's table; of
+        the gradient by y in a gradient by x."""
+        return self._result if self.op == "conv2d_input_gradient" else self._activations
+
+    @property
+    def _activations(self) -> tuple[int, ...]:
         if self.op == "gather":
             return self.c_in, self.c_out
         if self.op == "dense":
@@ -98,6 +104,10 @@ class LayerSpec:
     @property
     def weight_shape(self) -> tuple[int, ...]:
         """Shape of the weights, of indices, of one number a channel, or of a second array."""
+        return self._result if self.op == "conv2d_weight_gradient" else self._parameters
+
+    @property
+    def _parameters(self) -> tuple[int, ...]:
         if self.op == "gather":
             return (self.batch,)
         if self.op == "addition":
@@ -111,6 +121,12 @@ class LayerSpec:
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the result."""
+        if self.op == "conv2d_input_gradient":
+            return self._activations
+        return self._parameters if self.op == "conv2d_weight_gradient" else self._result
+
+    @property
+    def _result(self) -> tuple[int, ...]:
         if self.op == "dense":
             return self._side_by_side(self.batch, self.c_out // self.groups)
         if self.op == "gather" or self.sums_positions:

@@ -19,10 +19,13 @@ MODELS: dict[str, type[LayerwiseCost]] = {
     "roofline": Roofline,
     "flops-only": FlopsOnly,
 }
+_PARALLEL: dict[str, type[LayerwiseCost]] = {"alpha-roofline": AlphaRoofline, "roofline": Roofline}
 # By sort of layer: those of layers that are no product are fitted by themselves.
 BY_SORT: dict[str, dict[str, type[LayerwiseCost]]] = {
     "products": MODELS,
-    "batched-products": {"alpha-roofline": AlphaRoofline, "roofline": Roofline},
+    "batched-products": _PARALLEL,
+    "input-gradients": _PARALLEL,
+    "weight-gradients": _PARALLEL,
     "memory-bound": {"memory-bound": MemoryBound},
     "attention": {"attention": Attention},
 }

@@ -20,10 +20,6 @@ from jaxcost.workload import Workload
 _TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
 _WORDS = {"latency_s": "time", "energy_j": "energy"}
 _ENDS = ("", "_lo", "_hi")
-_SIZES = {  # the first features of each sort of product, in words
-    "products": ("positions", "input channels", "output channels", "taps of the kernel", "groups"),
-    "batched-products": ("rows", "inputs", "outputs", "products side by side"),
-}
 _BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
 _MOST_LINES = 8
 _NOTED = 0.05  # of the time: a share that is worth a line
@@ -224,7 +220,7 @@ def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
 
 def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
     """In words, what of each of the rows lies outside the layers that a part was fitted to."""
-    names = _SIZES.get(part.sort, ())
+    names = SORTS[part.sort].sizes
     if part.layers is None or not names:
         return {}
     measured = part.layers[:, : len(names)]

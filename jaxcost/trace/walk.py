@@ -58,7 +58,8 @@ class _Frame:
 
     `leaves` has the parameter that a value is, or is a view of; `lean` the bytes that reading a
     value takes where these are fewer than it would have in memory; `axes` the extents of the axes
-    of devices that the program is written for one of; `backward` that gradients are computed.
+    of devices that the program is written for one of; `backward` that gradients are computed;
+    `flipped` has the values that are reversed.
     """
 
     scope: str
@@ -67,6 +68,7 @@ class _Frame:
     lean: dict[int, float]
     axes: dict[str, int] = dataclasses.field(default_factory=dict)
     backward: bool = False
+    flipped: set[int] = dataclasses.field(default_factory=set)
 
 
 class Walk:
@@ -177,7 +179,10 @@ class Walk:
             return
         inputs = tuple(v.aval for v in equation.invars)
         outputs = tuple(v.aval for v in equation.outvars)
-        site = work.Site(name, inputs, outputs, equation.params)
+        flipped = any(id(operand) in frame.flipped for operand in operands)
+        if name == "rev" or (flipped and name == "convert_element_type"):
+            frame.flipped.update(map(id, equation.outvars))
+        site = work.Site(name, inputs, outputs, equation.params, flipped)
         scope = self._scope(equation, frame.scope)
         done = opaque.declared_cost(site) if rule.kind == "unknown" else rule.count(site)
         if done is None:

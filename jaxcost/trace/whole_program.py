@@ -121,8 +121,11 @@ def _half_width(costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: 
 
 
 def _kinds(layers: Workload) -> np.ndarray:
-    """A number for each kind of layer: dense, pointwise, larger kernels, grouped, no product."""
+    """A number for each kind of layer: dense, pointwise, larger kernels, grouped, no product,
+    gradients of convolutions by input and by weights."""
     taps = np.asarray(layers.k_h * layers.k_w)
     kinds = np.where(np.asarray(layers.is_dense) > 0, 0, np.where(taps > 1, 2, 1))
     kinds = np.where((kinds > 0) & (np.asarray(layers.groups) > 1), 3, kinds)
+    gradient = np.asarray(layers.gradient)
+    kinds = np.where(gradient > 0, 4 + gradient, kinds)
     return np.where(np.asarray(counts.macs(layers)) > 0, kinds, 4)

@@ -42,12 +42,16 @@ class Work:
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """Where a primitive is applied: its name, the types of operands and results, parameters."""
+    """Where a primitive is applied: its name, the types of operands and results, parameters.
+
+    `flipped` says that an operand was reversed just before, as kernels are in gradients.
+    """
 
     primitive: str
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     params: Mapping[str, Any]
+    flipped: bool = False
 
 
 Counter = Callable[[Site], Work]

@@ -1,6 +1,7 @@
 """Operations that are no product: what their sizes mean, their FLOPs and the bytes they move.
 
-They stand in the layer table beside `conv2d` and `dense`. Activations have the shape
+They stand in the layer table beside `conv2d`, its gradients (`jaxcost.workload.gradients`) and
+`dense`. Activations have the shape
 `(batch, in_h, in_w, c_in)`; columns not named for an operation must be 1, and `padding` counts
 only where there is a kernel.
 
@@ -32,10 +33,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxcost.workload.gradients import CONV2D_GRADIENTS
+
 Sizes = Mapping[str, Any]  # columns of the layer table, with out_h and out_w; numbers or arrays
 Rule = tuple[str, Callable[[Sizes], Any], str]  # a column, whether it is allowed, what is
 
-PRODUCTS = ("conv2d", "dense")
+PRODUCTS = ("conv2d", "dense", *CONV2D_GRADIENTS)
 _INDEX_BYTES = 4
 _COUNTED = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "groups")
 
@@ -100,6 +103,8 @@ def leaves(sizes: Sizes) -> dict[str, np.ndarray]:
         here |= {name: sizes[name][rows].astype(float) for name in _COUNTED}
         found["other_flops"][rows] = flops(op, here)
         found["other_bytes"][rows] = bytes_moved(op, here, here["item_bytes"])
+    gradient = [np.asarray(sizes["op"]) == op for op in CONV2D_GRADIENTS]
+    found["gradient"] = np.select(gradient, range(1, len(gradient) + 1), 0)
     return found | {"is_dense": sizes["op"] == "dense"}
 
 

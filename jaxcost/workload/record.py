@@ -49,6 +49,8 @@ class Workload(eqx.Module):
         other_flops, other_bytes: FLOPs and bytes of an operation that is no product, >= 0.
         operation: of which kind such an operation is, by its place in
             `jaxcost.workload.memory_bound.OPERATIONS` from 1; 0: a product, or none of these.
+        gradient: 1 or 2 if the row is the gradient of a convolution of these sizes by its input or
+            by its weights, as `jaxcost.workload.gradients` has them; 0: none of them.
         within: 1 if the row is an operation within a compiled program, no product, which costs the
             bytes that it moves and no start of its own; 0 if it runs by itself.
         left: share of `other_bytes` that such an operation still moves once it is fused, >= 0.
@@ -75,6 +77,7 @@ class Workload(eqx.Module):
     other_flops: Float[Array, "*layers"] = _leaf(0)
     other_bytes: Float[Array, "*layers"] = _leaf(0)
     operation: Float[Array, "*layers"] = _leaf(0)
+    gradient: Float[Array, "*layers"] = _leaf(0)
     within: Float[Array, "*layers"] = _leaf(0)
     left: Float[Array, "*layers"] = _leaf(1)
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcost.workload.memory_bound import PRODUCTS
+from jaxcost.workload.gradients import CONV2D_GRADIENTS
+from jaxcost.workload.memory_bound import OPERATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("dense", "conv 1×1", "conv K×K", "depthwise", "grouped", "memory-bound")
+KINDS = ("dense", "conv 1×1", "conv K×K", "depthwise", "grouped", "memory-bound", "gradient")
 
 
 def kinds(table: "pd.DataFrame") -> np.ndarray:
@@ -18,9 +19,10 @@ def kinds(table: "pd.DataFrame") -> np.ndarray:
     grouped = table["groups"] > 1
     depthwise = grouped & (table["groups"] == table["c_in"])
     pointwise = table["k_h"] * table["k_w"] == 1
-    other = ~table["op"].isin(PRODUCTS)
-    chosen = [other, table["op"] == "dense", depthwise, grouped, pointwise]
-    return np.select(chosen, [KINDS[5], KINDS[0], KINDS[3], KINDS[4], KINDS[1]], KINDS[2])
+    other, gradient = (table["op"].isin(ops) for ops in (OPERATIONS, CONV2D_GRADIENTS))
+    chosen = [other, gradient, table["op"] == "dense", depthwise, grouped, pointwise]
+    named = [KINDS[place] for place in (5, 6, 0, 3, 4, 1)]
+    return np.select(chosen, named, KINDS[2])
 
 
 def describe(layer: Mapping[str, Any]) -> str:
@@ -30,7 +32,7 @@ def describe(layer: Mapping[str, Any]) -> str:
     else:
         pixels = f"{layer['batch']}×{layer['in_h']}×{layer['in_w']}×{layer['c_in']}"
         sizes = f"{pixels} → {layer['c_out']}, {layer['k_h']}×{layer['k_w']}"
-    named = [] if layer["op"] in PRODUCTS else [str(layer["op"])]
+    named = [] if layer["op"] in ("conv2d", "dense") else [str(layer["op"]).replace("_", " ")]
     return ", ".join([*named, sizes, *_particulars(layer)])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxcost.app.report import text
 from jaxcost.app.report.layers import KINDS
 from jaxcost.app.report.study import Study, repeats_of
+from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.units import QUANTITIES
@@ -25,13 +26,6 @@ WAYS = {
     "sweeps": "sweeps left out",
     "held_out": "held out",
     "as_printed": "as printed",
-}
-# Which layers they are errors of, where several sorts are fitted apart.
-SORTS = {
-    "products": "products",
-    "batched-products": "products side by side",
-    "memory-bound": "memory-bound",
-    "attention": "attention",
 }
 
 
@@ -51,7 +45,7 @@ class Table:
 
 def of_sort(fitted: Fitted, part: Fitted) -> str:
     """Which layers a part of a calibration's target is of, where it has several."""
-    return f", {SORTS[part.sort]}" if fitted.apart else ""
+    return f", {SORTS[part.sort].words}" if fitted.apart else ""
 
 
 def name_of(fitted: Fitted, part: Fitted) -> str:

@@ -3,6 +3,7 @@ each its compiled loop must hold."""
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -35,6 +36,16 @@ def _conv2d(layer: LayerSpec) -> Operation:
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=layer.groups,
     )
+
+
+def _input_gradient(layer: LayerSpec) -> Operation:
+    forward, x = _conv2d(layer), jax.ShapeDtypeStruct(layer.output_shape, jnp.dtype(layer.dtype))
+    return lambda y, w: jax.linear_transpose(lambda x: forward(x, w), x)(y)[0]
+
+
+def _weight_gradient(layer: LayerSpec) -> Operation:
+    forward, w = _conv2d(layer), jax.ShapeDtypeStruct(layer.output_shape, jnp.dtype(layer.dtype))
+    return lambda x, y: jax.linear_transpose(lambda w: forward(x, w), w)(y)[0]
 
 
 def _elementwise(layer: LayerSpec) -> Operation:
@@ -100,6 +111,8 @@ def _by_channel(values: Array, like: Array) -> Array:
 _BUILDERS: dict[str, Callable[[LayerSpec], Operation]] = {
     "dense": _dense,
     "conv2d": _conv2d,
+    "conv2d_input_gradient": _input_gradient,
+    "conv2d_weight_gradient": _weight_gradient,
     "elementwise": _elementwise,
     "addition": _addition,
     "reduction": _reduction,

@@ -65,6 +65,8 @@ def roofline_floor_s(layer: LayerSpec, peaks: Peaks) -> float:
 def _least_bytes(layer: LayerSpec) -> float:
     if layer.op == "gather":
         return layer.bytes_moved - layer.item_bytes * math.prod(layer.output_shape)
+    if layer.op == "conv2d_input_gradient":
+        return layer.bytes_moved  # what strides skip is written all the same
     read = min(1.0, layer.k_h / layer.stride) * min(1.0, layer.k_w / layer.stride)
     skipped = (1 - read) * math.prod(layer.input_shape)
     return layer.bytes_moved - layer.item_bytes * skipped

@@ -13,6 +13,7 @@ from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.space_filling import Point, spread
 from jaxcost.measure.layers import LayerSpec, conv
 from jaxcost.measure.process.schedule import SweepPlan
+from jaxcost.workload.gradients import CONV2D_GRADIENTS
 
 # Sizes that networks have; the space-filling design is moved to the nearest of them, so that
 # most layers share some size with others and differ from them in the rest.
@@ -20,6 +21,7 @@ _SIDES = (7, 8, 14, 16, 28, 32, 56, 64, 112, 224)
 _CHANNELS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _FEATURES = (*_CHANNELS, 1536, 2048, 3072, 4096, 8192)
 _POWERS = tuple(2**e for e in range(13))
+_SLOWER = 4  # how much longer XLA takes on a CPU for many a gradient than for its convolution
 _ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
 
 
@@ -40,11 +42,13 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True)
 class _Size:
-    """How large a preset is: layers of each kind, of transformers' products and of memory-bound
-    operations, lines of each paper sweep and points of a line, limits of a layer, how to measure.
+    """How large a preset is: layers of each kind, gradients of convolutions of each kind, products
+    of transformers, memory-bound operations, lines of each paper sweep and points of a line,
+    limits of a layer, how to measure.
     """
 
     counts: dict[str, int]
+    gradients: dict[str, int]
     transformers: int
     side_by_side: int
     of_operation: int
@@ -60,6 +64,7 @@ _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_b
 _SIZES = {
     "quick": _Size(
         counts={"conv": 14, "conv1x1": 8, "depthwise": 6, "grouped": 4, "dense": 12},
+        gradients={"conv": 5, "conv1x1": 5, "depthwise": 3},
         transformers=8,
         side_by_side=14,
         of_operation=3,
@@ -68,10 +73,11 @@ _SIZES = {
         points=6,
         most_flops=1.5e9,
         most_bytes=32e6,
-        plan=SweepPlan(budget_s=120, rules=TimingRules(longest_step_s=0.2)),
+        plan=SweepPlan(budget_s=145, rules=TimingRules(longest_step_s=0.2)),
     ),
     "standard": _Size(
         counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
+        gradients={"conv": 12, "conv1x1": 10, "depthwise": 6, "grouped": 4},
         transformers=20,
         side_by_side=24,
         of_operation=7,
@@ -81,7 +87,7 @@ _SIZES = {
         most_flops=2e9,
         most_bytes=128e6,
         plan=SweepPlan(
-            budget_s=780,
+            budget_s=900,
             processes=3,
             rules=TimingRules(
                 # Compiling and loading cost a visit 0.1 s: more blocks make it worth that.
@@ -106,9 +112,10 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     """The layers that a calibration measures, and for how long.
 
     "quick" and "standard" fill the space of convolutions (dense, 1x1, depthwise, grouped) and of
-    matrix products evenly in the logarithm of every size, by a Sobol sequence, and add products of
-    transformers at their usual sizes, memory-bound operations of every kind from small to large,
-    and a few points of the α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
+    matrix products evenly in the logarithm of every size, by a Sobol sequence, and of gradients of
+    convolutions by their input and their weights; they add products of transformers at their usual
+    sizes, memory-bound operations of every kind from small to large, and a few points of the
+    α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
     paper's eight sweeps at their own sizes.
 
     Args:
@@ -123,7 +130,8 @@ def preset(name: str, platform: str = "cpu") -> Preset:
         raise ValueError(unknown("preset", name, PRESETS))
     scale = 1 if platform == "cpu" else _ACCELERATOR
     size = _SIZES["standard" if name == "full" else name]
-    layers = [layer for kind in _KINDS for layer in _design(kind, size, scale)]
+    layers = [layer for kind in _KINDS for layer in _design(kind, size.counts[kind], size, scale)]
+    layers += [layer for op in CONV2D_GRADIENTS for layer in _gradients(op, size, scale)]
     layers += _of_networks(platform, size, scale)
     if name == "full":
         layers += [layer for sweep in PAPER_SWEEPS for layer in paper_sweep(sweep)]
@@ -155,16 +163,26 @@ def _of_networks(platform: str, size: _Size, scale: float) -> list[LayerSpec]:
     ]
 
 
-def _design(kind: str, size: _Size, scale: float) -> list[LayerSpec]:
-    """Layers of one kind, within the limits."""
+def _gradients(op: str, size: _Size, scale: float) -> list[LayerSpec]:
+    """Gradients of convolutions of every kind, other ones for each of both."""
+    drawn = 1 + CONV2D_GRADIENTS.index(op)
+    return [
+        dataclasses.replace(layer, op=op, sweep=op)
+        for kind, count in size.gradients.items()
+        for layer in _design(kind, count, size, scale / _SLOWER, drawn)
+    ]
+
+
+def _design(kind: str, count: int, size: _Size, scale: float, drawn: int = 0) -> list[LayerSpec]:
+    """Layers of one kind, within the limits; others each time that they are drawn."""
     dimensions, build, speed = _KINDS[kind]
     least, most = 2e5 * speed * math.sqrt(scale), size.most_flops * speed * scale
 
     def fits(layer: LayerSpec) -> bool:
         return least <= layer.flops <= most and layer.operand_bytes <= size.most_bytes
 
-    seed = list(_KINDS).index(kind)
-    found = spread(dimensions, build, seed=seed, count=size.counts[kind], fits=fits)
+    seed = list(_KINDS).index(kind) + drawn * len(_KINDS)
+    found = spread(dimensions, build, seed=seed, count=count, fits=fits)
     return [dataclasses.replace(layer, sweep=kind) for layer in found]
 
 
