@@ -172,11 +172,9 @@ class Counts:
         }
 
 
-_DEFAULTS = {
-    "batch": 1.0, "in_h": 1.0, "in_w": 1.0, "out_h": 1.0, "out_w": 1.0, "c_in": 0.0, "c_out": 0.0,
-    "k_h": 1.0, "k_w": 1.0, "groups": 1.0, "dilation": 1.0, "item_bytes": 4.0, "is_dense": 0.0,
-    "repeat": 1.0, "other_flops": 0.0, "other_bytes": 0.0, "within": 0.0, "left": 1.0,
-}  # fmt: skip
+# Of every leaf; what is no product has no channels.
+_DEFAULTS: dict[str, Any] = {leaf.name: leaf.default for leaf in dataclasses.fields(Workload)}
+_DEFAULTS |= {"c_in": 0.0, "c_out": 0.0}
 
 
 def _row(operation: Operation, fusion: Fusion) -> dict[str, float]:

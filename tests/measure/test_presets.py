@@ -8,6 +8,7 @@ import pytest
 from jaxcost.measure.designs.paper_sweeps import PAPER_SWEEPS, paper_sweep
 from jaxcost.measure.designs.presets import PRESETS, preset
 from jaxcost.measure.layers import layers_from_frame
+from jaxcost.workload.gradients import CONV2D_GRADIENTS
 from jaxcost.workload.memory_bound import MEMORY_BOUND
 
 SHARED = Path(os.environ.get("JAXCOST_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -52,7 +53,7 @@ def test_small_sweeps_are_smaller():
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("quick", 100, 120), ("standard", 420, 450), ("full", 900, 1000)]
+    ("name", "least", "most"), [("quick", 130, 145), ("standard", 480, 510), ("full", 950, 1080)]
 )
 def test_presets_have_the_layers_they_promise(name, least, most):
     layers = preset(name).layers
@@ -88,6 +89,8 @@ def test_presets_have_what_is_fitted_apart(name, platform):
     assert set(operations) == set(MEMORY_BOUND)
     assert min(operations.values()) >= 3
     assert sum(operations.values()) >= 20
+    gradients = Counter(layer.op for layer in layers if layer.op in CONV2D_GRADIENTS)
+    assert min(gradients[op] for op in CONV2D_GRADIENTS) >= 14
     products = [layer for layer in layers if layer.sweep == "transformer"]
     assert sum(layer.groups > 1 for layer in products) >= 14
     usual = {(layer.c_in, layer.c_out) for layer in products if layer.groups == 1}

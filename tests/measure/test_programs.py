@@ -19,6 +19,7 @@ from jaxcost.measure.clock.programs import (
     operation,
 )
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.workload.gradients import CONV2D_GRADIENTS
 from jaxcost.workload.memory_bound import MEASURED, MEMORY_BOUND
 
 DEVICE = jax.devices()[0]
@@ -34,6 +35,8 @@ LAYERS = [
     LayerSpec(op="dense", batch=16, c_in=64, c_out=64, dtype="bfloat16"),
     LayerSpec(op="dense", batch=48, c_in=96, c_out=64, groups=4),
 ]
+_FORWARD = (CONV, LAYERS[5], dataclasses.replace(LAYERS[6], stride=2, padding="valid"), LAYERS[4])
+GRADIENTS = [dataclasses.replace(x, op=op) for x in _FORWARD for op in CONV2D_GRADIENTS]
 MAP = {"batch": 4, "in_h": 20, "in_w": 18, "c_in": 32}
 OTHERS = [
     LayerSpec(op="elementwise", **MAP, c_out=32),
@@ -299,3 +302,34 @@ def test_the_update_of_an_operand_is_large_enough_to_be_in_place():
 def test_every_operation_of_the_table_can_be_built_and_proved():
     assert _BUILDERS.keys() == {*MEASURED}
     assert PARTS.keys() == {*MEMORY_BOUND}
+
+
+@pytest.mark.parametrize("layer", GRADIENTS, ids=str)
+def test_a_gradient_is_the_adjoint_of_the_convolution_by_definition(layer):
+    """<conv(x, w), y> is <x, gradient by x> and <w, gradient by w> for any x, w and y."""
+    forward = dataclasses.replace(layer, op="conv2d")
+    rng = np.random.default_rng(0)
+    shapes = (forward.input_shape, forward.weight_shape, forward.output_shape)
+    x, w, y = (rng.standard_normal(shape).astype("float32") for shape in shapes)
+    expected = np.vdot(_convolution_by_hand(x, w, forward), y)
+    by_input = layer.op == CONV2D_GRADIENTS[0]
+    operands, other = ((y, w), x) if by_input else ((x, y), w)
+    assert [a.shape for a in operands] == [layer.input_shape, layer.weight_shape]
+    found = operation(layer)(*map(jnp.asarray, operands))
+    assert found.shape == other.shape == layer.output_shape
+    np.testing.assert_allclose(np.vdot(found, other), expected, rtol=1e-4)
+    assert (layer.flops, layer.bytes_moved) == (forward.flops, forward.bytes_moved)
+
+
+@pytest.mark.parametrize("layer", GRADIENTS, ids=str)
+def test_every_step_of_the_loop_does_the_gradient(layer):
+    programs = _compiled(layer)
+    assert _work(programs)
+    loaded = programs.load(seed=0)
+    x, w = np.asarray(loaded._x), np.asarray(loaded._w)
+    loaded.loop(3)
+    np.testing.assert_array_equal(loaded._x, x)
+    np.testing.assert_array_equal(loaded._w, w)
+    expected = operation(layer)(jnp.asarray(x), jnp.asarray(w))
+    np.testing.assert_allclose(loaded._y, expected, rtol=1e-3, atol=1e-3)
+    assert loaded.is_finite()
