@@ -20,6 +20,7 @@ from jaxcost.models.memory_bound import MemoryBound
 from jaxcost.models.residency import Temperature
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.workload import Workload
+from jaxcost.workload.fusion import BACKWARD_ON_CPU
 from jaxcost.workload.runs import TrainingRun
 
 
@@ -73,7 +74,8 @@ class Fitted:
 
         An operation within a program costs its bytes over the mean bandwidth of what is no product,
         where that was measured by itself, or else over the model's; nothing where it knows none.
-        Of the bytes only what fusion leaves, but all on a CPU where they were measured.
+        Of the bytes only what fusion leaves, but all on a CPU where they were measured; and there
+        more in a backward pass.
         """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
@@ -94,7 +96,10 @@ class Fitted:
         moving = workload.other_bytes / bandwidth
         # By itself an operation finds its arrays in the cache, where its last call left them; in a
         # program it does not, and on a CPU that costs about what fusion saves (experiments/zoo).
-        return moving if alone and device.platform == "cpu" else workload.left * moving
+        if device.platform != "cpu":
+            return workload.left * moving
+        moving = moving * jnp.where(workload.backward > 0, BACKWARD_ON_CPU, 1.0)
+        return moving if alone else workload.left * moving
 
     def cost(
         self,

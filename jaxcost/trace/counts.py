@@ -188,6 +188,7 @@ def _row(operation: Operation, fusion: Fusion) -> dict[str, float]:
         "other_flops": computed,
         "other_bytes": operation.bytes_moved,
         "within": 1.0,
+        "backward": float(operation.backward),
         "left": fusion.share(operation.op),
     }
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from jaxcost._support import sizes
 from jaxcost._support.messages import refused, unknown
 
-_FLAGS = ("bias", "is_dense", "within")
+_FLAGS = ("bias", "is_dense", "within", "backward")
 
 
 def _real(value: ArrayLike) -> Array:
@@ -53,6 +53,7 @@ class Workload(eqx.Module):
             by its weights, as `jaxcost.workload.gradients` has them; 0: none of them.
         within: 1 if the row is an operation within a compiled program, no product, which costs the
             bytes that it moves and no start of its own; 0 if it runs by itself.
+        backward: 1 if such an operation is of a backward pass, otherwise 0.
         left: share of `other_bytes` that such an operation still moves once it is fused, >= 0.
 
     Raises:
@@ -79,6 +80,7 @@ class Workload(eqx.Module):
     operation: Float[Array, "*layers"] = _leaf(0)
     gradient: Float[Array, "*layers"] = _leaf(0)
     within: Float[Array, "*layers"] = _leaf(0)
+    backward: Float[Array, "*layers"] = _leaf(0)
     left: Float[Array, "*layers"] = _leaf(1)
 
     def __check_init__(self) -> None:

@@ -73,7 +73,7 @@ _SIZES = {
         points=6,
         most_flops=1.5e9,
         most_bytes=32e6,
-        plan=SweepPlan(budget_s=145, rules=TimingRules(longest_step_s=0.2)),
+        plan=SweepPlan(budget_s=120, rules=TimingRules(longest_step_s=0.2)),
     ),
     "standard": _Size(
         counts={"conv": 50, "conv1x1": 24, "depthwise": 16, "grouped": 14, "dense": 32},
@@ -87,7 +87,7 @@ _SIZES = {
         most_flops=2e9,
         most_bytes=128e6,
         plan=SweepPlan(
-            budget_s=900,
+            budget_s=780,
             processes=3,
             rules=TimingRules(
                 # Compiling and loading cost a visit 0.1 s: more blocks make it worth that.
