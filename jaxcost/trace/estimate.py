@@ -14,6 +14,7 @@ from jaxcost.measure.layers import DTYPE_BYTES
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.trace import count
 from jaxcost.trace.counts import Counts
+from jaxcost.trace.measured import measure_program
 from jaxcost.trace.whole_program import Costs, program_costs
 from jaxcost.workload import Workload
 
@@ -37,6 +38,7 @@ class ProgramEstimate:
         other_precision: places of products in another precision than the calibration's.
         unpriced: by `latency_s` and `energy_j`, places of operations that the model has no price
             for; totals are without them.
+        measured_s: how long one call took on this machine, in s, where it was asked for.
     """
 
     counts: Counts
@@ -45,6 +47,7 @@ class ProgramEstimate:
     warnings: tuple[str, ...]
     other_precision: tuple[int, ...] = ()
     unpriced: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    measured_s: float | None = None
 
     @property
     def latency_s(self) -> float | None:
@@ -106,6 +109,8 @@ class ProgramEstimate:
         for name in _TARGETS:
             record |= {end: getattr(self, end) for end in (name, f"{name}_lo", f"{name}_hi")}
         layers = [row | {"output": list(row["output"])} for row in self.layers()]
+        if self.measured_s is not None:
+            record["measured_s"] = self.measured_s
         return record | {
             "energy_reason": self.energy_reason,
             "warnings": list(self.warnings),
@@ -117,17 +122,32 @@ class ProgramEstimate:
 
 
 def estimate(
-    fn: Any, *args: Any, calibration: Calibration | str, backward: bool = False, **kwargs: Any
+    fn: Any,
+    *args: Any,
+    calibration: Calibration | str,
+    backward: bool = False,
+    measure: bool = False,
+    **kwargs: Any,
 ) -> ProgramEstimate:
     """Latency and energy of any JAX callable or model on a calibrated device; nothing is run.
 
     Args:
         fn, args, kwargs, backward: as `jaxcost.count` takes them.
         calibration: one that was loaded, a file, or a preset; keyword-only.
+        measure: whether to run it after all, on random numbers, and to say in `measured_s` how long
+            that takes on this machine, which has to be the calibrated one; keyword-only.
     Returns: a `ProgramEstimate`, in seconds and joules, by layer and in total.
-    Raises: ValueError: `fn` cannot be traced, or the calibration is not one of single layers.
+    Raises: ValueError: `fn` cannot be traced, or the calibration is not one of single layers, or
+        not of this machine and `fn` is to be measured.
     """
-    return estimate_counts(count(fn, *args, backward=backward, **kwargs), calibration)
+    loaded = load_calibration(calibration) if isinstance(calibration, str) else calibration
+    if measure:
+        check_is_here(loaded)
+    found = estimate_counts(count(fn, *args, backward=backward, **kwargs), loaded)
+    if not measure:
+        return found
+    measured_s = measure_program(fn, *args, backward=backward, **kwargs)
+    return dataclasses.replace(found, measured_s=measured_s)
 
 
 def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEstimate:
@@ -268,6 +288,12 @@ def _nothing(found: Counts) -> list[str]:
     if found.unknown:
         return ["the cost of 0 is of what is known alone: all that computes is unknown"]
     return ["the program computes nothing: it returns its inputs, constants or empty arrays"]
+
+
+def check_is_here(calibration: Calibration) -> None:
+    """ValueError where a program that is measured here cannot be held against a calibration."""
+    for line in _other_device(calibration):
+        raise ValueError(f"nothing to measure against: {line}; calibrate here, or do not measure")
 
 
 def _other_device(calibration: Calibration) -> list[str]:

@@ -24,6 +24,9 @@ def estimate(
     inputs: Inputs = None,
     call: Call = False,
     backward: Backward = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Run it here, too, and show how long it takes.")
+    ] = False,
     own_model: Annotated[
         str | None, typer.Option("--model", metavar="MODULE:CLASS", help=OWN_MODEL)
     ] = None,
@@ -33,8 +36,8 @@ def estimate(
 ) -> None:
     """Estimate what a model costs on a calibrated device: latency and energy, with 90 % intervals.
 
-    By layer and in total; the model is never run. Without a calibration, `jaxcost datasheet`
-    estimates from what a device's data sheet says.
+    By layer and in total; the model is not run, unless --measure asks for it. Without a
+    calibration, `jaxcost datasheet` estimates from what a device's data sheet says.
 
     \b
     Example:
@@ -42,14 +45,21 @@ def estimate(
     """
     from jaxcost._support.files import write_text
     from jaxcost.app.cli import show
-    from jaxcost.app.cli.count import counted
     from jaxcost.app.cli.own_model import load
     from jaxcost.app.report import program, text
-    from jaxcost.trace.estimate import estimate_counts
+    from jaxcost.trace import estimate as of_programs
+    from jaxcost.trace.specs import load_attribute, parse_spec
 
     check_outputs({"--json": json}, inputs=[])
     loaded = load(calibration, own_model)
-    found = estimate_counts(counted(model, inputs, call, backward), loaded)
+    specs = [parse_spec(spec) for spec in inputs or ()]
+    found = of_programs.estimate(
+        load_attribute(model, call=call),
+        *specs,
+        calibration=loaded,
+        backward=backward,
+        measure=measure,
+    )
     if json is not None:
         write_text(json, _as_text(found.record()))
     console = show.console()

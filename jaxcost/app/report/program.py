@@ -51,11 +51,22 @@ def totals(found: ProgramEstimate) -> Table:
             rows.append((label, text.quantity(of.total, unit), f"90 % interval {ends}"))
         elif name == "energy_j":
             rows.append((label, text.NONE, found.energy_reason or ""))
+    if found.measured_s is not None:
+        rows.append(("measured here", text.quantity(found.measured_s, "s"), _held(found)))
     counted = found.counts
     rows.append(("FLOPs", text.quantity(counted.flops, "FLOP"), ""))
     rows.append(("parameters", f"{counted.parameters:,}", ""))
     rows.append(("peak memory, unfused, estimated", text.storage(counted.peak_bytes), ""))
     return Table(("", "", ""), tuple(rows), (False, True, False))
+
+
+def _held(found: ProgramEstimate) -> str:
+    """What was measured beside what was estimated."""
+    lower, estimated, upper = found.latency_s_lo, found.latency_s, found.latency_s_hi
+    if not (found.measured_s and estimated and lower and upper):
+        return ""
+    where = "inside" if lower <= found.measured_s <= upper else "outside"
+    return f"{found.measured_s / estimated:.2f} times the estimate, {where} its interval"
 
 
 def _cells(row: dict[str, Any], main: str, share: float) -> tuple[str, ...]:
