@@ -27,6 +27,7 @@ def count(
     fn: Any,
     *args: Any,
     backward: bool = False,
+    step: str | None = None,
     trips: float | Sequence[float] | None = None,
     parameters: int | Sequence[int] | None = None,
     **kwargs: Any,
@@ -39,6 +40,8 @@ def count(
         backward: whether to count the gradient of a loss as well: of the output, or of the sum of
             all outputs where that is not one number; by the parameters, or by the real inputs where
             there are none; keyword-only.
+        step: an optimizer, to count its step as well, once for each parameter: `sgd`, `momentum`,
+            `adam`, `adamw`, `rmsprop` or `lion`, as optax has them; keyword-only.
         trips: how often each `while` loop runs, in the program's order, or one number for all,
             >= 0; without it a loop is counted once and reported as unknown; keyword-only.
         parameters: the number of the argument of a function that holds its parameters, or several,
@@ -59,7 +62,7 @@ def count(
         256.0
     """
     chosen = (parameters,) if isinstance(parameters, int) else parameters
-    program = trace_program(fn, args, kwargs, backward=backward, parameters=chosen)
+    program = trace_program(fn, args, kwargs, backward=backward, step=step, parameters=chosen)
     liveness = Liveness()
     walk = Walk(program.leaves, trips, liveness, program.root)
     found = walk.program(program.jaxpr, {place: place for place in program.leaves})

@@ -126,13 +126,14 @@ def estimate(
     *args: Any,
     calibration: Calibration | str,
     backward: bool = False,
+    step: str | None = None,
     measure: bool = False,
     **kwargs: Any,
 ) -> ProgramEstimate:
     """Latency and energy of any JAX callable or model on a calibrated device; nothing is run.
 
     Args:
-        fn, args, kwargs, backward: as `jaxcost.count` takes them.
+        fn, args, kwargs, backward, step: as `jaxcost.count` takes them.
         calibration: one that was loaded, a file, or a preset; keyword-only.
         measure: whether to run it after all, on random numbers, and to say in `measured_s` how long
             that takes on this machine, which has to be the calibrated one; keyword-only.
@@ -143,11 +144,11 @@ def estimate(
     loaded = load_calibration(calibration) if isinstance(calibration, str) else calibration
     if measure:
         check_is_here(loaded)
-    found = estimate_counts(count(fn, *args, backward=backward, **kwargs), loaded)
+    asked: dict[str, Any] = {"backward": backward, "step": step}
+    found = estimate_counts(count(fn, *args, **asked, **kwargs), loaded)
     if not measure:
         return found
-    measured_s = measure_program(fn, *args, backward=backward, **kwargs)
-    return dataclasses.replace(found, measured_s=measured_s)
+    return dataclasses.replace(found, measured_s=measure_program(fn, *args, **asked, **kwargs))
 
 
 def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEstimate:

@@ -42,9 +42,11 @@ def trace_program(
     kwargs: dict[str, Any],
     *,
     backward: bool = False,
+    step: str | None = None,
     parameters: Sequence[int] | None = None,
 ) -> Program:
-    """The program of a model at the shapes of its inputs; with `backward`, of a loss's gradient.
+    """The program of a model at the shapes of its inputs; with `backward`, of a loss's gradient;
+    with `step`, also of what the optimizer of that name does with it.
 
     The loss is the output where that is one real number, otherwise the sum of all real outputs. Its
     gradient is taken by the parameters, or by the real inputs where there are none.
@@ -52,7 +54,7 @@ def trace_program(
     Raises: ValueError: the model cannot be traced; its own error is shown.
     """
     try:
-        return _traced(prepare(model, args, kwargs, parameters), backward)
+        return _traced(prepare(model, args, kwargs, parameters), backward, step)
     except ValueError as error:
         if _is_ours(error):
             raise
@@ -61,18 +63,21 @@ def trace_program(
         raise _not_traced(model, error) from error
 
 
-def _traced(prepared: Prepared, backward: bool) -> Program:
+def _traced(prepared: Prepared, backward: bool, step: str | None) -> Program:
     with jax.disable_jit(False):  # loops stay loops, whatever the caller debugs with
         trace = jax.make_jaxpr(prepared.function, return_shape=True)
         traced, (out, _) = trace(*prepared.inputs)
     given = len(traced.in_avals)
+    backward = backward or step is not None
     closed, constants, notes = with_constants_as_inputs(traced, backward=backward)
     leaves, guess = _leaves(prepared, constants, given)
     if backward:
         trained = [place for place, leaf in leaves.items() if leaf.trained]
         real = any(is_real(closed.in_avals[place]) for place in trained)
+        if step and not real:
+            raise TypeError("none of its parameters is real, so that there is no step to take")
         by = trained if real else range(given)
-        closed = with_gradient(closed, by, len(jax.tree.leaves(out)))
+        closed = with_gradient(closed, by, len(jax.tree.leaves(out)), step)
     effects = tuple(sorted({str(effect) for effect in closed.effects}))
     inputs = closed.jaxpr.invars[:given]
     notes = [*prepared.notes, *notes, *guess]

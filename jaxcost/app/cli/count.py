@@ -21,6 +21,10 @@ Call = Annotated[
     bool, typer.Option("--call", help="Call it without arguments first, to build the model.")
 ]
 Backward = Annotated[bool, typer.Option("--backward", help="With the gradient of a loss.")]
+Step = Annotated[
+    str | None,
+    typer.Option(metavar="OPTIMIZER", help="With a training step of sgd, momentum, adam, ..."),
+]
 Trips = Annotated[
     list[float] | None,
     typer.Option("--trips", metavar="N", help="How often while loops run: once, or one for each."),
@@ -32,6 +36,7 @@ def count(
     inputs: Inputs = None,
     call: Call = False,
     backward: Backward = False,
+    step: Step = None,
     trips: Trips = None,
     by: Annotated[
         str, typer.Option(metavar="layer|module|op", help="What a row of the table is.")
@@ -58,7 +63,7 @@ def count(
     check_outputs({"--json": json, "--csv": csv})
     if by not in report.BY:
         raise ValueError(unknown("--by", by, report.BY))
-    found = counted(model, inputs, call, backward, trips)
+    found = counted(model, inputs, call, backward, step, trips)
     for path, text in ((json, report.as_json), (csv, report.as_csv)):
         if path is not None:
             _write(path, text(found))
@@ -78,6 +83,7 @@ def counted(
     inputs: list[str] | None,
     call: bool,
     backward: bool = False,
+    step: str | None = None,
     trips: list[float] | None = None,
 ) -> "Counts":
     """What is counted of `MODULE:ATTR` at the shapes of its inputs."""
@@ -87,7 +93,7 @@ def counted(
     specs = [parse_spec(text) for text in inputs or ()]
     found = load_attribute(model, call=call)
     each = trips[0] if trips and len(trips) == 1 else trips or None
-    return count_(found, *specs, backward=backward, trips=each)
+    return count_(found, *specs, backward=backward, step=step, trips=each)
 
 
 def _write(path: Path, text: str) -> None:

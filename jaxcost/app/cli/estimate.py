@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxcost.app.cli.count import Backward, Call, Inputs
+from jaxcost.app.cli.count import Backward, Call, Inputs, Step
 from jaxcost.app.cli.options import check_outputs
 from jaxcost.app.cli.own_model import OWN_MODEL
 
@@ -24,6 +24,7 @@ def estimate(
     inputs: Inputs = None,
     call: Call = False,
     backward: Backward = False,
+    step: Step = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Run it here, too, and show how long it takes.")
     ] = False,
@@ -42,6 +43,8 @@ def estimate(
     \b
     Example:
       jaxcost estimate models:resnet --call --input f32[1,224,224,3] --calibration calibration.json
+      jaxcost estimate models:resnet --call --input f32[8,224,224,3] --step adam \
+        --calibration calibration.json --measure
     """
     from jaxcost._support.files import write_text
     from jaxcost.app.cli import show
@@ -58,6 +61,7 @@ def estimate(
         *specs,
         calibration=loaded,
         backward=backward,
+        step=step,
         measure=measure,
     )
     if json is not None:
