@@ -170,8 +170,8 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
     unpriced = {name: _unpriced(found, f) for name, f in usable.items()}
     if any(unpriced.values()):
         warnings += _without_bandwidth(found)
-    if "latency_s" in costs:
-        warnings += _backward(found, costs["latency_s"])
+    if "latency_s" in costs and found.operations:
+        warnings += _gradients(found, usable["latency_s"], costs["latency_s"])
         warnings += outside(found, usable["latency_s"], costs["latency_s"])
     return ProgramEstimate(found, costs, reason, tuple(warnings), others, unpriced)
 
@@ -258,16 +258,20 @@ def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
     }
 
 
-def _backward(found: Counts, costs: Costs) -> list[str]:
-    """Says that gradients are priced as what they resemble."""
-    of_gradients = (o.repeat * c for o, c in zip(found.operations, costs.each) if o.backward)
-    share = sum(of_gradients) / max(costs.total, 1e-300)
+def _gradients(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
+    """Says that gradients of convolutions are priced as convolutions, where none was measured."""
+    measured = [SORTS[sort].holds for sort in fitted.parts]
+    layers = found.workload()
+    unseen = np.asarray(layers.gradient > 0)
+    for holds in measured:
+        unseen = unseen & ~np.asarray(holds(layers))
+    share = (costs.each * unseen) @ [o.repeat for o in found.operations] / max(costs.total, 1e-300)
     if share < _NOTED:
         return []
     line = (
-        f"a backward pass ({share:.0%} of the time) is priced as the forward layers it resembles, "
-        "which is all that calibrations have measured; on a CPU five training steps took 1.3 to "
-        "1.9 times what was estimated: time the step itself"
+        f"{unseen.sum()} gradients of convolutions ({share:.0%} of the time) are priced as "
+        "convolutions, since the calibration has measured none: on a CPU they take up to nine "
+        "times as long; calibrate anew, or see with --measure"
     )
     return [line]
 

@@ -1,8 +1,11 @@
 """Which operations compute gradients, and that an estimate says so."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jaxcost as jc
@@ -45,11 +48,33 @@ def test_counting_backward_is_told_as_well():
     assert sum(o.backward for o in counted.operations if o.primitive == "dot_general") == 4
 
 
-def test_an_estimate_of_gradients_says_what_they_are_priced_as():
-    def lines(fn):
-        found = jc.estimate(fn, W, X, calibration="amd-epyc")
-        return [line for line in found.warnings if "backward pass" in line]
+def test_an_estimate_says_which_gradients_were_never_measured():
+    def convolved(w, x):
+        return jnp.sum(jax.lax.conv(x, w, (1, 1), "SAME"))
 
-    assert lines(loss) == []
-    (line,) = lines(jax.grad(loss))
-    assert "time the step itself" in line
+    def lines(fn, *args):
+        found = jc.estimate(fn, *args, calibration="amd-epyc")
+        return [line for line in found.warnings if "gradients of convolutions" in line]
+
+    w, x = jnp.ones((32, 16, 3, 3)), jnp.ones((4, 16, 28, 28))
+    assert lines(jax.grad(loss), W, X) == []  # of dense layers they are dense layers
+    assert lines(convolved, w, x) == []
+    (line,) = lines(jax.grad(convolved), w, x)
+    assert line.startswith("1 gradients of convolutions (")
+    assert "--measure" in line
+
+
+def test_on_a_cpu_what_is_no_product_costs_more_in_a_backward_pass():
+    """By XLA's own programs: `experiments/zoo/bytes_left.py`."""
+    calibration = jc.load_calibration("amd-epyc")
+    found = jc.count(jax.grad(loss), W, X)
+    layers = found.workload()
+    forward = dataclasses.replace(layers, backward=0 * layers.backward)
+    moved = (np.asarray(layers.within) > 0) & (np.asarray(layers.other_bytes) > 0)
+    for platform, ratio in (("cpu", 3.0), ("gpu", 1.0)):
+        device = dataclasses.replace(calibration.device, platform=platform)
+        fitted = calibration.models["time_s"]
+        costs = [np.asarray(fitted.layer_costs(w, device)) for w in (layers, forward)]
+        expected = np.where(np.asarray(layers.backward) > 0, ratio, 1.0)
+        np.testing.assert_allclose((costs[0] / costs[1])[moved], expected[moved], rtol=1e-6)
+    assert np.asarray(layers.backward)[moved].sum() >= 2
