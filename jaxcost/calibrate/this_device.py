@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.held_out import evaluate, hold_out
 from jaxcost.device import Device
-from jaxcost.measure.designs.presets import Preset
+from jaxcost.measure.designs.presets import PROGRAM, Preset
+from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.schedule import Progress
 from jaxcost.measure.results import Measurements
 from jaxcost.measure.run import measure_into, planned_preset
@@ -41,6 +42,7 @@ def calibrate(
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
     start_from: str | Path | Calibration | None = None,
+    program: Sequence[LayerSpec] = (),
 ) -> Calibration:
     """Measures layers on this device and fits a cost model to them, as `jaxcost calibrate` does.
 
@@ -56,6 +58,8 @@ def calibrate(
         seed: of the order, of what is held out, and of the fit, keyword-only.
         progress: called after each visit, keyword-only.
         start_from: as of `jaxcost.fit`, keyword-only.
+        program: layers to measure besides, and never to hold out, such as those that
+            `jaxcost.trace.layers_of` finds in a program; keyword-only.
     Returns: a `Calibration`; `save` writes it.
     Raises: ValueError: an unknown preset or precision, no device, resume without a store;
         TooFewLayersError: fewer than 15 layers have a time.
@@ -63,7 +67,9 @@ def calibrate(
     if resume and store is None:
         raise ValueError("resume = True needs store; give that of the earlier run")
     other, dtype = started_in(start_from, dtype)
-    device, planned = planned_preset(preset, dtype=dtype, budget_s=budget_s, seed=seed)
+    device, planned = planned_preset(
+        preset, dtype=dtype, budget_s=budget_s, seed=seed, program=program
+    )
     origin = None if other is None else Origin.of(other, device, dtype)
     with contextlib.ExitStack() as kept:
         path = store or Path(kept.enter_context(tempfile.TemporaryDirectory())) / "measured.db"
@@ -133,7 +139,8 @@ def rows_to_fit(
             f"give more than --budget {planned.plan.budget_s / 60:.3g}"
         )
     labels = [c for c in planned.layers[0].row() if c not in ("sweep", "line")]
-    rows = rows.assign(held_out=hold_out(rows, labels, seed=seed))
+    held = hold_out(rows, labels, seed=seed) & (rows["sweep"] != PROGRAM).to_numpy()
+    rows = rows.assign(held_out=held)
     # What was fitted comes first: a warning that names a row then means the row of this table.
     return rows.sort_values("held_out", kind="stable", ignore_index=True), others
 

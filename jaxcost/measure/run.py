@@ -21,7 +21,7 @@ from jaxcost.measure.clock.programs import compile_layer
 from jaxcost.measure.clock.proofs import PROBE, Peaks
 from jaxcost.measure.clock.timing import Stopwatch, TimingRules
 from jaxcost.measure.designs import check_sweep, sweep_layers
-from jaxcost.measure.designs.presets import PRESETS, Preset, preset
+from jaxcost.measure.designs.presets import PRESETS, Preset, preset, with_layers_of
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.measure.process.schedule import OpenWorker, Progress, Sweep, SweepPlan
 from jaxcost.measure.process.worker import Worker, WorkerDiedError
@@ -85,7 +85,12 @@ def planned_sweep(
 
 
 def planned_preset(
-    name: str, *, dtype: str = "float32", budget_s: float | None = None, seed: int = 0
+    name: str,
+    *,
+    dtype: str = "float32",
+    budget_s: float | None = None,
+    seed: int = 0,
+    program: Sequence[LayerSpec] = (),
 ) -> tuple[Device, Preset]:
     """This device, and what a calibration of it measures.
 
@@ -94,13 +99,20 @@ def planned_preset(
         dtype: precision to measure in, keyword-only.
         budget_s: in s; None: the preset's own. keyword-only.
         seed: of the order, keyword-only.
-    Raises: ValueError: an unknown preset or precision, no device.
+        program: layers to measure besides, as far as they are of that precision; keyword-only.
+    Raises: ValueError: an unknown preset or precision, a program without any, no device.
     """
     if name not in PRESETS:
         raise ValueError(unknown("preset", name, PRESETS))
     check_sweep(name, [dtype])
     device, platform = look()
     found = preset(name, platform)
+    own = [layer for layer in program if layer.dtype == dtype]
+    if program and not own:
+        raise ValueError(
+            f"the program has no layer in {dtype}, but in {program[0].dtype}; measure in that dtype"
+        )
+    found = with_layers_of(own, found) if own else found
     rules = dataclasses.replace(found.plan.rules, seed=seed)
     seconds = found.plan.budget_s if budget_s is None else budget_s
     plan = dataclasses.replace(found.plan, rules=rules, budget_s=seconds)

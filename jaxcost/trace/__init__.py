@@ -16,11 +16,12 @@ from jaxcost.workload import Workload
 from jaxcost.workload.fusion import Fusion
 
 if TYPE_CHECKING:
+    from jaxcost.trace.to_measure import layers_of as layers_of
     from jaxcost.trace.whole_program import program_costs as program_costs
 
-__all__ = ["Counts", "Fusion", "count", "program_costs", "trace"]
+__all__ = ["Counts", "Fusion", "count", "layers_of", "program_costs", "trace"]
 
-__getattr__ = lazy(__name__, {"program_costs": "whole_program"})
+__getattr__ = lazy(__name__, {"program_costs": "whole_program", "layers_of": "to_measure"})
 
 
 def count(

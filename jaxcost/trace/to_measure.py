@@ -1,16 +1,14 @@
 """Which layers to measure, so that a program is estimated from its own."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
+from jaxcost.measure.designs.presets import PROGRAM
 from jaxcost.measure.layers import DTYPE_BYTES, LayerSpec
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.records import Operation
 from jaxcost.workload.gradients import CONV2D_GRADIENTS
-from jaxcost.workload.memory_bound import PRODUCTS
 
-SWEEP = "program"
 _STRIDES = range(1, 17)
 _MOST_AXES = 4  # of an image with its batch and channels; layers of volumes are not measured
 _GRADIENTS = dict(enumerate(("conv2d", *CONV2D_GRADIENTS)))
@@ -43,7 +41,7 @@ def _layer(operation: Operation) -> LayerSpec | None:
         return None
     op = "dense" if sizes["is_dense"] else _GRADIENTS[int(sizes.get("gradient", 0))]
     extents: dict[str, Any] = {name: int(size) for name, size in whole.items()}
-    layer = LayerSpec(op=op, sweep=SWEEP, dtype=operation.dtype, **extents)
+    layer = LayerSpec(op=op, sweep=PROGRAM, dtype=operation.dtype, **extents)
     if op == "dense":
         return layer
     return _placed(layer, (int(sizes["out_h"]), int(sizes["out_w"])))
@@ -60,12 +58,3 @@ def _placed(layer: LayerSpec, out: tuple[int, int]) -> LayerSpec | None:
             if (placed.out_h, placed.out_w) == out:
                 return placed
     return None
-
-
-def check(layers: Sequence[LayerSpec]) -> None:
-    """ValueError where a program has nothing that can be measured as a layer."""
-    if not layers:
-        raise ValueError(
-            f"the program has no product that can be measured as one of {', '.join(PRODUCTS)}; "
-            "calibrate without it"
-        )

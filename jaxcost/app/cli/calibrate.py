@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jaxcost.app.cli.count import Backward, Call, Inputs, Step
 from jaxcost.app.cli.options import Minutes, Seed, StartFrom, check_outputs
 from jaxcost.app.cli.sweeping import announce, store_path, sweep_into
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from jaxcost.app.report import Study
     from jaxcost.calibrate.carry_over import Origin
     from jaxcost.device import Device
-    from jaxcost.measure import Measurements, Preset
+    from jaxcost.measure import LayerSpec, Measurements, Preset
 
 _SHOWN = 12  # held-out layers on the terminal; the report has all
 
@@ -54,6 +55,14 @@ def calibrate(
         ),
     ] = None,
     start_from: StartFrom = None,
+    program: Annotated[
+        str | None,
+        typer.Option("--for", metavar="MODULE:ATTR", help="Measure this model's own layers, too."),
+    ] = None,
+    inputs: Inputs = None,
+    call: Call = False,
+    backward: Backward = False,
+    step: Step = None,
     budget: Minutes = None,
     seed: Seed = 0,
 ) -> None:
@@ -61,7 +70,7 @@ def calibrate(
 
     The device is the one that JAX uses; choose another with JAX_PLATFORMS. A fifth of the layers,
     drawn at random, is held out: the fit does not see them, and the calibration that is written is
-    the one whose error on them is shown.
+    the one whose error on them is shown. Layers of --for are measured besides, and never held out.
 
     \b
     Example:
@@ -69,6 +78,7 @@ def calibrate(
       jaxcost calibrate --dtype bfloat16 --out laptop-bfloat16.json
       jaxcost calibrate --preset standard --out laptop.json --report laptop.html
       jaxcost calibrate --from h100-sxm --budget 1
+      jaxcost calibrate --for models:resnet --call --input f32[8,224,224,3] --step adam
       jaxcost calibrate --preset full --store full.db --resume
     """
     check_outputs({"--out": out, "--report": report, "--table": table, "--store": store})
@@ -79,13 +89,16 @@ def calibrate(
     from jaxcost.calibrate.this_device import started_in
     from jaxcost.measure.run import planned_preset
 
-    other, dtype = started_in(start_from, dtype)
+    own = _layers_of(program, inputs, call, backward, step)
+    other, dtype = started_in(start_from, dtype or (own[0].dtype if own else None))
     console = show.console()
     seconds = None if budget is None else 60 * budget
-    device, plan = planned_preset(preset, dtype=dtype, budget_s=seconds, seed=seed)
+    device, plan = planned_preset(preset, dtype=dtype, budget_s=seconds, seed=seed, program=own)
     origin = None if other is None else Origin.of(other, device, dtype)
     title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
     announce(console, device, title, len(plan.layers), plan.plan)
+    if others := sum(layer.dtype != dtype for layer in own):
+        show.line(console, f"{others} layers of {program} are not in {dtype}, and not measured")
     with store_path(store, out) as path:
         measured = sweep_into(console, path, plan.layers, plan.plan, resume)
         study = _study(console, device, plan, measured, table, dtype, seed, origin)
@@ -93,6 +106,26 @@ def calibrate(
     _print(console, study)
     _write_report(report, study)
     show.written(console, [path for path in (out, report, table, store) if path])
+
+
+def _layers_of(
+    program: str | None, inputs: list[str] | None, call: bool, backward: bool, step: str | None
+) -> "list[LayerSpec]":
+    """The layers of a program to measure, all in one precision.
+
+    Raises: ValueError: inputs without a program; one with nothing to measure.
+    """
+    if program is None:
+        if inputs:
+            raise ValueError("--input is of a model; name it with --for MODULE:ATTR")
+        return []
+    from jaxcost.app.cli.count import counted
+    from jaxcost.trace import layers_of
+
+    layers, _ = layers_of(counted(program, inputs, call, backward, step))
+    if not layers:
+        raise ValueError(f"{program} has no layer that can be measured; calibrate without --for")
+    return layers
 
 
 def _write_report(path: Path, study: "Study") -> None:

@@ -21,6 +21,8 @@ _SIDES = (7, 8, 14, 16, 28, 32, 56, 64, 112, 224)
 _CHANNELS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _FEATURES = (*_CHANNELS, 1536, 2048, 3072, 4096, 8192)
 _POWERS = tuple(2**e for e in range(13))
+_LONGEST_STEP_S, _SECONDS_A_LAYER = 4.0, 2.0  # of what a program has: it takes what it takes
+PROGRAM = "program"  # the sweep of layers that a user's own program has
 _SLOWER = 4  # how much longer XLA takes on a CPU for many a gradient than for its convolution
 _ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
 
@@ -139,6 +141,20 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     for sweep in size.sweeps:
         layers += _thinned(paper_sweep(sweep, small=platform == "cpu"), size.lines, size.points)
     return Preset(name, layers, size.plan)
+
+
+def with_layers_of(program: Sequence[LayerSpec], found: Preset) -> Preset:
+    """A preset that measures a program's own layers besides, longer ones among them."""
+    own = [dataclasses.replace(layer, sweep=PROGRAM, line=0) for layer in program]
+    others = [
+        layer
+        for layer in found.layers
+        if dataclasses.replace(layer, sweep=PROGRAM, line=0) not in own
+    ]
+    rules = dataclasses.replace(found.plan.rules, longest_step_s=_LONGEST_STEP_S)
+    seconds = found.plan.budget_s + _SECONDS_A_LAYER * len(own)
+    plan = dataclasses.replace(found.plan, rules=rules, budget_s=seconds)
+    return dataclasses.replace(found, layers=own + others, plan=plan)
 
 
 def _of_networks(platform: str, size: _Size, scale: float) -> list[LayerSpec]:
