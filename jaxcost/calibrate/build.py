@@ -98,6 +98,9 @@ def fit_layers(
         fits = fit_each_from(origin, parts, alone, seed=seed)
     fits = {s: in_units_of(target, _doubted(f, device, target)) for s, f in fits.items()}
     first = fits.pop(next(iter(fits)))
+    if few := len(data.numbers) - sum(len(part.numbers) for part in parts.values()):
+        line = f"{few} gradients of convolutions are left out: it takes {LEAST_LAYERS} of a kind"
+        first = dataclasses.replace(first, warnings=(line, *first.warnings))
     return dataclasses.replace(first, apart=fits)
 
 

@@ -77,9 +77,14 @@ class MeasuredLayers:
         """The rows that are fitted together, by sort, products first.
 
         A sort of which there are too few is fitted with the products, and all are where without the
-        other sorts too few would be left.
+        other sorts too few would be left. Too few gradients are left out: what they cost says
+        little of forward layers of the same sizes.
         """
         sorts = [s for s in SORTS if s != "products" and self._enough(self._of_sort(s))]
+        forward = np.asarray(self.layers.gradient) == 0
+        seen = np.any([forward, *map(self._of_sort, sorts)], axis=0)
+        if not seen.all() and self._enough(seen):
+            return self._where(seen, "products").parts()
         parts = self.parted(sorts)
         return parts if all(p._enough() for p in parts.values()) else {"products": self}
 

@@ -76,3 +76,13 @@ def test_a_gradient_in_a_program_costs_what_the_table_says(both):
     each = [r["latency_s"] for r in found.layers() if r["flops"] > 0]
     assert sum(each) == pytest.approx(expected.sum(), rel=0.02)
     assert dataclasses.is_dataclass(found)
+
+
+def test_too_few_gradients_do_not_spoil_what_is_forward(forward_alone):
+    rows = pd.concat([table("conv2d", 60, 0), table(KIND, 6, 1)], ignore_index=True)
+    found = jc.fit(rows, Device("made up", platform="cpu"))
+    (line,) = [line for line in found.models["time_s"].warnings if "gradients" in line]
+    assert line.startswith("6 gradients of convolutions are left out: it takes 10 of a kind")
+    judged = table("conv2d", 50, 4)
+    before, after = (c.predict(judged)["predicted_time_s"] for c in (forward_alone, found))
+    np.testing.assert_allclose(after, before, rtol=1e-6)

@@ -66,7 +66,7 @@ _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_b
 _SIZES = {
     "quick": _Size(
         counts={"conv": 14, "conv1x1": 8, "depthwise": 6, "grouped": 4, "dense": 12},
-        gradients={"conv": 6, "conv1x1": 6, "depthwise": 2},
+        gradients={"conv": 8, "conv1x1": 8, "depthwise": 4},
         transformers=8,
         side_by_side=14,
         of_operation=3,
