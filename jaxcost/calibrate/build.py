@@ -95,7 +95,7 @@ def fit_layers(
     if origin is None:
         fits = {name: alone(part) for name, part in parts.items()}
     else:
-        fits = fit_each_from(origin, parts, alone, seed=seed)
+        fits = fit_each_from(origin, data, alone, seed=seed)
     fits = {s: in_units_of(target, _doubted(f, device, target)) for s, f in fits.items()}
     first = fits.pop(next(iter(fits)))
     if few := len(data.numbers) - sum(len(part.numbers) for part in parts.values()):

@@ -66,7 +66,7 @@ def evaluate(
 
 def _parts(fitted: Fitted, rows: MeasuredLayers) -> dict[str, MeasuredLayers]:
     """The rows of a table as the parts of `fitted` are of them, by sort."""
-    return rows.parted([sort for sort in fitted.parts if sort != "products"])
+    return rows.parted(list(fitted.apart), fitted.sort)
 
 
 def _evaluated(fitted: Fitted, known: MeasuredLayers, new: MeasuredLayers, seed: int) -> Fitted:

@@ -80,13 +80,13 @@ class MeasuredLayers:
         other sorts too few would be left. Too few gradients are left out: what they cost says
         little of forward layers of the same sizes.
         """
-        sorts = [s for s in SORTS if s != "products" and self._enough(self._of_sort(s))]
+        sorts = [s for s in SORTS if s != "products" and self.enough(self._of_sort(s))]
         forward = np.asarray(self.layers.gradient) == 0
         seen = np.any([forward, *map(self._of_sort, sorts)], axis=0)
-        if not seen.all() and self._enough(seen):
+        if not seen.all() and self.enough(seen):
             return self._where(seen, "products").parts()
         parts = self.parted(sorts)
-        return parts if all(p._enough() for p in parts.values()) else {"products": self}
+        return parts if all(p.enough() for p in parts.values()) else {"products": self}
 
     def all_of(self, sort: str, model: str) -> dict[str, "MeasuredLayers"]:
         """All rows as of one sort, which `model` is of; ValueError for a row it cannot price."""
@@ -101,12 +101,13 @@ class MeasuredLayers:
             )
         return {sort: self._where(~other, sort)}
 
-    def parted(self, sorts: Sequence[str]) -> dict[str, "MeasuredLayers"]:
-        """These sorts by themselves, and first all other rows, each as far as there are any."""
+    def parted(self, sorts: Sequence[str], rest: str = "products") -> dict[str, "MeasuredLayers"]:
+        """These sorts by themselves, and first all other rows as of the sort `rest`; each as far as
+        there are any."""
         each = {sort: self._of_sort(sort) for sort in sorts}
         masks = {sort: mask for sort, mask in each.items() if mask.any()}
         left = ~np.any([np.zeros(len(self.numbers), bool), *masks.values()], axis=0)
-        masks = ({"products": left} if left.any() else {}) | masks
+        masks = ({rest: left} if left.any() else {}) | masks
         return {sort: self._where(mask, sort) for sort, mask in masks.items()}
 
     def _of_sort(self, sort: str) -> np.ndarray:
@@ -117,7 +118,7 @@ class MeasuredLayers:
         chosen = np.isin(self.repeats.layer, some_of(self.repeats.layers))
         return self._where(chosen, self.sort), chosen
 
-    def _enough(self, rows: ArrayLike = True) -> bool:
+    def enough(self, rows: ArrayLike = True) -> bool:
         """Whether the rows, or those of a mask, are of enough different layers to be fitted."""
         chosen = np.broadcast_to(np.asarray(rows), self.x.shape[:1])
         return len(np.unique(self.repeats.layer[chosen])) >= LEAST_LAYERS

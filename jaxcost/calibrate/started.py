@@ -35,6 +35,7 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.models.base import Parameter
+from jaxcost.workload import Workload
 
 # Of what is left between two devices: the standard deviation in ln(time), its noise, and how far
 # in ln(size) it carries. Half or twice of each changes the errors on left-out devices by little
@@ -46,20 +47,20 @@ _SHARE = Parameter("share", -math.inf, math.inf, "1", "of the other's correction
 
 def fit_each_from(
     origin: Origin,
-    parts: dict[str, MeasuredLayers],
+    rows: MeasuredLayers,
     alone: Callable[[MeasuredLayers], Fitted],
     *,
     seed: int,
 ) -> dict[str, Fitted]:
     """What a calibration knows of each sort of layers, fitted to rows from what another's says.
 
-    A sort of which that one knows nothing is fitted `alone`; one of which nothing was measured here
-    is carried over, where the data sheets tell how.
+    A sort of which that one knows nothing is fitted `alone`; one of which too little was measured
+    here is carried over, where the data sheets tell how.
     """
     theirs = origin.fitted.parts
     fits = {
-        sort: fit_from(origin, theirs[sort], rows, seed=seed) if sort in theirs else alone(rows)
-        for sort, rows in parts.items()
+        sort: fit_from(origin, theirs[sort], part, seed=seed) if sort in theirs else alone(part)
+        for sort, part in _parted(origin.fitted, rows).items()
     }
     line = (
         f"started from the calibration of {origin.name}, which holds where these rows say nothing"
@@ -67,9 +68,24 @@ def fit_each_from(
     first = next(iter(fits))
     fits[first] = dataclasses.replace(fits[first], warnings=(line, *fits[first].warnings))
     for sort in [] if origin.lacks else [sort for sort in theirs if sort not in fits]:
-        line = f"no {sort} layers were measured: carried over from {origin.name} by the data sheets"
+        line = (
+            f"fewer than ten {sort} layers were measured: carried over from {origin.name} by the "
+            "data sheets"
+        )
         fits[sort] = dataclasses.replace(origin.carried(theirs[sort]), warnings=(line,))
     return fits
+
+
+def _parted(theirs: Fitted, rows: MeasuredLayers) -> dict[str, MeasuredLayers]:
+    """Rows by the parts that price them there, and by sorts like nothing there; enough of each."""
+
+    def strange(layers: Workload) -> bool:
+        return theirs.correction is None or bool(theirs.correction.unlike(layers).all())
+
+    new = [s for s, p in rows.parts().items() if s not in theirs.parts and strange(p.layers)]
+    parts = rows.parted([*theirs.apart, *new], theirs.sort)
+    enough = {sort: part for sort, part in parts.items() if part.enough()}
+    return enough or rows.parted([], theirs.sort)
 
 
 def fit_from(origin: Origin, part: Fitted, rows: MeasuredLayers, *, seed: int) -> Fitted:

@@ -12,6 +12,8 @@ from jaxcost.calibrate.carry_over import BETWEEN_DEVICES, Origin, carry_over
 from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.held_out import evaluate, predict_each_unseen
+from jaxcost.calibrate.measured_layers import MeasuredLayers
+from jaxcost.calibrate.started import _parted
 from jaxcost.calibrate.tables import fit
 from jaxcost.device import Device
 from jaxcost.workload import from_table
@@ -143,7 +145,9 @@ def test_what_was_not_measured_is_carried_over_beside_what_was():
     fitted = fit_layers(seen, device, origin=origin)
     apart = fitted.apart["memory-bound"]
     assert apart.errors == {}
-    assert apart.warnings[0].startswith("no memory-bound layers were measured: carried over from")
+    assert apart.warnings[0].startswith(
+        "fewer than ten memory-bound layers were measured: carried over"
+    )
     before = origin.fitted.parts["memory-bound"].model.bandwidth
     assert float(apart.model.bandwidth) == pytest.approx(float(before) * 4800 / 3350, rel=1e-4)
     again = evaluate(fitted, seen, unseen, device, seed=0)
@@ -151,6 +155,26 @@ def test_what_was_not_measured_is_carried_over_beside_what_was():
     left_out = predict_each_unseen(fitted, seen, device, "time_s", seed=0, origin=origin)
     found = np.median(np.abs(left_out / seen["time_s"] - 1))
     assert found == pytest.approx(fitted.errors["rows"].median_absolute, rel=1e-4)
+
+
+def test_layers_are_parted_as_they_are_in_the_other_calibration():
+    """Products side by side that are among its products there are so here, too."""
+    theirs = jc.load_calibration(SISTER).models["time_s"]
+    frame = products(24, seed=0).assign(time_s=1e-5)
+    frame.loc[:11, ["groups", "c_in", "c_out"]] = [4, 1024, 1024]
+    frame.loc[:11, "batch"] = range(32, 44)
+
+    def parts(fitted: Fitted) -> dict[str, int]:
+        rows = MeasuredLayers.of(frame, TWICE, "time_s")
+        return {sort: len(part.numbers) for sort, part in _parted(fitted, rows).items()}
+
+    assert parts(theirs) == {"products": 12, "batched-products": 12}  # like nothing there
+    x = theirs.layers[:, :-1].copy()
+    x[:50, 4] = np.log(4)  # of groups
+    kernel = float(theirs.correction.amplitude), float(theirs.correction.noise)
+    lengths = np.asarray(theirs.correction.lengths)
+    known = fit_correction(x, theirs.layers[:, -1], (*kernel, lengths))
+    assert parts(dataclasses.replace(theirs, correction=known)) == {"products": 24}
 
 
 @pytest.mark.parametrize(
