@@ -333,3 +333,17 @@ def test_every_step_of_the_loop_does_the_gradient(layer):
     expected = operation(layer)(jnp.asarray(x), jnp.asarray(w))
     np.testing.assert_allclose(loaded._y, expected, rtol=1e-3, atol=1e-3)
     assert loaded.is_finite()
+
+
+# Of depthwise ones by their weights XLA makes another kind of convolution, in a loop or not.
+@pytest.mark.parametrize("layer", GRADIENTS[:-1], ids=str)
+def test_a_gradient_in_the_loop_is_laid_out_as_in_a_program(layer):
+    """XLA lays out convolutions anew on a CPU, batch first and channels last, but not in loops."""
+    programs = _compiled(layer)
+    x, w = (jnp.ones(shape) for shape in (layer.input_shape, layer.weight_shape))
+    own = jax.jit(operation(layer)).lower(x, w).compile().as_text()
+    in_loop, outside = (
+        set(re.findall(r" convolution\(.*dim_labels=(\S+?)[,\s]", text))
+        for text in (programs.hlo_text, own)
+    )
+    assert in_loop == outside

@@ -2,6 +2,7 @@
 each its compiled loop must hold."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +47,43 @@ def _input_gradient(layer: LayerSpec) -> Operation:
 def _weight_gradient(layer: LayerSpec) -> Operation:
     forward, w = _conv2d(layer), jax.ShapeDtypeStruct(layer.output_shape, jnp.dtype(layer.dtype))
     return lambda x, y: jax.linear_transpose(lambda w: forward(x, w), w)(y)[0]
+
+
+def in_usual_layout(apply: Operation) -> Operation:
+    """The same function with the batch of every convolution first and its channels last.
+
+    So XLA's CPU backend rewrites a gradient that it finds in the program itself, but none within a
+    loop (`ConvCanonicalization` in xla), which then takes up to forty times as long, or a fraction:
+    the loop would not time what programs run.
+    """
+
+    def apply_(x: Array, w: Array) -> Array:
+        program = jax.make_jaxpr(apply)(x, w).jaxpr
+        known: dict[Any, Any] = dict(zip(program.invars, (x, w)))
+        for equation in program.eqns:
+            given = [known[v] for v in equation.invars]
+            if equation.primitive.name == "conv_general_dilated":
+                made = _convolved(*given, **equation.params)
+            else:
+                made = equation.primitive.bind(*given, **equation.params)
+            known[equation.outvars[0]] = made
+        found: Array = known[program.outvars[0]]
+        return found
+
+    return apply_
+
+
+def _convolved(x: Array, w: Array, *, dimension_numbers: Any, **params: Any) -> Array:
+    (batch, channels, *image), (outputs, inputs, *kernel), result = dimension_numbers
+    usual = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
+    y = lax.conv_general_dilated_p.bind(
+        lax.transpose(x, (batch, *image, channels)),
+        lax.transpose(w, (*kernel, inputs, outputs)),
+        dimension_numbers=usual,
+        **params,
+    )
+    order = (result[0], *result[2:], result[1])  # where each axis of y is to be
+    return lax.transpose(y, [order.index(axis) for axis in range(len(order))])
 
 
 def _elementwise(layer: LayerSpec) -> Operation:

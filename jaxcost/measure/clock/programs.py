@@ -16,8 +16,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxcost._support.messages import refused
-from jaxcost.measure.clock.operations import Operation, operation
+from jaxcost.measure.clock.operations import Operation, in_usual_layout, operation
 from jaxcost.measure.layers import LayerSpec
+from jaxcost.workload.gradients import CONV2D_GRADIENTS
 from jaxcost.workload.item_sizes import item_bytes
 
 Loop = Callable[[ArrayLike, ArrayLike, Array, Array, Array], tuple[Array, Array, Array]]
@@ -173,6 +174,8 @@ def compile_layer(
         )
     )
     apply = operation(layer)
+    if device.platform == "cpu" and layer.op in CONV2D_GRADIENTS:
+        apply = in_usual_layout(apply)
     if build_loop is None:
         build_loop = _loop_builder(layer, device)
     with jax.default_device(device):
