@@ -271,7 +271,7 @@ def _gradients(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     line = (
         f"{unseen.sum()} gradients of convolutions ({share:.0%} of the time) are priced as "
         "convolutions, since the calibration has measured none: on a CPU they take up to nine "
-        "times as long; calibrate anew, or see with --measure"
+        "times as long; calibrate with --for this program or --preset standard, or try --measure"
     )
     return [line]
 

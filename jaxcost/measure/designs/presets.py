@@ -66,7 +66,7 @@ _QUICK_SWEEPS = ("conv_K_vs_S", "increasing_W", "increasing_Cout", "increasing_b
 _SIZES = {
     "quick": _Size(
         counts={"conv": 14, "conv1x1": 8, "depthwise": 6, "grouped": 4, "dense": 12},
-        gradients={"conv": 8, "conv1x1": 8, "depthwise": 4},
+        gradients={},
         transformers=8,
         side_by_side=14,
         of_operation=3,
@@ -114,10 +114,10 @@ def preset(name: str, platform: str = "cpu") -> Preset:
     """The layers that a calibration measures, and for how long.
 
     "quick" and "standard" fill the space of convolutions (dense, 1x1, depthwise, grouped) and of
-    matrix products evenly in the logarithm of every size, by a Sobol sequence, and of gradients of
-    convolutions by their input and their weights; they add products of transformers at their usual
-    sizes, memory-bound operations of every kind from small to large, and a few points of the
-    α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
+    matrix products evenly in the logarithm of every size, by a Sobol sequence, "standard" also that
+    of gradients of convolutions by their input and their weights; they add products of transformers
+    at their usual sizes, memory-bound operations of every kind from small to large, and a few
+    points of the α-FLOPs paper's sweeps at smaller sizes. "full" is "standard" with the
     paper's eight sweeps at their own sizes.
 
     Args:
