@@ -176,6 +176,7 @@ def fit_correction(
         sort: of the layers, by which `x` describes them.
     Returns: a `Correction`, computed in float64, in JAX's default precision.
     """
+    residual = np.asarray(residual, np.float64)
     scale = max(1.4826 * float(np.median(np.abs(residual))), 0.02)
     cut = np.clip(residual, *(scale * np.array([-1, 1]) * (_CUT if doubted else _CUT_EARLIER)))
     x = np.asarray(x, np.float64)

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "{store} --out {out}/t.csv",
     "merge": "{store} {other} --out {out}/m.db",
     "fit": "{table} --out {out}/c.json --model flops-only --no-correction",
+    "carry-over": "h100-sxm --to h200-sxm --out {out}/c.json",
     "predict": "{golden}/time.json {golden}/time.csv --out {out}/p.csv",
     "count": "jax.numpy:tanh --input f32[8] --json {out}/c.json",
     "estimate": "jax.numpy:tanh --input f32[8] --calibration amd-epyc --json {out}/e.json",
@@ -80,7 +81,8 @@ def other_store(path):
 
 
 def test_every_command_is_tried():
-    assert {command.callback.__name__ for command in app.registered_commands} == COMMANDS.keys()
+    names = {command.callback.__name__ for command in app.registered_commands}
+    assert {name.replace("_", "-") for name in names} == COMMANDS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -81,8 +81,14 @@ def test_a_gather_moves_the_rows_it_takes_and_not_the_table(dtype, item):
         ({"op": "pooling", "k_h": 12, "padding": "valid"}, "k_h = 12 is not allowed; give a ker"),
         ({"op": "gather"}, "in_h = 11 is not allowed; give 1"),
         ({"op": "gather", "in_h": 1, "in_w": 1, "c_in": 1}, "give a table of 2 or more rows"),
-        ({"op": "attention"}, "choose one of: conv2d, dense, elementwise, addition, reduction"),
-        ({"op": "sort"}, "choose one of: conv2d, dense, elementwise, addition, reduction"),
+        (
+            {"op": "attention"},
+            "choose one of: conv2d, dense, conv2d_input_gradient, ",
+        ),
+        (
+            {"op": "sort"},
+            "choose one of: conv2d, dense, conv2d_input_gradient, ",
+        ),
         ({"op": "elementwise", "line": -1}, "line = -1 is not allowed; give a whole number of at"),
     ],
 )
