@@ -70,15 +70,15 @@ def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> C
     each, novelty, reach = _each(fitted, layers, device)
     _check_finite(each, program.operations)
     total = float((repeat * each).sum())
-    half = _half_width(repeat * each, reach, layers, fusion)
+    below, above = _off(repeat * each, reach, layers, fusion)
     return Costs(
         each=each,
         lower=each * np.exp(-reach),
         upper=each * np.exp(reach),
         novelty=novelty,
         total=total,
-        total_lower=total * math.exp(-half),
-        total_upper=total * math.exp(half),
+        total_lower=total - below,
+        total_upper=total + above,
     )
 
 
@@ -108,16 +108,23 @@ def _each(
     return each, novelty, reach
 
 
-def _half_width(costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: Fusion) -> float:
-    """Half the 90 % interval of the total, in ln.
+def _off(
+    costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: Fusion
+) -> tuple[float, float]:
+    """How far the total may be too high, and too low, by its 90 % interval.
 
     Layers of one kind err together, since what is wrong of one is wrong of its like; those of
-    different kinds do not; and programs differ from their layers by `spread`.
+    different kinds do not; and programs differ from their layers by `spread`. A kind of which
+    little is known can be many times dearer, but no cheaper than nothing.
     """
-    share = costs / max(costs.sum(), np.finfo(float).tiny)
-    kinds = _kinds(layers)
-    of_kinds = [float((share * reach)[kinds == kind].sum()) for kind in np.unique(kinds)]
-    return math.hypot(*of_kinds, _Z90 * fusion.spread)
+    kinds, total, spread = _kinds(layers), costs.sum(), _Z90 * fusion.spread
+
+    def together(each: np.ndarray, whole: float) -> float:
+        return math.hypot(*(each[kinds == kind].sum() for kind in np.unique(kinds)), whole)
+
+    below = together(costs * -np.expm1(-reach), -total * math.expm1(-spread))
+    above = together(costs * np.expm1(reach), total * math.expm1(spread))
+    return min(below, float((costs * -np.expm1(-reach - spread)).sum())), above
 
 
 def _kinds(layers: Workload) -> np.ndarray:
