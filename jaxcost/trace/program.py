@@ -75,7 +75,10 @@ def _traced(prepared: Prepared, backward: bool, step: str | None) -> Program:
         trained = [place for place, leaf in leaves.items() if leaf.trained]
         real = any(is_real(closed.in_avals[place]) for place in trained)
         if step and not real:
-            raise TypeError("none of its parameters is real, so that there is no step to take")
+            raise ValueError(
+                "none of the model's parameters is real, so that there is no step to take; close "
+                "over the weights, or leave out the step"
+            )
         by = trained if real else range(given)
         closed = with_gradient(closed, by, len(jax.tree.leaves(out)), step)
     effects = tuple(sorted({str(effect) for effect in closed.effects}))
