@@ -17,8 +17,8 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import calibrate_intervals
 from jaxcost.calibrate.measured_layers import LEAST_LAYERS, MeasuredLayers
 from jaxcost.calibrate.plausible import implausible
-from jaxcost.calibrate.started import fit_each_from
 from jaxcost.calibrate.threads import one_thread
+from jaxcost.calibrate.transfer import fit_each_from
 from jaxcost.calibrate.units import in_units_of
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
@@ -87,18 +87,19 @@ def fit_layers(
     corrected = model is None if correction is None else correction
     data = MeasuredLayers.of(frame, device, target)
     check_enough(len(frame), data.repeats.layers, "layers")
-    parts = data.parts() if model is None else data.all_of(sort_of(model), model)
+    kept = data.without_few_gradients() if model is None else data
 
     def alone(part: MeasuredLayers) -> Fitted:
         return _fitted(part, model, corrected, starts=starts, seed=seed)
 
     if origin is None:
+        parts = kept.parts() if model is None else kept.all_of(sort_of(model), model)
         fits = {name: alone(part) for name, part in parts.items()}
     else:
-        fits = fit_each_from(origin, data, alone, seed=seed)
+        fits = fit_each_from(origin, kept, alone, seed=seed)
     fits = {s: in_units_of(target, _doubted(f, device, target)) for s, f in fits.items()}
     first = fits.pop(next(iter(fits)))
-    if few := len(data.numbers) - sum(len(part.numbers) for part in parts.values()):
+    if few := len(data.numbers) - len(kept.numbers):
         line = f"{few} gradients of convolutions are left out: it takes {LEAST_LAYERS} of a kind"
         first = dataclasses.replace(first, warnings=(line, *first.warnings))
     return dataclasses.replace(first, apart=fits)

@@ -224,6 +224,7 @@ SORTS = {
         "attention",
     ),
 }
+GRADIENT_SORTS = ("input-gradients", "weight-gradients")
 # Of calibrations of 0.2: without tiles.
 EARLIER = dataclasses.replace(SORTS["products"], of=_sizes, columns=_SIZES)
 RESIDUAL = "ln_observed_over_model"  # beside the features in a calibration file

@@ -147,19 +147,24 @@ class Fitted:
         _, reach = self.trust(workload)
         return costs, *ends(np.log(costs), reach)
 
+    def unlike(self, layers: Workload) -> np.ndarray:
+        """Whether no layer of its kind is among those that this part was fitted to, `(layers,)`.
+
+        Of a gradient forward layers of the same sizes say little.
+        """
+        strange = np.asarray((layers.gradient > 0) & ~SORTS[self.sort].holds(layers))
+        return strange if self.correction is None else strange | self.correction.unlike(layers)
+
     def trust(self, layers: Workload) -> tuple[np.ndarray, np.ndarray]:
         """How novel each layer is, and half its 90 % interval of ln(cost), each `(layers,)`.
 
         What is within a program is unlike any layer that was measured.
         """
-        novelty, unlike = np.zeros(len(layers)), np.zeros(len(layers), bool)
+        novelty = np.zeros(len(layers))
         if self.correction is not None:
             novelty = self.correction.novelty(layers)
-            unlike = self.correction.unlike(layers)
         novelty = np.where(np.asarray(layers.within) > 0, 1.0, novelty)
-        gradients = np.asarray((layers.gradient > 0) & ~SORTS[self.sort].holds(layers))
-        unlike = unlike | gradients  # forward layers of the same sizes say little of them
-        reach = self.intervals.reach(novelty, unlike)
+        reach = self.intervals.reach(novelty, self.unlike(layers))
         for sort, fitted in self.apart.items():
             theirs = fitted.trust(layers)
             holds = SORTS[sort].holds(jax.tree.map(np.asarray, layers))

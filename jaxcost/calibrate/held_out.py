@@ -10,8 +10,8 @@ from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.measured_layers import MeasuredLayers
-from jaxcost.calibrate.started import predict_each_left_out
 from jaxcost.calibrate.threads import one_thread
+from jaxcost.calibrate.transfer import predict_each_left_out
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
 
@@ -103,10 +103,10 @@ def predict_each_unseen(
     These are the predictions that the error `rows` of `fitted` is of: the folds are the same.
     """
     rows = MeasuredLayers.of(layers, device, target)
-    parts, found = _parts(fitted, rows), np.zeros(len(layers))
-    for sort, of in parts.items():
+    found = np.asarray(fitted.layer_costs(rows.layers, device), np.float64).copy()
+    for sort, of in _parts(fitted, rows.without_few_gradients()).items():
         found[of.numbers - 1] = _each_unseen(fitted.parts[sort], of, seed, origin)
-    return found
+    return found  # of what was left out of the fit, as it is predicted by it
 
 
 def _each_unseen(

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from jaxcost._support.precision import as_default, as_double, double_precision
 from jaxcost.calibrate.correction import correct_each_fold, cross_validate_correction
-from jaxcost.calibrate.features import SORTS, Sort
+from jaxcost.calibrate.features import GRADIENT_SORTS, SORTS, Sort
 from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -73,18 +73,21 @@ class MeasuredLayers:
         repeats = Repeats.of(layers)
         return cls(layers, device, observed, sweeps, spread, x, repeats, dtype, sort, numbers)
 
+    def without_few_gradients(self) -> "MeasuredLayers":
+        """The rows without gradients of which there are too few to be fitted by themselves: what
+        they cost says little of forward layers of the same sizes."""
+        sorts = [s for s in GRADIENT_SORTS if self.enough(self._of_sort(s))]
+        forward = np.asarray(self.layers.gradient) == 0
+        seen = np.any([forward, *map(self._of_sort, sorts)], axis=0)
+        return self if seen.all() or not self.enough(seen) else self._where(seen, self.sort)
+
     def parts(self) -> dict[str, "MeasuredLayers"]:
         """The rows that are fitted together, by sort, products first.
 
         A sort of which there are too few is fitted with the products, and all are where without the
-        other sorts too few would be left. Too few gradients are left out: what they cost says
-        little of forward layers of the same sizes.
+        other sorts too few would be left.
         """
         sorts = [s for s in SORTS if s != "products" and self.enough(self._of_sort(s))]
-        forward = np.asarray(self.layers.gradient) == 0
-        seen = np.any([forward, *map(self._of_sort, sorts)], axis=0)
-        if not seen.all() and self.enough(seen):
-            return self._where(seen, "products").parts()
         parts = self.parted(sorts)
         return parts if all(p.enough() for p in parts.values()) else {"products": self}
 

@@ -13,8 +13,8 @@ from jaxcost.calibrate.correction import fit_correction
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.held_out import evaluate, predict_each_unseen
 from jaxcost.calibrate.measured_layers import MeasuredLayers
-from jaxcost.calibrate.started import _parted
 from jaxcost.calibrate.tables import fit
+from jaxcost.calibrate.transfer import _parted
 from jaxcost.device import Device
 from jaxcost.workload import from_table
 
@@ -146,7 +146,7 @@ def test_what_was_not_measured_is_carried_over_beside_what_was():
     apart = fitted.apart["memory-bound"]
     assert apart.errors == {}
     assert apart.warnings[0].startswith(
-        "fewer than ten memory-bound layers were measured: carried over"
+        "fewer than ten layers (memory-bound) were measured: carried over"
     )
     before = origin.fitted.parts["memory-bound"].model.bandwidth
     assert float(apart.model.bandwidth) == pytest.approx(float(before) * 4800 / 3350, rel=1e-4)

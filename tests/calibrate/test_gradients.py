@@ -86,3 +86,18 @@ def test_too_few_gradients_do_not_spoil_what_is_forward(forward_alone):
     judged = table("conv2d", 50, 4)
     before, after = (c.predict(judged)["predicted_time_s"] for c in (forward_alone, found))
     np.testing.assert_allclose(after, before, rtol=1e-6)
+
+
+def test_a_fit_that_starts_from_forward_layers_fits_gradients_by_themselves(forward_alone):
+    few, enough = (
+        pd.concat([table("conv2d", 20, 6), table(KIND, rows, 7)], ignore_index=True)
+        for rows in (6, 20)
+    )
+    device = Device("twin", platform="cpu")
+    found = jc.fit(enough, device, start_from=forward_alone)
+    assert set(found.models["time_s"].apart) == {"weight-gradients"}
+    judged = found.predict(table("conv2d", 50, 8))
+    error = np.abs(judged["predicted_time_s"] / judged["time_s"] - 1)
+    assert error.median() < 0.06
+    lines = jc.fit(few, device, start_from=forward_alone).models["time_s"].warnings
+    assert sum("6 gradients of convolutions are left out" in line for line in lines) == 1

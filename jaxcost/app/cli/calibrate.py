@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxcost.device import Device
     from jaxcost.measure import LayerSpec, Measurements, Preset
 
+_ALL = 0.995  # of a program's FLOPs: what is less is worth a line
 _SHOWN = 12  # held-out layers on the terminal; the report has all
 
 
@@ -89,7 +90,7 @@ def calibrate(
     from jaxcost.calibrate.this_device import started_in
     from jaxcost.measure.run import planned_preset
 
-    own = _layers_of(program, inputs, call, backward, step)
+    own, share = _layers_of(program, inputs, call, backward, step)
     other, dtype = started_in(start_from, dtype or (own[0].dtype if own else None))
     console = show.console()
     seconds = None if budget is None else 60 * budget
@@ -97,6 +98,8 @@ def calibrate(
     origin = None if other is None else Origin.of(other, device, dtype)
     title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
     announce(console, device, title, len(plan.layers), plan.plan)
+    if share < _ALL:
+        show.line(console, f"{1 - share:.0%} of the FLOPs of {program} are in layers without a row")
     if others := sum(layer.dtype != dtype for layer in own):
         show.line(console, f"{others} layers of {program} are not in {dtype}, and not measured")
     with store_path(store, out) as path:
@@ -110,22 +113,23 @@ def calibrate(
 
 def _layers_of(
     program: str | None, inputs: list[str] | None, call: bool, backward: bool, step: str | None
-) -> "list[LayerSpec]":
-    """The layers of a program to measure, all in one precision.
+) -> "tuple[list[LayerSpec], float]":
+    """The layers of a program to measure, and what share of its FLOPs they are.
 
-    Raises: ValueError: inputs without a program; one with nothing to measure.
+    Raises: ValueError: what says how to count a program, without one; one with nothing to measure.
     """
     if program is None:
-        if inputs:
-            raise ValueError("--input is of a model; name it with --for MODULE:ATTR")
-        return []
+        given = {"--input": inputs, "--call": call, "--backward": backward, "--step": step}
+        for option in (name for name, value in given.items() if value):
+            raise ValueError(f"{option} is of a model; name it with --for MODULE:ATTR")
+        return [], 1.0
     from jaxcost.app.cli.count import counted
     from jaxcost.trace import layers_of
 
-    layers, _ = layers_of(counted(program, inputs, call, backward, step))
+    layers, share = layers_of(counted(program, inputs, call, backward, step))
     if not layers:
         raise ValueError(f"{program} has no layer that can be measured; calibrate without --for")
-    return layers
+    return layers, share
 
 
 def _write_report(path: Path, study: "Study") -> None:

@@ -78,6 +78,14 @@ def count(
         show.written(console, written)
 
 
+def asked_for(model: str, inputs: list[str] | None, call: bool) -> tuple[Any, list[Any]]:
+    """What `MODULE:ATTR` is, and the shapes of its inputs."""
+    from jaxcost.trace.specs import load_attribute, parse_spec
+
+    specs = [parse_spec(text) for text in inputs or ()]
+    return load_attribute(model, call=call), specs
+
+
 def counted(
     model: str,
     inputs: list[str] | None,
@@ -88,10 +96,8 @@ def counted(
 ) -> "Counts":
     """What is counted of `MODULE:ATTR` at the shapes of its inputs."""
     from jaxcost.trace import count as count_
-    from jaxcost.trace.specs import load_attribute, parse_spec
 
-    specs = [parse_spec(text) for text in inputs or ()]
-    found = load_attribute(model, call=call)
+    found, specs = asked_for(model, inputs, call)
     each = trips[0] if trips and len(trips) == 1 else trips or None
     return count_(found, *specs, backward=backward, step=step, trips=each)
 

@@ -48,16 +48,16 @@ def estimate(
     """
     from jaxcost._support.files import write_text
     from jaxcost.app.cli import show
+    from jaxcost.app.cli.count import asked_for
     from jaxcost.app.cli.own_model import load
     from jaxcost.app.report import program, text
     from jaxcost.trace import estimate as of_programs
-    from jaxcost.trace.specs import load_attribute, parse_spec
 
     check_outputs({"--json": json}, inputs=[])
     loaded = load(calibration, own_model)
-    specs = [parse_spec(spec) for spec in inputs or ()]
+    asked, specs = asked_for(model, inputs, call)
     found = of_programs.estimate(
-        load_attribute(model, call=call),
+        asked,
         *specs,
         calibration=loaded,
         backward=backward,

@@ -43,7 +43,7 @@ def test_a_fit_starts_from_another_devices_calibration(jaxcost, few, tmp_path):
     outcome = jaxcost("fit", few, "--out", out, *words)
     assert (outcome.status, outcome.err) == (0, "")
     assert "started from the calibration of h100-sxm" in outcome.out
-    assert "fewer than ten memory-bound layers were measured: carried over" in " ".join(
+    assert "fewer than ten layers (memory-bound) were measured: carried over" in " ".join(
         outcome.out.split()
     )
     assert "Beside other models" not in outcome.out

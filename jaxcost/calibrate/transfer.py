@@ -69,8 +69,8 @@ def fit_each_from(
     fits[first] = dataclasses.replace(fits[first], warnings=(line, *fits[first].warnings))
     for sort in [] if origin.lacks else [sort for sort in theirs if sort not in fits]:
         line = (
-            f"fewer than ten {sort} layers were measured: carried over from {origin.name} by the "
-            "data sheets"
+            f"fewer than ten layers ({SORTS[sort].words}) were measured: carried over from "
+            f"{origin.name} by the data sheets"
         )
         fits[sort] = dataclasses.replace(origin.carried(theirs[sort]), warnings=(line,))
     return fits
@@ -80,7 +80,7 @@ def _parted(theirs: Fitted, rows: MeasuredLayers) -> dict[str, MeasuredLayers]:
     """Rows by the parts that price them there, and by sorts like nothing there; enough of each."""
 
     def strange(layers: Workload) -> bool:
-        return theirs.correction is None or bool(theirs.correction.unlike(layers).all())
+        return theirs.correction is None or bool(theirs.unlike(layers).all())
 
     new = [s for s, p in rows.parts().items() if s not in theirs.parts and strange(p.layers)]
     parts = rows.parted([*theirs.apart, *new], theirs.sort)
@@ -93,7 +93,7 @@ def fit_from(origin: Origin, part: Fitted, rows: MeasuredLayers, *, seed: int) -
 
     Args: rows: of this device, ten different layers or more; seed: of the folds, keyword-only.
     """
-    found = _Started.of(origin, part, rows, seed)
+    found = _Transferred.of(origin, part, rows, seed)
     correction, layers = _merged(part, found)
     error = rows.log_observed - found.left_out, np.zeros(len(found.x))
     own, theirs = calibrate_intervals(error, weights=rows.repeats.weights), part.intervals
@@ -123,7 +123,7 @@ def predict_each_left_out(
     origin: Origin, part: Fitted, rows: MeasuredLayers, *, seed: int
 ) -> np.ndarray:
     """ln of what is predicted of each row by the same fit made without it, shape `(rows,)`."""
-    return _Started.of(origin, part, rows, seed).left_out
+    return _Transferred.of(origin, part, rows, seed).left_out
 
 
 def _errors(
@@ -134,7 +134,7 @@ def _errors(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Started:
+class _Transferred:
     """What fits to all rows, and without each fold's, found; their number stands first in shapes.
 
     Attributes:
@@ -155,7 +155,7 @@ class _Started:
     noise: float
 
     @classmethod
-    def of(cls, origin: Origin, part: Fitted, rows: MeasuredLayers, seed: int) -> "_Started":
+    def of(cls, origin: Origin, part: Fitted, rows: MeasuredLayers, seed: int) -> "_Transferred":
         sort = part.correction.sort if part.correction else SORTS[rows.sort]
         masks, layers = layer_folds(rows.repeats, seed=seed), rows.repeats.layers
         seen = np.concatenate([np.ones((1, layers), bool), ~rows.repeats.any(masks)])
@@ -198,7 +198,7 @@ class _Started:
         ]
 
 
-def _merged(part: Fitted, found: _Started) -> tuple[Correction, np.ndarray]:
+def _merged(part: Fitted, found: _Transferred) -> tuple[Correction, np.ndarray]:
     """One correction that says it all, so that a file needs no other; and the layers it is fitted
     to: the other device's, moved by the difference, and this one's.
 
