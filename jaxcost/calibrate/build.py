@@ -8,8 +8,7 @@ import numpy as np
 
 from jaxcost._support.precision import as_double, double_precision
 from jaxcost.calibrate.carry_over import Origin
-from jaxcost.calibrate.correction import fit_correction
-from jaxcost.calibrate.features import SORTS
+from jaxcost.calibrate.disagreement import disagreements
 from jaxcost.calibrate.fit import Accuracy, FitResult
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.sample import MOST_LAYERS
@@ -99,6 +98,8 @@ def fit_layers(
         fits = fit_each_from(origin, kept, alone, seed=seed)
     fits = {s: in_units_of(target, _doubted(f, device, target)) for s, f in fits.items()}
     first = fits.pop(next(iter(fits)))
+    doubts = disagreements(frame, data.repeats, data.log_observed)
+    first = dataclasses.replace(first, warnings=(*doubts, *first.warnings))
     if few := len(data.numbers) - len(kept.numbers):
         line = f"{few} gradients of convolutions are left out: it takes {LEAST_LAYERS} of a kind"
         first = dataclasses.replace(first, warnings=(line, *first.warnings))
@@ -239,9 +240,7 @@ class _Choice:
             model_errors=result.errors,
             baselines={n: r.errors for n, r in results.items() if n != best.name},
             warnings=(*result.warnings, *_contradictions(alone, observed, rows.numbers)),
-            correction=fit_correction(residual[:, :-1], residual[:, -1], sort=SORTS[rows.sort])
-            if corrected
-            else None,
+            correction=rows.correction(residual) if corrected else None,
             layers=residual if corrected else None,
             dtype=rows.dtype,
             sort=rows.sort,

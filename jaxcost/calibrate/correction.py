@@ -112,6 +112,7 @@ def cross_validate_correction(
     repeats: Repeats | None = None,
     sort: Sort = SORTS["products"],
     kernel: tuple[float, float, np.ndarray] | None = None,
+    least_noise: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """ln of the corrected prediction of each left-out row, and its novelty, each `(rows,)`.
 
@@ -122,10 +123,11 @@ def cross_validate_correction(
         log_observed: ln of what the row's layer costs, the same in all its rows, shape `(rows,)`.
         repeats: which rows are of one layer; None: no two.
         sort: of the layers, by which `x` describes them.
-        kernel: as in `fit_correction`.
+        kernel, least_noise: as in `fit_correction`.
     """
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
-    for out, predicted, novel in correct_each_fold(x, log_observed, folds, repeats, sort, kernel):
+    given = x, log_observed, folds, repeats, sort, kernel, least_noise
+    for out, predicted, novel in correct_each_fold(*given):
         log_predicted[out], novelty[out] = predicted, novel
     return log_predicted, novelty
 
@@ -137,13 +139,15 @@ def correct_each_fold(
     repeats: Repeats | None = None,
     sort: Sort = SORTS["products"],
     kernel: tuple[float, float, np.ndarray] | None = None,
+    least_noise: float = 0.0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The same fold by fold: a mask of the rows left out, and what is predicted of these alone."""
     alone = repeats or Repeats(np.arange(len(x)))
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
         residual = (log_observed - log_model)[seen]
-        own = fit_correction(x[seen], residual, kernel, sort=sort)._in_numpy
+        told = fit_correction(x[seen], residual, kernel, sort=sort, least_noise=least_noise)
+        own = told._in_numpy
         faded = _faded(own, x[out], np)
         yield out, log_model[out] + faded @ own.weights, _novelty(own, x[out], faded, np)
 
@@ -162,6 +166,7 @@ def fit_correction(
     lengths: np.ndarray | None = None,
     doubted: float | None = DOUBTED,
     sort: Sort = SORTS["products"],
+    least_noise: float = 0.0,
 ) -> Correction:
     """The correction that explains `residual` = ln(observed / predicted) at features `x`.
 
@@ -174,6 +179,7 @@ def fit_correction(
         doubted: noises from the neighbours at which a layer counts half. None: residuals beyond
             3.5 times their own scale are cut instead, as earlier versions did.
         sort: of the layers, by which `x` describes them.
+        least_noise: of the kernel, where it is sought; what one layer's rows scatter by.
     Returns: a `Correction`, computed in float64, in JAX's default precision.
     """
     residual = np.asarray(residual, np.float64)
@@ -181,7 +187,7 @@ def fit_correction(
     cut = np.clip(residual, *(scale * np.array([-1, 1]) * (_CUT if doubted else _CUT_EARLIER)))
     x = np.asarray(x, np.float64)
     lengths_given = lengths is not None
-    amplitude, noise, lengths = kernel or likeliest(x, cut, scale, lengths)
+    amplitude, noise, lengths = kernel or likeliest(x, cut, scale, lengths, least_noise)
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return matern(a, b, amplitude, lengths)

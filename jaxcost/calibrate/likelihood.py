@@ -27,7 +27,11 @@ def matern(a: Any, b: Any, amplitude: Any, lengths: Any, numpy: Any = np) -> Any
 
 
 def likeliest(
-    x: np.ndarray, residual: np.ndarray, scale: float, lengths: np.ndarray | None = None
+    x: np.ndarray,
+    residual: np.ndarray,
+    scale: float,
+    lengths: np.ndarray | None = None,
+    least_noise: float = 0.0,
 ) -> tuple[float, float, np.ndarray]:
     """Amplitude, noise and lengths under which `residual` at features `x` is likeliest.
 
@@ -37,6 +41,7 @@ def likeliest(
     Args:
         x: shape `(rows, features)`; residual: shape `(rows,)`; scale: the residual's own.
         lengths: shape `(features,)`, where they are not to be sought.
+        least_noise: what measurements of one layer are known to scatter by, in ln.
     Source: Rasmussen, Williams (2006), Gaussian processes for machine learning, eqs. 5.8 and 5.9.
     """
     if lengths is not None:
@@ -53,8 +58,9 @@ def likeliest(
         off = (z - believed) / spread
         return unlikely + float(off @ off) / 2, slope + off / spread
 
-    around = [tuple(np.log(scale) + np.log(factors)) for factors in (_AMPLITUDES, _NOISES)]
-    bounds = around + [tuple(np.log(_LENGTHS))] * x.shape[1]
+    amplitudes, noises = scale * np.array(_AMPLITUDES), scale * np.array(_NOISES)
+    bounds = [tuple(np.log(amplitudes)), tuple(np.log(np.maximum(noises, least_noise)))]
+    bounds += [tuple(np.log(_LENGTHS))] * x.shape[1]
     settings = {"maxiter": _STEPS, "ftol": _ENOUGH}
     found = minimize(loss, believed, jac=True, method="L-BFGS-B", bounds=bounds, options=settings).x
     rounded = np.exp(found).astype(np.float32).astype(np.float64)  # so that a file can hold them

@@ -9,7 +9,12 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxcost._support.precision import as_default, as_double, double_precision
-from jaxcost.calibrate.correction import correct_each_fold, cross_validate_correction
+from jaxcost.calibrate.correction import (
+    Correction,
+    correct_each_fold,
+    cross_validate_correction,
+    fit_correction,
+)
 from jaxcost.calibrate.features import GRADIENT_SORTS, SORTS, Sort
 from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds
@@ -164,6 +169,12 @@ class MeasuredLayers:
         mean, _ = self.repeats.combined(self.log_observed, self.spread, ROBUST)
         return mean[self.repeats.layer]
 
+    @property
+    def noise(self) -> float:
+        """Of what a layer cost, as far as its rows disagree; in ln, 0 where they do not tell."""
+        scatter = self.repeats.scatter(self.log_observed)
+        return scatter * float(np.sqrt(np.mean(1 / self.repeats.times)))
+
     def fit(self, name: str, *, starts: int = 16, seed: int = 0) -> FitResult:
         """A model of `jaxcost.models.registry`, fitted to these rows."""
         kind = model_class(name, BY_SORT[self.sort])
@@ -184,6 +195,11 @@ class MeasuredLayers:
         masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
         return masks[masks.any(axis=1)]
 
+    def correction(self, residual: np.ndarray) -> Correction:
+        """Of a model that leaves, in ln, the last column beside the features of each layer."""
+        x, left = residual[:, :-1], residual[:, -1]
+        return fit_correction(x, left, sort=SORTS[self.sort], least_noise=self.noise)
+
     def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
         """ln of the corrected prediction of each left-out row, and its novelty."""
         return cross_validate_correction(*self._to_correct(folds))
@@ -194,8 +210,11 @@ class MeasuredLayers:
         """The same fold by fold: a mask of the rows left out, and both of these alone."""
         return correct_each_fold(*self._to_correct(folds))
 
-    def _to_correct(self, folds: Folds) -> tuple[np.ndarray, np.ndarray, Folds, Repeats, Sort]:
-        return self.x, self.log_layer, folds, self.repeats, SORTS[self.sort]
+    def _to_correct(
+        self, folds: Folds
+    ) -> tuple[np.ndarray, np.ndarray, Folds, Repeats, Sort, None, float]:
+        sort, noise = SORTS[self.sort], self.noise
+        return self.x, self.log_layer, folds, self.repeats, sort, None, noise
 
     def can_fit(self, name: str) -> bool:
         """Whether the model gives every row a cost: some know products of matrices alone."""

@@ -31,6 +31,7 @@ COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "gro
 REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
 OPTIONAL = ("dilation",)
 DESCRIBING = ("device", "sweep", "process_cv")
+KNOWN = (*REQUIRED, *OPTIONAL, *TARGETS, *DESCRIBING)
 _SHORT = {
     "fp64": "float64",
     "fp32": "float32",
@@ -94,7 +95,7 @@ class Where:
 
 
 def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
-    frame = named(frame, (*REQUIRED, *OPTIONAL, *TARGETS, *DESCRIBING))
+    frame = named(frame, KNOWN)
     _check_columns(frame, target, where)
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")

@@ -10,6 +10,9 @@ from jaxcost.device import Device
 from jaxcost.workload import Workload
 from jaxcost.workload.runs import TrainingRun
 
+_LEAST_AGAIN = 5  # layers: by fewer, one pair that disagrees would speak for all
+_NORMAL = 1.4826  # standard deviations of a normal distribution in its median deviation
+
 
 @dataclasses.dataclass(frozen=True)
 class Repeats:
@@ -77,6 +80,19 @@ class Repeats:
     def subset(self, rows: np.ndarray) -> "Repeats":
         """The same of some of the rows: a mask of shape `(rows,)`."""
         return Repeats.of_table(self.layer[rows][:, None])
+
+    def scatter(self, log_observed: np.ndarray) -> float:
+        """By how much rows of one layer differ: the standard deviation of a row of ln(cost).
+
+        Robust, so that a faulty timing or two do not count; 0 where fewer than five layers were
+        measured more than once.
+        """
+        again = self.times > 1
+        if again.sum() < _LEAST_AGAIN:
+            return 0.0
+        off, times = log_observed - self.mean(log_observed)[self.layer], self.times[self.layer]
+        some = times > 1
+        return float(_NORMAL * np.median(np.abs(off[some]) / np.sqrt(1 - 1 / times[some])))
 
     def combined(
         self, log_observed: np.ndarray, spread: np.ndarray | None, robust: float
