@@ -5,9 +5,8 @@
 
 A row of the table is one device, one split and one predictor; a sweep counts by its layers. The
 tables of others' measurements are not ours to ship: where FOLDER lacks one, its devices are left
-out. What is where, and what the splits are: `splits.py`; how tables of single operations become
-tables of layers: `operations.py`; devices that nobody measured: `left_out.py`. What came out:
-`bench.csv`.
+out. What is where, and what the splits are: `splits.py`; devices that nobody measured:
+`left_out.py`. What came out: `bench.csv`.
 """
 
 import argparse

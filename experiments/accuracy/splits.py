@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import operations
 import pandas as pd
 
 import jaxcost as jc
@@ -21,11 +20,12 @@ _TABLES = {
     "conv": "gpu/neusight_conv2d_fp32.csv",
     "dense": "gpu/neusight_dense_fp32.csv",
 }
-_OPERATIONS = {
-    "gpu/neusight_other_ops_fp32.csv": operations.neusight,
-    "gpu/vidur_memory_bound_fp16.csv": operations.vidur,
-    "gpu/aic_encoder_attention_energy.csv": operations.encoder_attention,
-}
+_OPERATIONS = (
+    "gpu/neusight_other_ops_fp32.csv",
+    "gpu/vidur_memory_bound_fp16.csv",
+    "gpu/aic_encoder_attention_energy.csv",
+)
+_DEEPBENCH = "gpu/deepbench_train.csv"
 _LEAST_OPERATIONS = 500  # of a device, for a split of the operations
 _LEAST_ROWS = 2000  # of a device in the large tables: those of transformers alone have fewer
 
@@ -53,12 +53,16 @@ def splits(folder: Path) -> Iterator[Split]:
     the weight matrices from the others. large: dense layers with 2,048 rows or more from those
     with 512 or fewer; convolutions in the quarter with most FLOPs from the half with fewest.
     operations: as rows, of products side by side and of what memory binds.
+    deepbench: of some 160 rows 70 % at random, the others judged.
     """
     for device, table in devices(folder):
         rng = np.random.default_rng(0)
         yield _split(device, "rows", "", *at_random(table, rng), rng)
         for kind, part, seen, unseen in _held_apart(table, rng):
             yield _split(device, kind, part, table[seen], table[unseen], rng)
+    for device, table in of_deepbench(folder):
+        rng = np.random.default_rng(0)
+        yield _split(device, "deepbench", "", *at_random(table, rng), rng)
     for device, part, table in of_operations(folder):
         rng = np.random.default_rng(0)
         yield _split(device, "operations", part, *at_random(table, rng), rng)
@@ -78,11 +82,19 @@ def devices(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 yield f"{_short(str(device))} {name}", rows
 
 
+def of_deepbench(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Convolutions and products of networks of 2016, on eleven GPUs and precisions."""
+    if (folder / _DEEPBENCH).exists():
+        table = jc.read_layer_table(folder / _DEEPBENCH)
+        for (device, dtype), rows in table.groupby(["device", "dtype"]):
+            yield f"{device} {dtype}", rows
+
+
 def of_operations(folder: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    for file, read in _OPERATIONS.items():
+    for file in _OPERATIONS:
         if not (folder / file).exists():
             continue
-        table = read(folder / file)
+        table = jc.read_layer_table(folder / file)
         others = np.where(table["op"] == "attention", "attention", "memory-bound")
         sort = np.where(table["op"] == "dense", "side by side", others)
         for (device, part), rows in table.groupby(["device", sort]):

@@ -14,7 +14,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import operations
 import pandas as pd
 import whole_transformers
 
@@ -34,7 +33,7 @@ _COLUMNS = [
 def calibrations(folder: Path) -> dict[str, jc.Calibration]:
     """One a GPU that whole models were measured on, or that stands for such a one."""
     dense = jc.read_layer_table(folder / _SINGLE["dense"])
-    others = operations.neusight(folder / _SINGLE["others"])
+    others = jc.read_layer_table(folder / _SINGLE["others"])
     found = {}
     for device in sorted(set(others["device"])):
         own = others[others["device"] == device]

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxcost._support import sizes
-from jaxcost.workload import memory_bound
+from jaxcost.workload import explicit_padding, memory_bound
 from jaxcost.workload.layer_table import COUNTS, ITEM_BYTES, validate_layers
 from jaxcost.workload.record import Workload, rows
 
@@ -217,12 +217,16 @@ def from_table(frame: "pd.DataFrame") -> Workload:
     Raises: ValueError: whatever `jaxcost.workload.layer_table.validate_layers` refuses.
     """
     frame = validate_layers(frame)
+    padding = frame["padding"].replace(explicit_padding.EXPLICIT, "same")
     layers = conv2d(
         **{name: frame[name].to_numpy(float) for name in COUNTS},
         dilation=frame["dilation"].to_numpy(float) if "dilation" in frame else 1,
-        padding=frame["padding"].to_numpy(object),
+        padding=padding.to_numpy(object),
         item_bytes=frame["dtype"].map(ITEM_BYTES).to_numpy(float),
     )
     sizes = {name: np.asarray(leaf) for name, leaf in vars(layers).items()}
+    for side in ("h", "w"):
+        out = f"out_{side}"
+        sizes[out] = explicit_padding.output_size(frame, side, sizes[out])
     leaves: dict[str, Any] = memory_bound.leaves(sizes | {"op": frame["op"].to_numpy()})
     return dataclasses.replace(layers, **leaves)

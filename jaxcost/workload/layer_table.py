@@ -1,21 +1,29 @@
 """The table of layers: reading it from CSV, and refusing what is not one, with the line."""
 
-import re
 from collections.abc import Sequence
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcost._support.messages import nearest, refused, unknown
+from jaxcost._support.messages import nearest, unknown
 from jaxcost._support.problems import Problems
 from jaxcost._support.sizes import PADDINGS
-from jaxcost.workload import memory_bound
+from jaxcost.workload import explicit_padding, memory_bound
+from jaxcost.workload.cells import (
+    Where,
+    check_rows,
+    chosen,
+    positive_numbers,
+    refusal,
+    whole_numbers,
+)
 from jaxcost.workload.columns import AS_NAMED, Columns, missing
 from jaxcost.workload.dialects import read_raw_table
+from jaxcost.workload.explicit_padding import EXPLICIT
 from jaxcost.workload.item_sizes import item_bytes
 from jaxcost.workload.memory_bound import OPERATIONS, OPS
+from jaxcost.workload.other_tables import as_layers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,21 +34,12 @@ _DTYPES = (
 )
 ITEM_BYTES = {name: item_bytes(name) for name in _DTYPES}
 TARGETS = ("time_s", "energy_j")
-CHOICES = {"op": OPS, "padding": PADDINGS, "dtype": tuple(ITEM_BYTES)}
+CHOICES = {"op": OPS, "padding": (*PADDINGS, EXPLICIT), "dtype": tuple(ITEM_BYTES)}
 COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "groups")
 REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
 OPTIONAL = ("dilation",)
 DESCRIBING = ("device", "sweep", "process_cv")
 KNOWN = (*REQUIRED, *OPTIONAL, *TARGETS, *DESCRIBING)
-_SHORT = {
-    "fp64": "float64",
-    "fp32": "float32",
-    "fp16": "float16",
-    "bf16": "bfloat16",
-}
-
-_WHOLE = "a whole number of at least 1"
-POSITIVE = "a finite number greater than 0"
 
 
 def read_layer_table(
@@ -52,7 +51,8 @@ def read_layer_table(
         path: a CSV file, as `jaxcost.workload.dialects` reads it, with the columns op (one of
             `OPS`; `jaxcost.workload.memory_bound` says what sizes mean for each), batch, in_h,
             in_w, c_in, c_out, k_h, k_w, stride, padding, groups, dtype, and optionally dilation
-            (1 where absent).
+            (1 where absent). Instead of padding pad_h and pad_w, of stride stride_h and stride_w;
+            or the columns of another kind of table, see `jaxcost.workload.other_tables`.
         target: the measured column that must be there, 'time_s' or 'energy_j'; None for neither.
         columns: which are to be renamed, or converted to seconds, first; keyword-only.
     Returns: the rows and columns in the file's order; sizes as integers, the target as floats,
@@ -79,23 +79,9 @@ def validate_layers(
     return _validate(frame, target, Where(source, None, frame.index))
 
 
-class Where:
-    """Names a row in messages: the line of a file, or the index of a frame."""
-
-    def __init__(self, source: str, lines: Sequence[int] | None, index: Any = None):
-        self.source, self.lines, self.index = source, lines, index
-
-    def header(self) -> str:
-        return self.source if self.lines is None else f"{self.source}, line 1"
-
-    def row(self, position: int) -> str:
-        if self.lines is None:
-            return f"{self.source}, row {self.index[position]}"
-        return f"{self.source}, line {self.lines[position]}"
-
-
 def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
-    frame = named(frame, KNOWN)
+    frame = as_layers(named(frame, KNOWN), where)
+    frame = explicit_padding.as_columns(frame, where)
     _check_columns(frame, target, where)
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")
@@ -103,7 +89,7 @@ def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.Da
     problems = Problems(where.source)
     for column, options in CHOICES.items():
         with problems.noted():
-            frame[column] = _chosen(frame[column], options, where)
+            frame[column] = chosen(frame[column], options, where)
     for column in (*COUNTS, *OPTIONAL):
         with problems.noted():
             if column in frame:
@@ -141,100 +127,6 @@ def named(frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     return frame.rename(columns={free[n]: n for n in names if n in free and n not in frame})
 
 
-def _chosen(column: "pd.Series", options: Sequence[str], where: Where) -> "pd.Series":
-    """The column in the words of `options`; ValueError with the row that has none of them."""
-    try:
-        codes, cells = column.factorize(use_na_sentinel=False)
-    except TypeError as error:
-        line = f"column {column.name!r}: {error}; give words such as {options[0]}"
-        raise ValueError(f"{where.header()}: {line}") from None
-    words = [_usual(cell) for cell in cells]
-    bad = np.array([word not in options for word in words], bool)[codes]
-    if bad.any():
-        first = int(np.argmax(bad))
-        line = unknown(str(column.name), column.iloc[first], options)
-        raise ValueError(f"{where.row(first)}: {line}")
-    return column.map(dict(zip(cells, words, strict=True)))
-
-
-def _usual(cell: Any) -> str:
-    """`conv2d` for `Conv2D`, `float32` for `fp32`."""
-    word = str(cell).lower()
-    return _SHORT.get(word, word)
-
-
-def whole_numbers(column: "pd.Series", where: Where) -> Any:
-    """A column as integers of at least 1; ValueError with the row where it has none."""
-    numbers = real_numbers(column, _WHOLE, where)
-    whole = np.isfinite(numbers) & (numbers >= 1) & (numbers == np.floor(numbers))
-    check_rows(column, whole, _WHOLE, where)
-    check_rows(column, numbers < 2**31, "a whole number below 2**31", where)
-    return numbers.astype(np.int64)
-
-
-def real_numbers(column: "pd.Series", allowed: str, where: Where) -> Any:
-    """A column as floats; ValueError with the row where it has no number."""
-    import pandas as pd
-
-    check_rows(column, _may_be_numbers(column), allowed, where)
-    # Sizes repeat, and text is slow to convert: convert each distinct value once.
-    codes, distinct = pd.factorize(column, use_na_sentinel=False)
-    numbers = np.asarray(pd.to_numeric(distinct, errors="coerce"), float)[codes]
-    check_rows(column, ~np.isnan(numbers), allowed, where)
-    return numbers
-
-
-def _may_be_numbers(column: "pd.Series") -> Any:
-    """Which cells of a table in memory are a number, or text that may be one."""
-    if column.dtype.kind in "iuf":
-        return np.ones(len(column), bool)
-    cells = [isinstance(c, str | Real) and not isinstance(c, bool | np.bool_) for c in column]
-    return np.array(cells, bool)
-
-
-def positive_numbers(column: "pd.Series", where: Where) -> Any:
-    """A column as finite floats above 0; ValueError with the row where it has none."""
-    numbers = real_numbers(column, POSITIVE, where)
-    check_rows(column, (numbers > 0) & (numbers < np.inf), POSITIVE, where)
-    return numbers
-
-
-def check_rows(column: "pd.Series", good: Any, allowed: str, where: Where) -> None:
-    """ValueError for the first row that is not `good`, naming its value and what is allowed."""
-    if not good.all():
-        others = int((~good).sum()) - 1
-        line = str(_refusal(column, int(np.argmin(good)), allowed, where))
-        raise ValueError(line + (f" ({others} more rows alike)" if others else ""))
-
-
-def _refusal(column: "pd.Series", row: int, allowed: str, where: Where) -> ValueError:
-    value = column.iloc[row]
-    line = refused(str(column.name), _plain(value), allowed + _written(value))
-    return ValueError(f"{where.row(row)}: {line}")
-
-
-def _written(value: Any) -> str:
-    """How to write a number, where separators or a unit keep the text from being one."""
-    text = str(value)
-    if re.fullmatch(r"[-+]?\d[\d.,_'’ \u00a0\u202f]*\d", text) and not _is_plain(text):
-        return ", with a decimal point and nothing between its digits"
-    return ", without its unit" if re.fullmatch(r"[-+]?[\d.]+ ?[a-zµμ]+", text, re.I) else ""
-
-
-def _is_plain(text: str) -> bool:
-    return re.fullmatch(r"[-+]?\d*\.?\d*", text, re.ASCII) is not None
-
-
-def _plain(value: Any) -> Any:
-    """A number that stands as text, as a number, so that messages do not quote it."""
-    if isinstance(value, str) and ("_" in value or not value.isascii()):
-        return value  # what float() takes but a table does not, such as 1_024
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value
-
-
 def _check_layers(frame: "pd.DataFrame", where: Where) -> None:
     """What holds between columns: a dense layer has no kernel, groups divide, the kernel fits."""
     dense = (frame["op"] == "dense").to_numpy()
@@ -246,8 +138,10 @@ def _check_layers(frame: "pd.DataFrame", where: Where) -> None:
         divides = (frame[channels] % frame["groups"] == 0).to_numpy()
         _check_against(frame, "groups", divides, channels, "a number that divides {}", where)
     same = (frame["padding"] == "same").to_numpy()
-    for kernel, size in (("k_h", "in_h"), ("k_w", "in_w")):
-        fits = same | ((frame[kernel] - 1) * dilation < frame[size]).to_numpy()
+    for side in ("h", "w"):
+        kernel, size = f"k_{side}", f"in_{side}"
+        spans = (frame[kernel] - 1) * dilation
+        fits = same | (spans < explicit_padding.padded(frame, side)).to_numpy()
         allowed = "a kernel that (dilated) spans at most {}, or padding same"
         _check_against(frame, kernel, fits, size, allowed, where)
     for op in OPERATIONS:
@@ -271,7 +165,7 @@ def _check_against(
     if not good.all():
         row = int(np.argmin(good))
         beside = f"{other} = {frame[other].iloc[row]}"
-        raise _refusal(frame[column], row, allowed.format(beside), where)
+        raise refusal(frame[column], row, allowed.format(beside), where)
 
 
 def read_text(path: str | Path, columns: Columns = AS_NAMED) -> tuple["pd.DataFrame", list[int]]:

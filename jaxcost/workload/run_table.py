@@ -9,15 +9,9 @@ import numpy as np
 
 from jaxcost._support.problems import Problems
 from jaxcost.workload import dense
+from jaxcost.workload.cells import Where, check_rows, positive_numbers, whole_numbers
 from jaxcost.workload.columns import AS_NAMED, Columns, missing
-from jaxcost.workload.layer_table import (
-    Where,
-    check_rows,
-    named,
-    positive_numbers,
-    read_text,
-    whole_numbers,
-)
+from jaxcost.workload.layer_table import named, read_text
 from jaxcost.workload.runs import TrainingRun
 
 if TYPE_CHECKING:

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxcost.workload.layer_table import (
-    POSITIVE,
-    Where,
-    check_rows,
-    read_text,
-    real_numbers,
-    whole_numbers,
-)
+from jaxcost.workload.cells import POSITIVE, Where, check_rows, real_numbers, whole_numbers
+from jaxcost.workload.layer_table import read_text
 from jaxcost.workload.run_table import read_run_table
 
 if TYPE_CHECKING:

@@ -1,0 +1,112 @@
+"""Tables in others' columns are the layers that they measured; by hand, and by their own files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import jaxcost as jc
+from jaxcost.workload import counts
+from jaxcost.workload.layer_table import validate_layers
+
+
+def matrices(**columns):
+    sizes = {"m": [8, 4], "n": [32, 2], "k": [16, 64], "b": [1, 12], "dtype": "float32"}
+    return pd.DataFrame(sizes | columns)
+
+
+def test_products_of_matrices_are_dense_layers():
+    of_one, side_by_side = (jc.from_table(matrices())[i : i + 1] for i in range(2))
+    assert float(counts.flops(of_one)[0]) == 2 * 8 * 16 * 32
+    assert float(counts.flops(side_by_side)[0]) == 12 * 2 * 4 * 64 * 2
+    assert float(side_by_side.groups[0]) == 12
+    alone = jc.from_table(matrices().drop(columns="b"))
+    assert float(counts.flops(alone)[1]) == 2 * 4 * 64 * 2
+
+
+def test_arrays_of_rows_and_columns_are_operations_and_say_which():
+    sizes = {"rows": [6, 6, 6, 6], "cols": [10, 10, 10, 10], "dtype": "float32"}
+    table = pd.DataFrame(sizes | {"op": ["softmax", "ln", "gelu", "add"], "note": list("abcd")})
+    read = validate_layers(table)
+    assert read["op"].tolist() == ["softmax", "normalisation", "elementwise", "addition"]
+    assert read["given_op"].tolist() == table["op"].tolist()
+    assert read["note"].tolist() == list("abcd")
+    moved = np.asarray(jc.from_table(table).other_bytes)
+    np.testing.assert_array_equal(moved[[2, 3]] // (4 * 60), [2, 3])
+
+
+def test_attention_is_of_all_heads():
+    sizes = {"batch_size": 2, "isl": 50, "num_heads": 4, "head_dim": 16, "attn_dtype": "bfloat16"}
+    layer = jc.from_table(pd.DataFrame([sizes]))
+    assert float(layer.other_bytes[0]) == 4 * 2 * 50 * 4 * 16 * 2
+
+
+def test_a_table_of_layers_is_not_read_as_another():
+    layers = {"op": "dense", "batch": 1, "in_h": 1, "in_w": 1, "c_in": 8, "c_out": 8, "k_h": 1}
+    layers |= {"k_w": 1, "stride": 1, "padding": "valid", "groups": 1, "dtype": "float32"}
+    table = pd.DataFrame([layers | {"m": 3, "n": 4, "k": 5}])
+    assert float(counts.flops(jc.from_table(table))[0]) == 2 * 8 * 8
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ({"m": [8, 0]}, "row 1: m = 0 is not allowed; give a whole number of at least 1"),
+        ({"k": [8, "x"]}, "row 1: k = 'x' is not allowed"),
+        ({"op": ["bmm", "conv9"]}, "row 1: op 'conv9' is not known; choose one of: bmm"),
+        ({"op": "gelu"}, "row 0: column 'rows' is empty"),
+        ({"m": [8, ""], "op": "bmm"}, "row 1: column 'm' is empty"),
+    ],
+)
+def test_what_is_no_such_row_is_refused_by_its_own_column(columns, line):
+    with pytest.raises(ValueError, match=line):
+        jc.from_table(matrices(**columns))
+
+
+def test_explicit_padding_gives_the_outputs_that_deepbench_states(shared):
+    path = shared / "datasets" / "gpu" / "deepbench_conv_explicit_padding.csv"
+    table = jc.read_layer_table(path)
+    layers = jc.from_table(table)
+    for side in ("out_h", "out_w"):
+        np.testing.assert_array_equal(getattr(layers, side), table[side].astype(float))
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"pad_h": "-1"}, "pad_h = -1 is not allowed; give a whole number of at least 0"),
+        ({"pad_w": "1.5"}, "pad_w = 1.5"),
+        ({"stride_w": "0"}, "stride_w = 0"),
+        ({"k_h": "99"}, "k_h = 99 is not allowed; give a kernel"),
+        ({"padding": "same", "stride_w": "1"}, "stride_w = 1 is not allowed; give the same as"),
+    ],
+)
+def test_padding_that_is_none_is_refused(changed, line):
+    layer = {"op": "conv2d", "batch": 1, "in_h": 7, "in_w": 7, "c_in": 8, "c_out": 8, "k_h": 3}
+    layer |= {"k_w": 3, "groups": 1, "dtype": "float32"}
+    layer |= {"pad_h": "1", "pad_w": "2", "stride_h": "2", "stride_w": "2"}
+    assert np.asarray(jc.from_table(pd.DataFrame([layer])).out_w).tolist() == [5.0]
+    with pytest.raises(ValueError, match=line):
+        jc.from_table(pd.DataFrame([layer | changed]))
+
+
+def test_padding_called_explicit_needs_its_numbers():
+    layer = {"op": "conv2d", "batch": 1, "in_h": 7, "in_w": 7, "c_in": 8, "c_out": 8, "k_h": 3}
+    layer |= {"k_w": 3, "stride": 1, "padding": "explicit", "groups": 1, "dtype": "float32"}
+    with pytest.raises(ValueError, match="same or valid, or give columns pad_h and pad_w"):
+        jc.from_table(pd.DataFrame([layer]))
+
+
+@pytest.mark.parametrize(
+    ("name", "ops"),
+    [
+        (
+            "neusight_other_ops_fp32.csv",
+            {"dense", "softmax", "normalisation", "elementwise", "addition"},
+        ),
+        ("vidur_memory_bound_fp16.csv", {"normalisation", "addition", "elementwise", "gather"}),
+        ("aic_encoder_attention_energy.csv", {"attention"}),
+    ],
+)  # fmt: skip
+def test_published_tables_are_read_whole(name, ops, shared):
+    path = shared / "datasets" / "gpu" / name
+    assert set(jc.read_layer_table(path, target="time_s")["op"]) == ops
