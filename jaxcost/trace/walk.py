@@ -182,7 +182,8 @@ class Walk:
         flipped = any(id(operand) in frame.flipped for operand in operands)
         if name == "rev" or (flipped and name == "convert_element_type"):
             frame.flipped.update(map(id, equation.outvars))
-        site = work.Site(name, inputs, outputs, equation.params, flipped)
+        owned = [id(operand) in frame.leaves for operand in equation.invars[:2]]
+        site = work.Site(name, inputs, outputs, equation.params, flipped, owned == [True, False])
         scope = self._scope(equation, frame.scope)
         done = opaque.declared_cost(site) if rule.kind == "unknown" else rule.count(site)
         if done is None:

@@ -44,7 +44,8 @@ class Work:
 class Site:
     """Where a primitive is applied: its name, the types of operands and results, parameters.
 
-    `flipped` says that an operand was reversed just before, as kernels are in gradients.
+    `flipped` says that an operand was reversed just before, as kernels are in gradients, and
+    `weights_first` that the first of two operands is a parameter and the second is none.
     """
 
     primitive: str
@@ -52,6 +53,7 @@ class Site:
     outputs: tuple[Any, ...]
     params: Mapping[str, Any]
     flipped: bool = False
+    weights_first: bool = False
 
 
 Counter = Callable[[Site], Work]

@@ -46,13 +46,18 @@ def _with_bytes(site: Site, sizes: dict[str, float]) -> dict[str, float]:
 
 
 def dot_sizes(site: Site, dimension_numbers: Any) -> tuple[float, dict[str, float]]:
-    """Multiply-adds of a dot product, and its sizes as a dense layer with groups."""
+    """Multiply-adds of a dot product, and its sizes as a dense layer with groups.
+
+    Weights have a row for each output where they stand first, as in Equinox' `weight @ x`.
+    """
     (contracted, _), (batch, _) = dimension_numbers
     left = shape(site.inputs[0])
     together = math.prod(left[axis] for axis in contracted)
     side_by_side = math.prod(left[axis] for axis in batch)
     taken = max(together * side_by_side, 1)
     rows, columns = math.prod(left) // taken, size(site.inputs[1]) // taken
+    if site.weights_first:
+        rows, columns = columns, rows
     macs = float(side_by_side * rows * columns * together)
     return macs, {
         "batch": float(rows),
