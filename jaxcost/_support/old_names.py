@@ -31,6 +31,7 @@ _RENAMED = {
     "search.plateaus": "optimize.plateaus",
     "search.front": "optimize.front",
     "report.search": "optimize.figure",
+    "report.text": "_support.text",
     "regularize": "optimize.penalty",
     "plots": "figures",
     "reproduce": "papers",

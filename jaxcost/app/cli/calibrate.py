@@ -175,9 +175,9 @@ def _study(
 
 
 def _print(console: "Console", study: "Study") -> None:
+    from jaxcost._support.text import error, share
     from jaxcost.app.cli import show
     from jaxcost.app.report import tables
-    from jaxcost.app.report.text import error, share
 
     facts, fitted = study.facts, study.fitted
     show.line(console, f"{facts['layers']} ({facts['timings']}) after {facts['time taken']}")

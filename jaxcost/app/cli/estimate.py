@@ -46,11 +46,12 @@ def estimate(
       jaxcost estimate models:resnet --call --input f32[8,224,224,3] --step adam \
         --calibration calibration.json --measure
     """
+    from jaxcost._support import text
     from jaxcost._support.files import write_text
     from jaxcost.app.cli import show
     from jaxcost.app.cli.count import asked_for
     from jaxcost.app.cli.own_model import load
-    from jaxcost.app.report import program, text
+    from jaxcost.app.report import program
     from jaxcost.trace import estimate as of_programs
 
     check_outputs({"--json": json}, inputs=[])

@@ -122,7 +122,7 @@ def _refuse_runs(table: Path, columns: "Columns") -> None:
 
 
 def _rows_in_words(measured: "MeasuredTable") -> str:
-    from jaxcost.app.report import text
+    from jaxcost._support import text
     from jaxcost.app.report.study import in_words
 
     return text.count(len(measured.frame), "row") if measured.of_runs else in_words(measured.frame)
@@ -144,8 +144,8 @@ def _study(
 
 
 def _print_runs(console: "Console", calibration: "Calibration", measured: "MeasuredTable") -> None:
+    from jaxcost._support import text
     from jaxcost.app.cli.runs import print_run_fit
-    from jaxcost.app.report import text
 
     fitted = calibration.models[measured.target]
     found = fitted.errors["in_sample"]

@@ -74,9 +74,9 @@ def measure(
 
 
 def _print(console: "Console", measured: "Measurements") -> None:
+    from jaxcost._support.text import count, duration
     from jaxcost.app.cli import show
     from jaxcost.app.report import sweep as told
-    from jaxcost.app.report.text import count, duration
 
     frame = measured.to_frame()
     timed = int(frame["time_s"].notna().sum())

@@ -20,8 +20,8 @@ def in_words(others: "pd.DataFrame") -> "pd.DataFrame":
 
 def facts(measured: "Measurements", plan: "Preset", rows: int) -> dict[str, str]:
     """What the report says of the measurement."""
+    from jaxcost._support.text import count, duration
     from jaxcost.app.report.sweep import repeatability, shares
-    from jaxcost.app.report.text import count, duration
 
     frame = measured.to_frame()
     found = {

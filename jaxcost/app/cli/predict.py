@@ -57,10 +57,10 @@ def predict(
       jaxcost predict quadro-t2000 layers.csv --out predicted.csv
       jaxcost predict butter-e-gpu training_runs.csv --device eagle-gpu --out predicted.csv
     """
+    from jaxcost._support import text
     from jaxcost._support.files import write_text
     from jaxcost.app.cli import show
     from jaxcost.app.cli.own_model import load
-    from jaxcost.app.report import text
     from jaxcost.workload.layer_table import read_text
     from jaxcost.workload.run_table import RUN_TARGET
 
@@ -194,8 +194,8 @@ def _compare(
     """Where the table has what was measured: the errors, and how many intervals hold it."""
     import numpy as np
 
+    from jaxcost._support import text
     from jaxcost.app.cli import show
-    from jaxcost.app.report import text
     from jaxcost.calibrate.fit import Accuracy
 
     rows = np.isfinite(measured)

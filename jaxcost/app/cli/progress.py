@@ -61,6 +61,6 @@ class _Lines:
 
 
 def _left(now: "Progress") -> str:
-    from jaxcost.app.report.text import duration
+    from jaxcost._support.text import duration
 
     return f"about {duration(now.remaining_s)} left"

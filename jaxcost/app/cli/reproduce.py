@@ -108,7 +108,7 @@ def _all_papers(data: Path | None, out: Path, download: bool) -> "Reproduction":
 
 def _published(found: "Reproduction") -> "Table":
     """The rows that have both a published and a reproduced number; notes are in the summary."""
-    from jaxcost.app.report import text
+    from jaxcost._support import text
     from jaxcost.app.report.tables import Table
 
     both = [row for row in found.rows if row.relative_error is not None]

@@ -21,8 +21,8 @@ def announce(
     console: "Console", device: "Device", title: str, layers: int, plan: "SweepPlan"
 ) -> None:
     """The device, and how much is to be measured on it."""
+    from jaxcost._support.text import count, duration
     from jaxcost.app.cli import show
-    from jaxcost.app.report.text import count, duration
 
     units = "core" if device.platform == "cpu" else "multiprocessor"
     number = device.compute_units

@@ -59,8 +59,8 @@ def devices(
 
 
 def _show_data_sheets() -> None:
+    from jaxcost._support import text
     from jaxcost.app.cli import show
-    from jaxcost.app.report import text
     from jaxcost.app.report.tables import Table
     from jaxcost.device.data_sheets import data_sheets
 
@@ -78,7 +78,7 @@ def _show_data_sheets() -> None:
 
 
 def _row(name: str, device: "Device") -> tuple[str, ...]:
-    from jaxcost.app.report import text
+    from jaxcost._support import text
     from jaxcost.app.report.tables import memory
 
     units = device.compute_units

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jaxcost.app.report import text
+from jaxcost._support import text
 from jaxcost.app.report.tables import Table
 from jaxcost.trace.counts import CONVENTION
 

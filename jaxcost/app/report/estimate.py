@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcost.app.report import text
+from jaxcost._support import text
 from jaxcost.app.report.tables import Table
 from jaxcost.calibrate.data_sheet import Estimate
 from jaxcost.workload import counts

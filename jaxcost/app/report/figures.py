@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcost import figures
-from jaxcost.app.report import text
+from jaxcost._support import text
 from jaxcost.app.report.layers import KINDS
 from jaxcost.app.report.study import Study
 from jaxcost.calibrate.units import QUANTITIES

@@ -7,8 +7,9 @@ from string import Template
 
 import numpy as np
 
+from jaxcost._support import text
 from jaxcost._support.files import write_text
-from jaxcost.app.report import html, tables, text
+from jaxcost.app.report import html, tables
 from jaxcost.app.report.curves import curves
 from jaxcost.app.report.figures import agreement, errors_by_kind
 from jaxcost.app.report.study import Study, in_words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jaxcost.app.report import text
+from jaxcost._support import text
 from jaxcost.app.report.counts import NO_NAME, shape_words
 from jaxcost.app.report.tables import Table
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcost._support import text
 from jaxcost._support.precision import double_precision
-from jaxcost.app.report import text
 from jaxcost.app.report.layers import describe, kinds
 from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.fit.repeats import Repeats

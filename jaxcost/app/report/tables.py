@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcost.app.report import text
+from jaxcost._support import text
 from jaxcost.app.report.layers import KINDS
 from jaxcost.app.report.study import Study, repeats_of
 from jaxcost.calibrate.features import SORTS

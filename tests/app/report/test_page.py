@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from jaxcost._support.text import error
 from jaxcost.app.report import Study, render, write_report
 from jaxcost.app.report.tables import accuracy_of
-from jaxcost.app.report.text import error
 from jaxcost.calibrate import load_calibration
 
 _VOID = {"meta", "img", "br", "link"}

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from jaxcost.app.report import text
+from jaxcost._support import text
 
 
 @pytest.mark.parametrize(
