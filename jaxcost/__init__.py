@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from jaxcost.optimize.widths import search_widths as search_widths
     from jaxcost.trace import count as count
     from jaxcost.trace import trace as trace
+    from jaxcost.trace.budget import check as check
     from jaxcost.trace.counts import Counts as Counts
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
     from jaxcost.trace.estimate import estimate as estimate
@@ -95,6 +96,7 @@ _HOMES = {
     ),
     "optimize.widths": ("WidthSearch", "search_front", "search_widths"),
     "trace": ("count", "trace"),
+    "trace.budget": ("check",),
     "trace.counts": ("Counts",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),

@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import json
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
@@ -34,6 +36,11 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 def write_text(path: str | Path, content: str) -> Path:
     """Write text in UTF-8, as `write_bytes` does."""
     return write_bytes(path, content.encode())
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write what JSON holds, indented, as `write_bytes` does; a number that is not finite fails."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager

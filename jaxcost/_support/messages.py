@@ -30,7 +30,7 @@ def nearest(name: str, options: Iterable[str], least: float = 0.5) -> str | None
 
 def shown(value: Any, limit: int = 40) -> str:
     """`value` for a message: numbers without noise, text quoted, long text cut."""
-    if isinstance(value, Real) and not _huge(value):
+    if isinstance(value, Real) and not (isinstance(value, bool) or _huge(value)):
         number = float(value)
         # Seven digits hide the noise of float32; a whole number is shown in full.
         return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.7g}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jaxcost._support.lazy import lazy
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.liveness import Liveness
-from jaxcost.trace.memory import peak_bytes
+from jaxcost.trace.memory import peak
 from jaxcost.trace.program import Program, trace_program
 from jaxcost.trace.records import Leaf
 from jaxcost.trace.sharding import spread
@@ -70,13 +70,15 @@ def count(
     _own(found, program.leaves)
     over = spread(program.traced, (fn, args, kwargs))
     found.unknown += over.unseen()
+    memory = peak(program, liveness)
     inputs = [v for place, v in enumerate(program.inputs) if place not in program.leaves]
     return Counts(
         operations=tuple(found.operations),
         unknown=tuple(found.unknown),
         branches=tuple(found.branches),
         parameters=sum(leaf.size for leaf in program.leaves.values()),
-        peak_bytes=peak_bytes(program.jaxpr, liveness),
+        peak_bytes=memory.bytes,
+        peak_layers=memory.layers,
         input_bytes=float(total_bytes(v.aval for v in inputs)),
         warnings=(*_warnings(found, program), *over.warnings()),
         devices=over.devices,

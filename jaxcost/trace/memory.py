@@ -1,5 +1,7 @@
 """The most memory that a program's values take at once, from its jaxpr."""
 
+import collections
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +9,28 @@ from typing import Any
 from jax.extend.core import Literal
 
 from jaxcost.trace import work
+from jaxcost.trace.control import Body
 from jaxcost.trace.liveness import Liveness, Step
+from jaxcost.trace.names import NO_NAME, Names
+from jaxcost.trace.program import Program
+
+Held = collections.Counter[str]  # bytes by layer
+_INPUTS, _RESULTS = "(inputs)", "(results)"
 
 # What a compiler fuses with what makes its operands; anything else reads them from memory.
 _FUSED = ("elementwise", "reduction", "free", "movement")
 _UNFUSED = ("gather", "dynamic_update_slice", "scatter", "pad", "concatenate")
 
 
-def peak_bytes(jaxpr: Any, liveness: Liveness | None = None) -> float:
+@dataclasses.dataclass(frozen=True)
+class Peak:
+    """The most bytes that are alive at once, and by layer what they are of then, largest first."""
+
+    bytes: float
+    layers: dict[str, float]
+
+
+def peak(program: Program, liveness: Liveness | None = None) -> Peak:
     """The most bytes that are alive at once, run in the program's order.
 
     A value lives from the operation that makes it to the last that reads it; inputs and results
@@ -25,31 +41,86 @@ def peak_bytes(jaxpr: Any, liveness: Liveness | None = None) -> float:
     convolution with normalisation, or the gradient of several, and a seventh more for the gradient
     of a block of attention.
     """
-    held = work.total_bytes(v.aval for v in (*jaxpr.invars, *jaxpr.constvars))
-    return float(held + _results(jaxpr) + _temporaries(jaxpr, None, liveness or Liveness()))
+    jaxpr, memory = program.jaxpr, _Memory(liveness or Liveness(), Names(program.root))
+    held = collections.Counter({_RESULTS: _results(jaxpr)})
+    for place, value in enumerate((*jaxpr.invars, *jaxpr.constvars)):
+        leaf = program.leaves.get(place)
+        held[(leaf.layer or NO_NAME) if leaf else _INPUTS] += work.value_bytes(value.aval)
+    held += memory.held(jaxpr, None, "")
+    return Peak(float(held.total()), {name: float(size) for name, size in held.most_common()})
 
 
 def _results(jaxpr: Any) -> int:
     return work.total_bytes(v.aval for v in jaxpr.outvars)
 
 
-def _temporaries(jaxpr: Any, used: Sequence[bool] | None, liveness: Liveness) -> int:
-    """The most bytes alive at once that are neither inputs nor results."""
-    steps = liveness.of(jaxpr, used).steps
-    owners = _owners(steps)
-    sizes = _sizes(jaxpr, steps, owners)
-    last = {owners.get(id(v), id(v)): i for i, step in enumerate(steps) for v in step.operands}
-    ends: dict[int, int] = {}  # bytes that are free after a step
-    alive, peak = 0, 0
-    for index, step in enumerate(steps):
-        for out in step.equation.outvars:
-            own = sizes.get(id(out), 0)
-            end = last.get(id(out), index)
-            ends[end] = ends.get(end, 0) + own
-            alive += own
-        peak = max(peak, alive + _inside(step, liveness))
-        alive -= ends.pop(index, 0)
-    return peak
+class _Memory:
+    """What is alive in programs that hold one another, of which each is looked at once a use."""
+
+    def __init__(self, liveness: Liveness, names: Names):
+        self.liveness = liveness
+        self.names = names
+        self._known: dict[tuple[int, Sequence[bool] | None], tuple[int, int]] = {}
+
+    def most(self, jaxpr: Any, used: Sequence[bool] | None) -> tuple[int, int]:
+        """The most bytes alive at once that are neither inputs nor results; after which step."""
+        key = id(jaxpr), used
+        if key not in self._known:
+            self._known[key] = self._most(jaxpr, used)
+        return self._known[key]
+
+    def _most(self, jaxpr: Any, used: Sequence[bool] | None) -> tuple[int, int]:
+        steps, sizes, last = self._lives(jaxpr, used)
+        ends: dict[int, int] = {}  # bytes that are free after a step
+        alive, most = 0, (0, -1)
+        for index, step in enumerate(steps):
+            for out in step.equation.outvars:
+                own = sizes.get(id(out), 0)
+                end = last.get(id(out), index)
+                ends[end] = ends.get(end, 0) + own
+                alive += own
+            most = max(most, (alive + self._within(step)[0], index), key=lambda found: found[0])
+            alive -= ends.pop(index, 0)
+        return most
+
+    def held(self, jaxpr: Any, used: Sequence[bool] | None, outer: str) -> Held:
+        """Those bytes by the layer whose operations hold them."""
+        steps, sizes, last = self._lives(jaxpr, used)
+        _, busiest = self.most(jaxpr, used)
+        found: Held = collections.Counter()
+        for index, step in enumerate(steps[: busiest + 1]):
+            name = self.names.of(step.equation, outer) or NO_NAME
+            outs = [out for out in step.equation.outvars if last.get(id(out), index) >= busiest]
+            found[name] += sum(sizes.get(id(out), 0) for out in outs)
+        if busiest >= 0:
+            scope = self.names.of(steps[busiest].equation, outer)
+            within, body = self._within(steps[busiest])
+            if body is not None:
+                inside = self.held(body.jaxpr, body.used, scope)
+                found += inside
+                within -= inside.total()
+            found[scope or NO_NAME] += within
+        return found
+
+    def _lives(
+        self, jaxpr: Any, used: Sequence[bool] | None
+    ) -> tuple[Sequence[Step], dict[int, int], dict[int, int]]:
+        """The steps, the bytes of what they make, and after which step each is read last."""
+        steps = self.liveness.of(jaxpr, used).steps
+        owners = _owners(steps)
+        last = {owners.get(id(v), id(v)): i for i, step in enumerate(steps) for v in step.operands}
+        return steps, _sizes(jaxpr, steps, owners), last
+
+    def _within(self, step: Step) -> tuple[int, Body | None]:
+        """The most bytes alive within an operation beside its operands and results, and the
+        program in which, if any. A loop makes its next state beside the last one.
+        """
+        most: tuple[int, Body | None] = (_scratch(step), None)
+        for body in step.bodies:
+            beside = 0 if body.same_results else _results(body.jaxpr)
+            inside = beside + self.most(body.jaxpr, body.used)[0]
+            most = max(most, (inside, body), key=lambda found: found[0])
+        return most
 
 
 def _owners(steps: Sequence[Step]) -> dict[int, int]:
@@ -89,18 +160,6 @@ def _fuses(step: Step) -> bool:
     name = step.equation.primitive.name
     unfused = any(name.startswith(prefix) for prefix in _UNFUSED)
     return not step.bodies and work.rule_of(name).family in _FUSED and not unfused
-
-
-def _inside(step: Step, liveness: Liveness) -> int:
-    """The most bytes alive within an operation beside its operands and results.
-
-    A loop makes its next state beside the last one.
-    """
-    within = _scratch(step)
-    for body in step.bodies:
-        beside = 0 if body.same_results else _results(body.jaxpr)
-        within = max(within, beside + _temporaries(body.jaxpr, body.used, liveness))
-    return within
 
 
 def _scratch(step: Step) -> int:

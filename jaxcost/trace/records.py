@@ -38,6 +38,7 @@ class Operation:
         parameters: elements of the parameters that it is the first to use, a share for each run.
         dtype: of its first operand.
         backward: whether it computes gradients; what is computed again for them counts as that.
+        recomputed: whether it computes again what was computed before, as `jax.checkpoint` has it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Operation:
     parameters: float = 0.0
     dtype: str = ""
     backward: bool = False
+    recomputed: bool = False
 
     @property
     def flops(self) -> float:

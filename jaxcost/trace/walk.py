@@ -1,7 +1,6 @@
 """Walking a jaxpr: every operation that runs, how often, and in which layer."""
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import jax
 from jaxcost.trace import work
 from jaxcost.trace.control import Body
 from jaxcost.trace.liveness import Liveness, Step
+from jaxcost.trace.names import RECOMPUTED, Names
 from jaxcost.trace.records import Branches, Leaf, Operation, Unknown
 
 # Importing them registers their rules.
@@ -23,10 +23,6 @@ from jaxcost.trace.rules import random_numbers as random_numbers
 from jaxcost.trace.rules import reductions as reductions
 from jaxcost.trace.rules.collectives import COLLECTIVES, exchange
 from jaxcost.trace.sharding import manual_axes
-
-_WRAPPER = re.compile(r"\w+\(|\)")  # jvp(conv1), transpose(jvp(conv1)), vmap(...)
-# Scopes that are of no layer: Equinox's of its classes, JAX's of what it computes again.
-_OF_NO_LAYER = ("eqx.nn.", "rematted_computation")
 
 
 @dataclasses.dataclass
@@ -58,8 +54,8 @@ class _Frame:
 
     `leaves` has the parameter that a value is, or is a view of; `lean` the bytes that reading a
     value takes where these are fewer than it would have in memory; `axes` the extents of the axes
-    of devices that the program is written for one of; `backward` that gradients are computed;
-    `flipped` has the values that are reversed.
+    of devices that the program is written for one of; `backward` that gradients are computed,
+    `recomputed` that it is for them again; `flipped` has the values that are reversed.
     """
 
     scope: str
@@ -68,6 +64,7 @@ class _Frame:
     lean: dict[int, float]
     axes: dict[str, int] = dataclasses.field(default_factory=dict)
     backward: bool = False
+    recomputed: bool = False
     flipped: set[int] = dataclasses.field(default_factory=set)
 
 
@@ -91,9 +88,8 @@ class Walk:
         self.leaves = leaves
         self.trips = trips
         self.liveness = liveness or Liveness()
-        self.root = root
+        self.names = Names(root)
         self.loops = 0
-        self.names: dict[str, str] = {}
 
     def program(self, jaxpr: Any, of_inputs: Mapping[int, int]) -> Found:
         """What a whole program does; `of_inputs` says which of its inputs is which parameter."""
@@ -120,10 +116,10 @@ class Walk:
         pairs = list(zip(inputs, body.operands)) if len(inputs) == len(body.operands) else []
         leaves = {id(i): frame.leaves[id(o)] for i, o in pairs if id(o) in frame.leaves}
         lean = {id(i): frame.lean[id(o)] for i, o in pairs if id(o) in frame.lean}
-        scope = self._scope(equation, frame.scope)
+        scope = self.names.of(equation, frame.scope)
         times = frame.times * body.times * times
-        axes, backward = frame.axes | manual_axes(equation), _is_backward(equation, frame)
-        inner = _Frame(scope, times, leaves, lean, axes, backward)
+        axes = frame.axes | manual_axes(equation)
+        inner = _Frame(scope, times, leaves, lean, axes, *_of_gradients(equation, frame))
         found = self._inside(body.jaxpr, inner, body.used)
         if body.same_results and len(body.jaxpr.outvars) == len(equation.outvars):
             self._pass_out(body.jaxpr, equation, inner, frame)
@@ -141,7 +137,7 @@ class Walk:
         choices = [self._enter(step.equation, body, frame) for body in step.bodies]
         each = tuple(choice.flops() for choice in choices)
         largest = max(range(len(each)), key=each.__getitem__)
-        scope = self._scope(step.equation, frame.scope)
+        scope = self.names.of(step.equation, frame.scope)
         if len(choices) > 1:
             found.branches.append(Branches(scope, each, largest))
         found.add(choices[largest])
@@ -152,7 +148,7 @@ class Walk:
         condition, body = step.bodies
         if trips is None:
             shapes = tuple(work.shape(v.aval) for v in equation.outvars)
-            scope = self._scope(equation, frame.scope)
+            scope = self.names.of(equation, frame.scope)
             why = "its number of trips is not known, and one was counted; say how many"
             found.unknown.append(Unknown("while", scope, shapes, frame.times, why))
         found.add(self._enter(equation, condition, frame, known + (trips is not None)))
@@ -184,7 +180,7 @@ class Walk:
             frame.flipped.update(map(id, equation.outvars))
         owned = [id(operand) in frame.leaves for operand in equation.invars[:2]]
         site = work.Site(name, inputs, outputs, equation.params, flipped, owned == [True, False])
-        scope = self._scope(equation, frame.scope)
+        scope = self.names.of(equation, frame.scope)
         done = opaque.declared_cost(site) if rule.kind == "unknown" else rule.count(site)
         if done is None:
             reason = rule.reason if name not in COLLECTIVES else exchange(site, frame.axes)
@@ -193,7 +189,8 @@ class Walk:
                 found.unknown.append(Unknown(name, scope, shapes, frame.times, reason))
             return
         self._record(site, done, rule, scope, operands, frame, found)
-        found.operations[-1].backward = _is_backward(equation, frame)
+        last = found.operations[-1]
+        last.backward, last.recomputed = _of_gradients(equation, frame)
 
     def _record(
         self, site: work.Site, done: work.Work, rule: work.Rule, scope: str,
@@ -238,17 +235,9 @@ class Walk:
                 own = frame.lean.get(id(operand), work.value_bytes(operand.aval))
                 frame.lean[id(equation.outvars[0])] = float(own)
 
-    def _scope(self, equation: Any, outer: str) -> str:
-        stack = str(equation.source_info.name_stack)
-        if stack not in self.names:
-            parts = _WRAPPER.sub("", stack).split("/")
-            self.names[stack] = "/".join(p for p in parts if p and not p.startswith(_OF_NO_LAYER))
-        inner = self.names[stack]
-        if not outer and self.root:
-            inner = (inner + "/").removeprefix(self.root + "/").removesuffix("/")
-        return f"{outer}/{inner}" if outer and inner else outer or inner
 
-
-def _is_backward(equation: Any, frame: _Frame) -> bool:
-    """Whether an operation is of a backward pass, or within one."""
-    return frame.backward or "transpose(" in str(equation.source_info.name_stack)
+def _of_gradients(equation: Any, frame: _Frame) -> tuple[bool, bool]:
+    """Whether an operation is of a backward pass, or within one; and computes again for it."""
+    stack = str(equation.source_info.name_stack)
+    backward = frame.backward or "transpose(" in stack
+    return backward, frame.recomputed or RECOMPUTED in stack

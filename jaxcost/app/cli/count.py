@@ -56,6 +56,7 @@ def count(
       jaxcost count models:resnet --call --input f32[1,224,224,3]
       jaxcost count models:attention --input bf16[1,512,768] --backward --json counts.json
     """
+    from jaxcost._support.files import write_json, write_text
     from jaxcost._support.messages import unknown
     from jaxcost.app.cli import show
     from jaxcost.app.report import counts as report
@@ -64,9 +65,10 @@ def count(
     if by not in report.BY:
         raise ValueError(unknown("--by", by, report.BY))
     found = counted(model, inputs, call, backward, step, trips)
-    for path, text in ((json, report.as_json), (csv, report.as_csv)):
-        if path is not None:
-            _write(path, text(found))
+    if json is not None:
+        write_json(json, found.record())
+    if csv is not None:
+        write_text(csv, report.as_csv(found))
     console = show.console()
     show.title(console, model)
     show.table(console, report.layers(found, by))
@@ -98,14 +100,12 @@ def counted(
     from jaxcost.trace import count as count_
 
     found, specs = asked_for(model, inputs, call)
-    each = trips[0] if trips and len(trips) == 1 else trips or None
-    return count_(found, *specs, backward=backward, step=step, trips=each)
+    return count_(found, *specs, backward=backward, step=step, trips=trips_of(trips))
 
 
-def _write(path: Path, text: str) -> None:
-    from jaxcost._support.files import write_text
-
-    write_text(path, text)
+def trips_of(trips: list[float] | None) -> float | list[float] | None:
+    """One number for all loops, or one for each; None where none was given."""
+    return trips[0] if trips and len(trips) == 1 else trips or None
 
 
 def _unknown(console: Any, found: "Counts") -> None:

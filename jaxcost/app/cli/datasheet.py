@@ -1,7 +1,7 @@
 """`jaxcost datasheet`: what an inference costs by a data sheet or a date; nothing is measured."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,6 +73,7 @@ def datasheet(
       jaxcost datasheet --layers layers.csv --device h100-sxm --precision tf32 --assume-peak 0.3
       jaxcost datasheet --flops 4.1e9 --date 2019-05-28 --line cnn --carbon-intensity 250
     """
+    from jaxcost._support.files import write_json
     from jaxcost.app.cli import show
     from jaxcost.app.report import estimate as report
 
@@ -83,7 +84,7 @@ def datasheet(
     use = report.Use(inferences, carbon_intensity)
     content = report.table(found, use)
     if json is not None:
-        _write(json, report.record(found, use, frame))
+        write_json(json, report.record(found, use, frame))
     console = show.console()
     show.title(console, f"{report.MARK.capitalize()}: {found.basis}")
     show.table(console, content)
@@ -97,14 +98,6 @@ def _check_positive(option: str, value: float) -> None:
 
     if not 0 < value < float("inf"):
         raise ValueError(refused(option, value, "a finite number above 0"))
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    import json
-
-    from jaxcost._support.files import write_text
-
-    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _work(

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -47,7 +47,7 @@ def estimate(
         --calibration calibration.json --measure
     """
     from jaxcost._support import text
-    from jaxcost._support.files import write_text
+    from jaxcost._support.files import write_json
     from jaxcost.app.cli import show
     from jaxcost.app.cli.count import asked_for
     from jaxcost.app.cli.own_model import load
@@ -66,7 +66,7 @@ def estimate(
         measure=measure,
     )
     if json is not None:
-        write_text(json, _as_text(found.record()))
+        write_json(json, found.record())
     console = show.console()
     show.title(console, f"{model} on {loaded.device.kind or loaded.device.name}")
     show.table(console, program.layers(found))
@@ -80,12 +80,6 @@ def estimate(
     show.warnings(console, found.warnings)
     if json is not None:
         show.written(console, [json])
-
-
-def _as_text(record: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def in_new_words(arguments: list[str]) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from jaxcost._support import text
 from jaxcost.app.report.tables import Table
 from jaxcost.trace.counts import CONVENTION
+from jaxcost.trace.names import NO_NAME
 
 if TYPE_CHECKING:
     from jaxcost.trace.counts import Counts
 
 BY = ("layer", "module", "op")
-NO_NAME = "(no name)"
+
 _SUMMED = ("flops", "macs", "elementwise_flops", "transcendentals", "bytes_moved", "parameters")
 
 
@@ -61,11 +61,6 @@ def unknown(found: Counts) -> Table:
     return Table(
         ("primitive", "layer", "count", "shapes", "why"), rows, (False, False, True, False, False)
     )
-
-
-def as_json(found: Counts) -> str:
-    """The counts as `jaxcost count --json` writes them."""
-    return json.dumps(found.record(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_csv(found: Counts) -> str:

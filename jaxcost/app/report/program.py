@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jaxcost._support import text
-from jaxcost.app.report.counts import NO_NAME, shape_words
+from jaxcost.app.report.counts import shape_words
 from jaxcost.app.report.tables import Table
+from jaxcost.trace.names import NO_NAME
 
 if TYPE_CHECKING:
     from jaxcost.trace.estimate import ProgramEstimate

@@ -6,6 +6,7 @@ COMMANDS = (
     "predict",
     "estimate",
     "datasheet",
+    "check",
     "reproduce",
     "devices",
     "models",
@@ -32,6 +33,7 @@ def test_options_are_those_that_scripts_call(jaxcost):
         "fit": ("--out", "--model", "--target", "--device", "--correction", "--no-correction"),
         "predict": ("--out",),
         "estimate": ("--input", "--call", "--backward", "--calibration", "--model", "--json"),
+        "check": ("--input", "--budget", "--calibration", "--allow-unknown", "--json"),
         "datasheet": ("--flops", "--layers", "--device", "--assume-peak", "--carbon-intensity"),
         "reproduce": ("--data", "--out", "--download"),
     }
