@@ -162,3 +162,15 @@ def test_its_record_is_plain_json():
 def test_a_line_says_what_is_within():
     one = Judged("flops", 2e9, 1e9, None, "within", "", {"conv": 1.0})
     assert str(one) == "flops: 1.00 GFLOP, within 2.00 GFLOP"
+
+
+def test_no_more_than_three_layers_are_named():
+    def deep(x, *weights):
+        for index, w in enumerate(weights):
+            with jax.named_scope(f"layer{index}"):
+                x = x @ w
+        return x
+
+    square = jax.ShapeDtypeStruct((64, 64), jnp.float32)
+    _, limits = judged({"flops": 1}, deep, (X, *[square] * 5))
+    assert limits["flops"].layers == {f"layer{index}": 0.2 for index in range(3)}

@@ -94,3 +94,31 @@ def test_peak_memory_of_a_loop_of_unknown_length_is_at_least_what_xla_asks_for()
         return lax.while_loop(lambda c: c[0, 0] < 1, lambda c: jnp.tanh(c @ w), x)
 
     assert count(program, SQUARE, ROWS).peak_bytes + TABLES >= of_xla(program, SQUARE, ROWS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_all_of_the_peak_is_of_some_layer_largest_first(name):
+    function, w, x = PROGRAMS[name]
+    for fn in (function, jax.jit(function), jax.grad(lambda w, x: jnp.sum(x @ x.T) * jnp.sum(w))):
+        found = count(fn, w, x)
+        sizes = list(found.peak_layers.values())
+        assert sum(sizes) == found.peak_bytes
+        assert sizes == sorted(sizes, reverse=True)
+        assert min(sizes) > 0
+
+
+def test_what_is_alive_at_the_peak_is_of_the_layers_that_made_it():
+    def program(x):
+        with jax.named_scope("wide"):
+            y = jax.jit(lambda x: jnp.concatenate([x, x, x, x]))(x)
+        with jax.named_scope("narrow"):
+            z = y[:64] @ x.T
+        with jax.named_scope("end"):
+            return z.sum() + 1
+
+    layers = count(program, ROWS).peak_layers
+    assert layers["wide"] == 4 * 4 * 128 * 64
+    assert layers["narrow"] == 4 * 64 * 128
+    assert layers["(inputs)"] == 4 * 128 * 64
+    assert layers["(results)"] == 4
+    assert "end" not in layers
