@@ -126,3 +126,13 @@ def test_what_is_alive_at_the_peak_is_of_the_layers_that_made_it():
     assert layers["(inputs)"] == 4 * 128 * 64
     assert layers["(results)"] == 4
     assert "end" not in layers
+
+
+def test_what_is_alive_within_a_program_is_of_the_layer_that_it_is_in():
+    def program(x):
+        with jax.named_scope("outer"):
+            return jax.jit(lambda x: jnp.sum(jnp.concatenate([x, x]) @ x.T))(x)
+
+    layers = count(program, ROWS).peak_layers
+    assert layers["outer"] == 4 * (256 * 64 + 256 * 128)
+    assert "(no name)" not in layers
