@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from jaxcost.trace import trace as trace
     from jaxcost.trace.budget import check as check
     from jaxcost.trace.counts import Counts as Counts
+    from jaxcost.trace.difference import diff as diff
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
     from jaxcost.trace.estimate import estimate as estimate
     from jaxcost.workload import Workload as Workload
@@ -98,6 +99,7 @@ _HOMES = {
     "trace": ("count", "trace"),
     "trace.budget": ("check",),
     "trace.counts": ("Counts",),
+    "trace.difference": ("diff",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
     "workload.layer_table": ("read_layer_table",),

@@ -22,6 +22,8 @@ _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
 def in_words(name: str, value: float) -> str:
     """A value of a limit's quantity as a person reads it, such as `4.10 GFLOP` or `1 GiB`."""
+    if name == "parameters":
+        return f"{value:,.0f}"
     return storage(value) if UNITS[name] == "B" else quantity(value, UNITS[name])
 
 

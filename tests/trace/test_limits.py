@@ -104,4 +104,4 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_bytes_are_told_in_powers_of_1024_and_all_else_in_powers_of_1000():
     assert in_words("peak_bytes", 1.5 * 2**30) == "1.5 GiB"
     assert in_words("flops", 4.2e9) == "4.20 GFLOP"
-    assert in_words("parameters", 26e6) == "26.0 M"
+    assert in_words("parameters", 25_557_032) == "25,557,032"

@@ -9,6 +9,7 @@ from jaxcost.app.cli.carry_over import carry_over
 from jaxcost.app.cli.check import check
 from jaxcost.app.cli.count import count
 from jaxcost.app.cli.datasheet import datasheet
+from jaxcost.app.cli.diff import diff
 from jaxcost.app.cli.estimate import estimate
 from jaxcost.app.cli.fit import fit
 from jaxcost.app.cli.measure import measure
@@ -33,6 +34,7 @@ app.command(short_help="Predict every layer of a table, with intervals.")(predic
 app.command(short_help="Count what a JAX model computes.")(count)
 app.command(short_help="Estimate what a model costs on a calibrated device.")(estimate)
 app.command(short_help="Check a model against a budget, for CI.")(check)
+app.command(short_help="Show what changed between two models or devices.")(diff)
 app.command(short_help="Estimate an inference from a data sheet.")(datasheet)
 app.command(short_help="Recompute a paper's tables and figures.")(reproduce)
 app.command(short_help="The devices that are known, and this machine.")(devices)

@@ -7,6 +7,7 @@ COMMANDS = (
     "estimate",
     "datasheet",
     "check",
+    "diff",
     "reproduce",
     "devices",
     "models",
@@ -34,6 +35,7 @@ def test_options_are_those_that_scripts_call(jaxcost):
         "predict": ("--out",),
         "estimate": ("--input", "--call", "--backward", "--calibration", "--model", "--json"),
         "check": ("--input", "--budget", "--calibration", "--allow-unknown", "--json"),
+        "diff": ("--input", "--call", "--calibration", "--json"),
         "datasheet": ("--flops", "--layers", "--device", "--assume-peak", "--carbon-intensity"),
         "reproduce": ("--data", "--out", "--download"),
     }
