@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from jaxcost.trace import count as count
     from jaxcost.trace import trace as trace
     from jaxcost.trace.budget import check as check
+    from jaxcost.trace.comparison import compare as compare
     from jaxcost.trace.counts import Counts as Counts
     from jaxcost.trace.difference import diff as diff
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
@@ -98,6 +99,7 @@ _HOMES = {
     "optimize.widths": ("WidthSearch", "search_front", "search_widths"),
     "trace": ("count", "trace"),
     "trace.budget": ("check",),
+    "trace.comparison": ("compare",),
     "trace.counts": ("Counts",),
     "trace.difference": ("diff",),
     "trace.estimate": ("ProgramEstimate", "estimate"),

@@ -117,7 +117,7 @@ def diff(before: Program, after: Program) -> Difference:
     for name in names[0] | names[1]:
         there = [name in names[place] for place in (0, 1)]
         quantities = {quantity: _change(sides, name, there) for quantity, sides in each.items()}
-        if any(change.is_one for change in quantities.values()) or not all(there):
+        if any(change.is_one for change in quantities.values()):
             found.append(LayerChange(name, _what(there, quantities[main]), quantities))
     found.sort(key=lambda layer: -abs(layer.quantities[main].by or 0))
     unknown = Change(len(first["unknown"]), len(second["unknown"]))

@@ -164,7 +164,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
     costs = {name: program_costs(found, f, loaded.device) for name, f in usable.items()}
     reason = None if "energy_j" in costs else f"the calibration of {loaded.device.name} has none"
     others = _other_precision(found, usable)
-    warnings = [*found.warnings, *_nothing(found), *_other_device(loaded), *unsaid(usable)]
+    warnings = [*found.warnings, *_nothing(found), *other_device(loaded), *unsaid(usable)]
     warnings += loaded.unmeasured
     warnings += _precision_lines(found, usable, costs, others)
     unpriced = {name: _unpriced(found, f) for name, f in usable.items()}
@@ -216,17 +216,7 @@ def _precision_lines(
 
 def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     """A line for each product whose sizes lie outside what was measured, the costliest first."""
-    if not found.operations:
-        return []
-    layers = found.workload()
-    share = costs.each * [o.repeat for o in found.operations] / max(costs.total, 1e-300)
-    is_product = np.array([o.work.sizes is not None for o in found.operations])
-    left = is_product.copy()
-    lines: dict[int, str] = {}
-    for sort, part in reversed(fitted.parts.items()):  # the first has whatever no other has
-        holds = np.asarray(SORTS[sort].holds(layers)) & left if part is not fitted else left
-        left = left & ~holds
-        lines |= _beyond(part, layers, holds)
+    share, lines = _shares(found, costs), _outside(found, fitted)
     rows = sorted(lines, key=lambda row: -share[row])
     said = [
         f"{found.operations[i].name or 'a layer without a name'} ({share[i]:.1%} of the time) lies "
@@ -237,6 +227,30 @@ def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
         rest = float(share[rows[_MOST_LINES:]].sum())
         said.append(f"{len(rows) - _MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
     return said
+
+
+def share_outside(found: Counts, fitted: Fitted, costs: Costs) -> float:
+    """The share of the cost, from 0 to 1, of the products whose sizes lie outside."""
+    return float(_shares(found, costs)[list(_outside(found, fitted))].sum())
+
+
+def _shares(found: Counts, costs: Costs) -> np.ndarray:
+    """What share of the cost each operation has, in all its runs, `(operations,)`."""
+    return costs.each * np.array([o.repeat for o in found.operations]) / max(costs.total, 1e-300)
+
+
+def _outside(found: Counts, fitted: Fitted) -> dict[int, str]:
+    """In words, by operation, what of a product lies outside what was measured."""
+    if not found.operations:
+        return {}
+    layers = found.workload()
+    left = np.array([o.work.sizes is not None for o in found.operations])  # to be looked at
+    lines: dict[int, str] = {}
+    for sort, part in reversed(fitted.parts.items()):  # the first has whatever no other has
+        holds = np.asarray(SORTS[sort].holds(layers)) & left if part is not fitted else left
+        left = left & ~holds
+        lines |= _beyond(part, layers, holds)
+    return lines
 
 
 def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
@@ -297,11 +311,12 @@ def _nothing(found: Counts) -> list[str]:
 
 def check_is_here(calibration: Calibration) -> None:
     """ValueError where a program that is measured here cannot be held against a calibration."""
-    for line in _other_device(calibration):
+    for line in other_device(calibration):
         raise ValueError(f"nothing to measure against: {line}; calibrate here, or do not measure")
 
 
-def _other_device(calibration: Calibration) -> list[str]:
+def other_device(calibration: Calibration) -> list[str]:
+    """A line where a calibration is not of this machine."""
     from jaxcost.device import detect_device
 
     kind = calibration.device.kind

@@ -7,6 +7,7 @@ import typer
 from jaxcost.app.cli.calibrate import calibrate
 from jaxcost.app.cli.carry_over import carry_over
 from jaxcost.app.cli.check import check
+from jaxcost.app.cli.compare import compare
 from jaxcost.app.cli.count import count
 from jaxcost.app.cli.datasheet import datasheet
 from jaxcost.app.cli.diff import diff
@@ -33,6 +34,7 @@ app.command(short_help="Carry a calibration over to a device that nobody measure
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
 app.command(short_help="Count what a JAX model computes.")(count)
 app.command(short_help="Estimate what a model costs on a calibrated device.")(estimate)
+app.command(short_help="Compare a model on several calibrated devices.")(compare)
 app.command(short_help="Check a model against a budget, for CI.")(check)
 app.command(short_help="Show what changed between two models or devices.")(diff)
 app.command(short_help="Estimate an inference from a data sheet.")(datasheet)

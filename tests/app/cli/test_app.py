@@ -7,6 +7,7 @@ COMMANDS = (
     "estimate",
     "datasheet",
     "check",
+    "compare",
     "diff",
     "reproduce",
     "devices",
