@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from jaxcost.trace.difference import diff as diff
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
     from jaxcost.trace.estimate import estimate as estimate
+    from jaxcost.trace.utilization import utilization as utilization
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
     from jaxcost.workload import conv2d as conv2d
@@ -103,6 +104,7 @@ _HOMES = {
     "trace.counts": ("Counts",),
     "trace.difference": ("diff",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
+    "trace.utilization": ("utilization",),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
     "workload.layer_table": ("read_layer_table",),
     "workload.run_table": ("read_run_table",),

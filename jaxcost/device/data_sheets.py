@@ -65,18 +65,25 @@ def data_sheet(name: str, precision: str | None = None) -> DataSheet:
         >>> data_sheet("Tesla V100").design_power
         300.0
     """
-    known = data_sheets()
-    slug = _slug(name)
-    if slug not in known:
-        lacks = "is known, but no peak of it" if name in presets() else "has no data sheet here"
-        raise ValueError(_unlisted(name, lacks, slug, list(known)))
-    by_precision = known[slug]
+    by_precision, slug = by_precision_of(name), _slug(name)
     if precision is None and len(by_precision) == 1:
         return next(iter(by_precision.values()))
     wanted = precision or _USUAL
     if wanted not in by_precision:
         raise ValueError(unknown(f"precision of {slug}", wanted, by_precision))
     return by_precision[wanted]
+
+
+def by_precision_of(name: str) -> dict[str, DataSheet]:
+    """All data sheets of a device, by precision.
+
+    Raises: ValueError: an unknown name, with the nearest.
+    """
+    known, slug = data_sheets(), _slug(name)
+    if slug not in known:
+        lacks = "is known, but no peak of it" if name in presets() else "has no data sheet here"
+        raise ValueError(_unlisted(name, lacks, slug, list(known)))
+    return known[slug]
 
 
 def known_device(name: str) -> Device:

@@ -82,6 +82,7 @@ def count(
         input_bytes=float(total_bytes(v.aval for v in inputs)),
         warnings=(*_warnings(found, program), *over.warnings()),
         devices=over.devices,
+        together=over.together,
     )
 
 

@@ -45,6 +45,7 @@ class Counts:
         warnings: what the reader must mind.
         devices: how many the program runs on; what it says for one of them, inside `shard_map`, is
             counted for one, and all else for all together.
+        together: of how many of them together the counts are; 1 within `shard_map`.
 
     Example:
         >>> import jax.numpy as jnp, jaxcost as jc
@@ -60,6 +61,7 @@ class Counts:
     input_bytes: float
     warnings: tuple[str, ...] = ()
     devices: int = 1
+    together: int = 1
     peak_layers: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property

@@ -21,22 +21,25 @@ class Spread:
     devices: int = 1
     parts: int = 1
 
+    @property
+    def together(self) -> int:
+        """Of how many devices together the counts are: all, or one where all is in `shard_map`."""
+        return self.devices // self.parts
+
     def unseen(self) -> list[Unknown]:
         """What the compiler's own splitting adds, which the program does not show."""
-        split = self.devices // self.parts
-        if split == 1:
+        if self.together == 1:
             return []
-        reason = f"the compiler splits the program over {split} devices, and adds how they exchange"
-        return [Unknown("communication", "", (), 1, f"{reason} what they have")]
+        reason = f"the compiler splits the program over {self.together} devices, and adds how they"
+        return [Unknown("communication", "", (), 1, f"{reason} exchange what they have")]
 
     def warnings(self) -> list[str]:
         """What the reader of a count of several devices must mind."""
         if self.devices == 1:
             return []
-        together = self.devices // self.parts
-        of = "all" if self.parts == 1 else "one" if together == 1 else str(together)
+        of = "all" if self.parts == 1 else "one" if self.together == 1 else str(self.together)
         words = f"the program runs on {self.devices} devices; what is counted is of {of} of them"
-        words += " together" if together > 1 else ""
+        words += " together" if self.together > 1 else ""
         return [words + (", but all of what is outside shard_map" if self.parts > 1 else "")]
 
 
