@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from jaxcost.trace.difference import diff as diff
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
     from jaxcost.trace.estimate import estimate as estimate
+    from jaxcost.trace.roofline import roofline as roofline
     from jaxcost.trace.utilization import utilization as utilization
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
@@ -104,6 +105,7 @@ _HOMES = {
     "trace.counts": ("Counts",),
     "trace.difference": ("diff",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
+    "trace.roofline": ("roofline",),
     "trace.utilization": ("utilization",),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
     "workload.layer_table": ("read_layer_table",),

@@ -1,6 +1,7 @@
 """Figures in the one look of the project: measured solid, predicted dashed, units on the axes."""
 
 from jaxcost.figures.charts import Line, bars, predicted_against_measured, sweep
+from jaxcost.figures.roofline import RoofPoint, roofline
 from jaxcost.figures.scatter import Curve, Name, Points, scatter
 from jaxcost.figures.style import (
     GREY,
@@ -22,12 +23,14 @@ __all__ = [
     "Line",
     "Name",
     "Points",
+    "RoofPoint",
     "axes",
     "bars",
     "plain_ticks",
     "png",
     "predicted_against_measured",
     "prefixed",
+    "roofline",
     "save",
     "scatter",
     "styled",

@@ -158,6 +158,13 @@ class Counts:
             raise ValueError("the program has no product; give one with a layer that has weights")
         return self.workload()[np.array(places)]
 
+    def bytes_left(self, fusion: Fusion = FUSION) -> np.ndarray:
+        """Bytes that each operation has to move once compiled, once, `(operations,)`: of products
+        all, of others what fusion is believed to leave.
+        """
+        shares = [1.0 if o.work.sizes is not None else fusion.share(o.op) for o in self.operations]
+        return np.array(shares) * np.array([o.bytes_moved for o in self.operations])
+
     def record(self) -> dict[str, Any]:
         """As JSON holds it; rows of layers are for one run of `repeat`."""
         names = (*QUANTITIES, "recomputed_flops", "bytes_moved")

@@ -12,7 +12,6 @@ from jaxcost.trace import ceilings, count
 from jaxcost.trace.ceilings import Ceilings
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.estimate import ProgramEstimate, estimate_counts
-from jaxcost.workload import counts as of_layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +39,8 @@ class Utilization:
     def bytes_moved(self) -> float:
         """Bytes that a compiled step has to move: those of products, and what fusion is believed to
         leave of all else."""
-        if not self.counts.operations:
-            return 0.0
-        layers = self.counts.workload()
-        left = np.where(np.asarray(layers.within) > 0, np.asarray(layers.left), 1.0)
-        each = np.asarray(layers.repeat) * left * np.asarray(of_layers.bytes_moved(layers))
-        return float(each.sum())
+        repeat = np.array([o.repeat for o in self.counts.operations])
+        return float((repeat * self.counts.bytes_left()).sum())
 
     def __call__(self, time_s: float) -> dict[str, float | str]:
         """A plain dict of what one step of `time_s` seconds uses; what is not known is left out.

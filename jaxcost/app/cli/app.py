@@ -16,6 +16,7 @@ from jaxcost.app.cli.fit import fit
 from jaxcost.app.cli.measure import measure
 from jaxcost.app.cli.predict import predict
 from jaxcost.app.cli.reproduce import reproduce
+from jaxcost.app.cli.roofline import roofline
 from jaxcost.app.cli.stores import export, merge
 from jaxcost.app.cli.tables import devices, models
 
@@ -37,6 +38,7 @@ app.command(short_help="Estimate what a model costs on a calibrated device.")(es
 app.command(short_help="Compare a model on several calibrated devices.")(compare)
 app.command(short_help="Check a model against a budget, for CI.")(check)
 app.command(short_help="Show what changed between two models or devices.")(diff)
+app.command(short_help="Draw a model's layers under a device's roofline.")(roofline)
 app.command(short_help="Estimate an inference from a data sheet.")(datasheet)
 app.command(short_help="Recompute a paper's tables and figures.")(reproduce)
 app.command(short_help="The devices that are known, and this machine.")(devices)

@@ -7,6 +7,7 @@ COMMANDS = (
     "estimate",
     "datasheet",
     "check",
+    "roofline",
     "compare",
     "diff",
     "reproduce",
