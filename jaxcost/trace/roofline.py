@@ -10,7 +10,7 @@ from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.trace import ceilings, count
 from jaxcost.trace.ceilings import Ceilings
 from jaxcost.trace.counts import Counts
-from jaxcost.trace.estimate import estimate_counts
+from jaxcost.trace.estimate import ProgramEstimate, estimate_counts
 from jaxcost.trace.names import NO_NAME
 
 if TYPE_CHECKING:
@@ -150,17 +150,27 @@ def roofline(
         dtype, _ = ceilings.main_dtype(found)
         of = ceilings.of_data_sheet(device, dtype, precision)
         times, warnings = _attainable(found, of), found.warnings
-    else:
-        loaded = load_calibration(calibration) if isinstance(calibration, str) else calibration
-        assert loaded is not None
-        of, priced = ceilings.of_calibration(loaded), estimate_counts(found, loaded)
-        times, warnings = priced.costs["latency_s"].each, priced.warnings
+        return _under(found, times, of, ATTAINABLE, warnings)
+    loaded = load_calibration(calibration) if isinstance(calibration, str) else calibration
+    assert loaded is not None
+    of = ceilings.of_calibration(loaded)
+    return of_estimate(estimate_counts(found, loaded), of)
+
+
+def of_estimate(found: ProgramEstimate, of: Ceilings) -> Roofline:
+    """The layers of a program that was estimated, under the ceilings of its calibration."""
+    return _under(found.counts, found.costs["latency_s"].each, of, PREDICTED, found.warnings)
+
+
+def _under(
+    found: Counts, times: np.ndarray, of: Ceilings, kind: str, warnings: tuple[str, ...]
+) -> Roofline:
     points = _points(found, times)
     unseen = sum(point.share for point in points if not point.flops)
     if unseen:
         line = f"{unseen:.0%} of the time is of layers that move bytes and compute nothing"
         warnings = (*warnings, f"{line}: a roofline has no place for them")
-    return Roofline(points, of, PREDICTED if device is None else ATTAINABLE, tuple(warnings))
+    return Roofline(points, of, kind, warnings)
 
 
 def _attainable(found: Counts, of: Ceilings) -> np.ndarray:

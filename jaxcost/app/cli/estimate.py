@@ -34,6 +34,9 @@ def estimate(
     json: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the figures here.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="And a page with pictures here.")
+    ] = None,
 ) -> None:
     """Estimate what a model costs on a calibrated device: latency and energy, with 90 % intervals.
 
@@ -45,6 +48,7 @@ def estimate(
       jaxcost estimate models:resnet --call --input f32[1,224,224,3] --calibration calibration.json
       jaxcost estimate models:resnet --call --input f32[8,224,224,3] --step adam \
         --calibration calibration.json --measure
+      jaxcost estimate models:net --input f32[8,64] --calibration amd-epyc --report net.html
     """
     from jaxcost._support import text
     from jaxcost._support.files import write_json
@@ -54,7 +58,7 @@ def estimate(
     from jaxcost.app.report import program
     from jaxcost.trace import estimate as of_programs
 
-    check_outputs({"--json": json}, inputs=[])
+    check_outputs({"--json": json, "--report": report}, inputs=[Path(calibration)])
     loaded = load(calibration, own_model)
     asked, specs = asked_for(model, inputs, call)
     found = of_programs.estimate(
@@ -67,6 +71,10 @@ def estimate(
     )
     if json is not None:
         write_json(json, found.record())
+    if report is not None:
+        from jaxcost.app.report.model_page import write_model_report
+
+        write_model_report(report, model, found, loaded)
     console = show.console()
     show.title(console, f"{model} on {loaded.device.kind or loaded.device.name}")
     show.table(console, program.layers(found))
@@ -78,8 +86,8 @@ def estimate(
         show.title(console, f"Unknown: {text.count(len(found.counts.unknown), 'operation')}")
         show.table(console, counts.unknown(found.counts))
     show.warnings(console, found.warnings)
-    if json is not None:
-        show.written(console, [json])
+    if written := [path for path in (json, report) if path is not None]:
+        show.written(console, written)
 
 
 def in_new_words(arguments: list[str]) -> list[str]:

@@ -67,6 +67,11 @@ def figure(drawn: "Figure", says: str) -> str:
     )
 
 
+def scrolled(piece: str) -> str:
+    """A piece that keeps its size on a narrow page, and moves sideways there."""
+    return f'<div class="scroll">{piece}</div>'
+
+
 def grid(figures: Sequence[str]) -> str:
     """Figures side by side where the page is wide enough."""
     return '<div class="grid">\n' + "\n".join(figures) + "\n</div>" if figures else ""

@@ -1,5 +1,6 @@
 """The whole page: what stands on it, in what order, and in what words."""
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -26,9 +27,6 @@ def write_report(path: str | Path, study: Study) -> Path:
 
 def render(study: Study) -> str:
     """The report as HTML: figures are within it, and nothing is fetched from elsewhere."""
-    template = Template(
-        files("jaxcost.app.report").joinpath("page.html").read_text(encoding="utf-8")
-    )
     parts = [
         html.cards(_headline(study)),
         html.warnings(tables.warnings(study.fitted)),
@@ -43,10 +41,16 @@ def render(study: Study) -> str:
         html.section("Device", html.table(tables.device(study.calibration.device))),
         html.section("Where this comes from", html.table(_provenance(study))),
     ]
-    body = "\n".join(part for part in parts if part)
-    return template.substitute(
-        title=escape(_title(study)), subtitle=escape(_subtitle(study)), body=body
+    return in_template(_title(study), _subtitle(study), parts)
+
+
+def in_template(title: str, subtitle: str, parts: Sequence[str]) -> str:
+    """A whole page of pieces of HTML, below a title in plain text."""
+    template = Template(
+        files("jaxcost.app.report").joinpath("page.html").read_text(encoding="utf-8")
     )
+    body = "\n".join(part for part in parts if part)
+    return template.substitute(title=escape(title), subtitle=escape(subtitle), body=body)
 
 
 def _title(study: Study) -> str:
