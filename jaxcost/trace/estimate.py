@@ -15,6 +15,7 @@ from jaxcost.models.base import LayerwiseCost
 from jaxcost.trace import count
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.measured import measure_program
+from jaxcost.trace.training_cost import TrainingCost, training_cost
 from jaxcost.trace.whole_program import Costs, program_costs
 from jaxcost.workload import Workload
 
@@ -102,6 +103,12 @@ class ProgramEstimate:
         for index in self.other_precision:
             rows[places[index]]["other_precision"] = self.counts.operations[index].dtype
         return rows
+
+    def training(
+        self, *, steps: int, trials: int = 1, grams_per_kwh: float | None = None
+    ) -> TrainingCost:
+        """Hours, kWh and CO2 of trainings of so many such steps: see `training_cost`."""
+        return training_cost(self, steps=steps, trials=trials, grams_per_kwh=grams_per_kwh)
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcost.app.cli.count import Backward, Call, Inputs
+from jaxcost.app.cli.count import Backward, Call, Inputs, Step
 from jaxcost.app.cli.options import check_outputs
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def datasheet(
     inputs: Inputs = None,
     call: Call = False,
     backward: Backward = False,
+    step: Step = None,
     flops: Annotated[
         float | None,
         typer.Option(metavar="N", help="FLOPs of one inference (a multiply-add is 2)."),
@@ -79,7 +80,7 @@ def datasheet(
 
     check_outputs({"--json": json}, inputs=[layers] if layers else [])
     _check_positive("--inferences", inferences)
-    frame, work = _work(model, flops, layers, inputs, call, backward)
+    frame, work = _work(model, flops, layers, inputs, call, backward, step)
     found = _estimated(work, device, assume_peak, precision, date, line, extrapolate)
     use = report.Use(inferences, carbon_intensity)
     content = report.table(found, use)
@@ -102,7 +103,7 @@ def _check_positive(option: str, value: float) -> None:
 
 def _work(
     model: str | None, flops: float | None, layers: Path | None,
-    inputs: list[str] | None, call: bool, backward: bool,
+    inputs: list[str] | None, call: bool, backward: bool, step: str | None,
 ) -> tuple["pd.DataFrame | None", "Workload | float"]:  # fmt: skip
     """What is to be estimated: a table and its layers, or FLOPs alone, given or counted."""
     from jaxcost.workload import from_table
@@ -113,7 +114,7 @@ def _work(
 
         if flops is not None or layers is not None:
             raise ValueError("give MODULE:ATTR, or --flops, or --layers, and only one of them")
-        return None, counted(model, inputs, call, backward).flops
+        return None, counted(model, inputs, call, backward, step).flops
     if (flops is None) == (layers is None):
         raise ValueError("give MODULE:ATTR, or either --flops N or --layers TABLE.csv, not both")
     if layers is None:

@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jaxcost.app.cli.count import Backward, Call, Inputs, Step
 from jaxcost.app.cli.options import check_outputs
 from jaxcost.app.cli.own_model import OWN_MODEL
+
+if TYPE_CHECKING:
+    from jaxcost.trace.estimate import ProgramEstimate
+    from jaxcost.trace.training_cost import TrainingCost
 
 # What 0.1 took without a calibration, and `jaxcost datasheet` takes now.
 _OF_DATA_SHEETS = ("--flops", "--layers", "--device", "--date")
@@ -28,6 +32,15 @@ def estimate(
     measure: Annotated[
         bool, typer.Option("--measure", help="Run it here, too, and show how long it takes.")
     ] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of a training: what all of them take, and emit."),
+    ] = None,
+    trials: Annotated[int, typer.Option(metavar="N", help="Trainings in all, with --steps.")] = 1,
+    carbon_intensity: Annotated[
+        float | None,
+        typer.Option(metavar="G_PER_KWH", help="Your electricity's, for CO2; no default."),
+    ] = None,
     own_model: Annotated[
         str | None, typer.Option("--model", metavar="MODULE:CLASS", help=OWN_MODEL)
     ] = None,
@@ -41,7 +54,8 @@ def estimate(
     """Estimate what a model costs on a calibrated device: latency and energy, with 90 % intervals.
 
     By layer and in total; the model is not run, unless --measure asks for it. Without a
-    calibration, `jaxcost datasheet` estimates from what a device's data sheet says.
+    calibration, `jaxcost datasheet` estimates from what a device's data sheet says. With --steps,
+    also hours, kWh and CO2 of a training, before it is begun.
 
     \b
     Example:
@@ -49,6 +63,8 @@ def estimate(
       jaxcost estimate models:resnet --call --input f32[8,224,224,3] --step adam \
         --calibration calibration.json --measure
       jaxcost estimate models:net --input f32[8,64] --calibration amd-epyc --report net.html
+      jaxcost estimate models:net --input f32[8,64] --calibration b200 --step adam --steps 90000 \
+        --trials 20 --carbon-intensity 250
     """
     from jaxcost._support import text
     from jaxcost._support.files import write_json
@@ -69,8 +85,10 @@ def estimate(
         step=step,
         measure=measure,
     )
+    of_all = _of_training(found, steps, trials, carbon_intensity)
     if json is not None:
-        write_json(json, found.record())
+        training = {"training": of_all.record()} if of_all is not None else {}
+        write_json(json, found.record() | training)
     if report is not None:
         from jaxcost.app.report.model_page import write_model_report
 
@@ -80,6 +98,9 @@ def estimate(
     show.table(console, program.layers(found))
     show.title(console, "In total")
     show.table(console, program.totals(found))
+    if of_all is not None:
+        show.title(console, f"{text.count(trials, 'training')} of {steps:,} steps")
+        show.table(console, program.training(of_all))
     if found.counts.unknown:
         from jaxcost.app.report import counts
 
@@ -88,6 +109,17 @@ def estimate(
     show.warnings(console, found.warnings)
     if written := [path for path in (json, report) if path is not None]:
         show.written(console, written)
+
+
+def _of_training(
+    found: "ProgramEstimate", steps: int | None, trials: int, grams_per_kwh: float | None
+) -> "TrainingCost | None":
+    if steps is not None:
+        return found.training(steps=steps, trials=trials, grams_per_kwh=grams_per_kwh)
+    if trials != 1 or grams_per_kwh is not None:
+        option = "--trials" if trials != 1 else "--carbon-intensity"
+        raise ValueError(f"{option} is of a training; say of how many steps (--steps N)")
+    return None
 
 
 def in_new_words(arguments: list[str]) -> list[str]:

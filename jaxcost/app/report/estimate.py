@@ -30,6 +30,10 @@ class Use:
         """Of all inferences."""
         return None if found.kwh is None else found.kwh * self.inferences
 
+    def hours(self, found: Estimate) -> float | None:
+        """Of all inferences, one after the other."""
+        return None if found.latency is None else found.latency * self.inferences / 3600
+
     def carbon(self, found: Estimate) -> float | None:
         """kg of CO2 of all inferences; None unless energy and intensity are known."""
         if self.grams_per_kwh is None:
@@ -63,6 +67,7 @@ def record(found: Estimate, use: Use, layers: pd.DataFrame | None) -> dict[str, 
         "energy_j_hi": found.energy_upper,
         "energy_reason": found.energy_reason,
         "inferences": use.inferences,
+        "hours": use.hours(found),
         "energy_kwh": kwh,
         "carbon_intensity_g_per_kwh": use.grams_per_kwh,
         "co2_kg": carbon,
@@ -98,14 +103,16 @@ def _energy(found: Estimate) -> list[tuple[str, str]]:
 
 
 def _of_all(found: Estimate, use: Use) -> list[tuple[str, str]]:
-    kwh, carbon = use.kwh(found), use.carbon(found)
-    if kwh is None:
-        return []
-    many = "one inference" if use.inferences == 1 else f"{use.inferences:,.0f} inferences"
-    rows = [(many, f"{kwh:.3g} kWh")]
+    hours, kwh, carbon = use.hours(found), use.kwh(found), use.carbon(found)
+    rows = []
+    if hours is not None and use.inferences != 1:
+        rows.append(("", f"{hours:.3g} h"))
+    if kwh is not None:
+        rows.append(("", f"{kwh:.3g} kWh"))
     if carbon is not None:
         rows.append(("", f"{carbon:.3g} kg CO2 at {use.grams_per_kwh:g} g/kWh"))
-    return rows
+    many = "one inference" if use.inferences == 1 else f"{use.inferences:,.0f} inferences"
+    return [(many if place == 0 else "", words) for place, (_, words) in enumerate(rows)]
 
 
 def _counted(found: Estimate, layers: pd.DataFrame | None) -> dict[str, Any]:

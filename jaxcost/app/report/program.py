@@ -11,6 +11,7 @@ from jaxcost.trace.names import NO_NAME
 
 if TYPE_CHECKING:
     from jaxcost.trace.estimate import ProgramEstimate
+    from jaxcost.trace.training_cost import TrainingCost
 
 _LEAST = 0.001  # of the whole: layers that cost less share a row
 
@@ -58,6 +59,22 @@ def totals(found: ProgramEstimate) -> Table:
     rows.append(("FLOPs", text.quantity(counted.flops, "FLOP"), ""))
     rows.append(("parameters", f"{counted.parameters:,}", ""))
     rows.append(("peak memory, unfused, estimated", text.storage(counted.peak_bytes), ""))
+    return Table(("", "", ""), tuple(rows), (False, True, False))
+
+
+def training(found: TrainingCost) -> Table:
+    """Hours, kWh and CO2 of trainings, with their 90 % intervals."""
+    rows = []
+    for label, ends, unit in (
+        ("time", found.hours, "h"),
+        ("energy", found.kwh, "kWh"),
+        ("emitted", found.co2_kg, "kg CO2"),
+    ):
+        if ends is not None:
+            value, lower, upper = map(text.significant, ends)
+            rows.append((label, f"{value} {unit}", f"90 % interval {lower} to {upper} {unit}"))
+        elif label == "energy":
+            rows.append((label, text.NONE, found.energy_reason or ""))
     return Table(("", "", ""), tuple(rows), (False, True, False))
 
 
