@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from jaxcost._support.lazy import lazy
 from jaxcost._support.precision import double_precision
-from jaxcost.calibrate import precision
+from jaxcost._support.screen import OnScreen
+from jaxcost.calibrate import on_screen, precision
 from jaxcost.calibrate.correction import cross_validate_correction
 from jaxcost.calibrate.features import features
 from jaxcost.calibrate.fit import Accuracy
@@ -49,8 +50,8 @@ __getattr__ = lazy(__name__, {"SORTS": "features", "evaluate": "held_out", "hold
 UNITS = {"time_s": "s", "energy_j": "J", RUN_TARGET: "J"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Calibration:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Calibration(OnScreen):
     """A device, the models fitted to it by target (`time_s`, `energy_j`), and where they come from.
 
     Example:
@@ -121,6 +122,14 @@ class Calibration:
             for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
                 frame[f"predicted_{target}{suffix}"] = values
         return frame
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The parameters as a table, one a row, with their 90 % intervals and units."""
+        return on_screen.parameters(self.models)
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        lines, table = on_screen.models(self.models)
+        return [f"Calibration of {self.device.kind or self.device.name}", *lines], table
 
     @property
     def unmeasured(self) -> list[str]:

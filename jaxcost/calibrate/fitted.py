@@ -1,15 +1,17 @@
 """One target of a calibration: a fitted model, what corrects it, and how far to trust it."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import guarded, is_traced
 from jaxcost._support.sizes import temperature as checked
+from jaxcost.calibrate import on_screen
 from jaxcost.calibrate.correction import Correction
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, Estimate
@@ -23,9 +25,12 @@ from jaxcost.workload import Workload
 from jaxcost.workload.fusion import BACKWARD_ON_CPU
 from jaxcost.workload.runs import TrainingRun
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclasses.dataclass(frozen=True)
-class Fitted:
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Fitted(OnScreen):
     """What a calibration knows of one target, such as `time_s`.
 
     Attributes:
@@ -63,6 +68,14 @@ class Fitted:
     dtype: str | None = None
     sort: str = "products"
     apart: "dict[str, Fitted]" = dataclasses.field(default_factory=dict)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The parameters as a table, one a row, with their 90 % intervals and units."""
+        return on_screen.parameters({self.model.unit: self})
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        lines, table = on_screen.models({self.model.unit: self})
+        return ["Fitted", *lines], table
 
     @property
     def parts(self) -> "dict[str, Fitted]":

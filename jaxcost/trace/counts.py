@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost._support.screen import OnScreen
+from jaxcost.trace import on_screen
 from jaxcost.trace.records import Branches, Operation, Unknown
 from jaxcost.workload import Workload, rows
 from jaxcost.workload.fusion import FUSION, Fusion
@@ -25,8 +27,8 @@ QUANTITIES = ("flops", "macs", "elementwise_flops", "transcendentals", "integer_
 _SUMMED = (*QUANTITIES, "bytes_moved", "parameters")
 
 
-@dataclasses.dataclass(frozen=True)
-class Counts:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Counts(OnScreen):
     """What a program does, every operation counted as often as it runs.
 
     Numbers are float64: exact up to 2**53, about 9e15, and to 16 digits beyond.
@@ -135,6 +137,9 @@ class Counts:
         if "output" in frame:
             frame["output"] = ["×".join(map(str, shape)) for shape in frame["output"]]
         return frame
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        return on_screen.counts(self)
 
     def workload(self, fusion: Fusion = FUSION) -> Workload:
         """The program as a `Workload`, a row an operation; those that are no product have FLOPs

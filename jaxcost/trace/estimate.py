@@ -2,22 +2,26 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost._support.screen import OnScreen
 from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.precision import unsaid
 from jaxcost.measure.layers import DTYPE_BYTES
 from jaxcost.models.base import LayerwiseCost
-from jaxcost.trace import count
+from jaxcost.trace import count, on_screen
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.measured import measure_program
 from jaxcost.trace.training_cost import TrainingCost, training_cost
 from jaxcost.trace.whole_program import Costs, program_costs
 from jaxcost.workload import Workload
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
 _WORDS = {"latency_s": "time", "energy_j": "energy"}
@@ -27,8 +31,8 @@ _MOST_LINES = 8
 _NOTED = 0.05  # of the time: a share that is worth a line
 
 
-@dataclasses.dataclass(frozen=True)
-class ProgramEstimate:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ProgramEstimate(OnScreen):
     """What a program costs on the calibrated device.
 
     Attributes:
@@ -103,6 +107,15 @@ class ProgramEstimate:
         for index in self.other_precision:
             rows[places[index]]["other_precision"] = self.counts.operations[index].dtype
         return rows
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows of `layers` as a table; numbers are for one run of `repeat`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.layers())
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        return on_screen.estimate(self)
 
     def training(
         self, *, steps: int, trials: int = 1, grams_per_kwh: float | None = None

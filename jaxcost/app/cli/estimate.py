@@ -66,12 +66,10 @@ def estimate(
       jaxcost estimate models:net --input f32[8,64] --calibration b200 --step adam --steps 90000 \
         --trials 20 --carbon-intensity 250
     """
-    from jaxcost._support import text
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show
     from jaxcost.app.cli.count import asked_for
     from jaxcost.app.cli.own_model import load
-    from jaxcost.app.report import program
     from jaxcost.trace import estimate as of_programs
 
     check_outputs({"--json": json, "--report": report}, inputs=[Path(calibration)])
@@ -93,22 +91,29 @@ def estimate(
         from jaxcost.app.report.model_page import write_model_report
 
         write_model_report(report, model, found, loaded)
+    _show(f"{model} on {loaded.device.kind or loaded.device.name}", found, of_all)
+    if written := [path for path in (json, report) if path is not None]:
+        show.written(show.console(), written)
+
+
+def _show(title: str, found: "ProgramEstimate", of_all: "TrainingCost | None") -> None:
+    """What is printed of it."""
+    from jaxcost._support import text
+    from jaxcost.app.cli import show
+    from jaxcost.app.report import counts, program
+
     console = show.console()
-    show.title(console, f"{model} on {loaded.device.kind or loaded.device.name}")
+    show.title(console, title)
     show.table(console, program.layers(found))
     show.title(console, "In total")
     show.table(console, program.totals(found))
     if of_all is not None:
-        show.title(console, f"{text.count(trials, 'training')} of {steps:,} steps")
+        show.title(console, f"{text.count(of_all.trials, 'training')} of {of_all.steps:,} steps")
         show.table(console, program.training(of_all))
     if found.counts.unknown:
-        from jaxcost.app.report import counts
-
         show.title(console, f"Unknown: {text.count(len(found.counts.unknown), 'operation')}")
         show.table(console, counts.unknown(found.counts))
     show.warnings(console, found.warnings)
-    if written := [path for path in (json, report) if path is not None]:
-        show.written(console, written)
 
 
 def _of_training(
