@@ -75,7 +75,7 @@ def refusal(path, text):
         ((*MODEL, "correction_layers", 4, 2), DELETED, "row of correction_layers must have 10"),
         ((*MODEL, "correction_layers"), None, "correction_layers must come together"),
         ((*MODEL, "parameters", 0, "value"), "2e12", "parameters.0.value = '2e12': Input should"),
-        ((*MODEL, "parameters", 0, "value"), True, "parameters.0.value = 1: Input should be a"),
+        ((*MODEL, "parameters", 0, "value"), True, "parameters.0.value = True: Input should be a"),
         ((*MODEL, "parameters", 0, "determined"), "yes", "0.determined = 'yes': Input should be"),
         ((*MODEL, "parameters", 0, "lower"), 1e300, "must lie in its interval, 1e+300 to"),
         ((*MODEL, "parameters", 0, "bounds"), [5e13, None], "its bounds, 5e+13 to inf"),
@@ -88,7 +88,7 @@ def refusal(path, text):
         ((*MODEL, "errors", "rows", "mean_absolute"), -0.1, "mean_absolute = -0.1: Input should"),
         ((*MODEL, "correction_layers", 4, 2), 1e300, "correction_layers.4.2 = 1e+300: Input sho"),
         (("device", "memory", 0, "units"), "16", "device.memory.0.units = '16': Input should be"),
-        (("schema_version",), True, "schema_version = 1: Input should be a valid integer"),
+        (("schema_version",), True, "schema_version = True: Input should be a valid integer"),
         ((*MODEL, "correction_columns", 0), "area", "correction_columns must be ln_positions, ln"),
     ],
 )
