@@ -28,6 +28,10 @@ COMMANDS = {
     "predict": "{golden}/time.json {golden}/time.csv --out {out}/p.csv",
     "count": "jax.numpy:tanh --input f32[8] --json {out}/c.json",
     "estimate": "jax.numpy:tanh --input f32[8] --calibration amd-epyc --json {out}/e.json",
+    "compare": "a100-sxm amd-epyc jax.numpy:tanh --input f32[8] --json {out}/c.json",
+    "check": "jax.numpy:tanh --input f32[8] --budget {budget} --json {out}/v.json",
+    "diff": "jax.numpy:tanh jax.numpy:sort --input f32[8] --json {out}/d.json",
+    "roofline": "jax.numpy:tanh --input f32[8] --calibration amd-epyc --out {out}/r.png",
     "datasheet": "--flops 1e12 --device a100 --assume-peak 0.4 --json {out}/e.json",
     "reproduce": "alpha-flops --out {out}/paper",
     "devices": "",
@@ -48,6 +52,8 @@ def arguments(device, store, tmp_path, monkeypatch):
     out.mkdir()
     places = {"out": out, "store": store, "golden": GOLDEN}
     places |= {"other": other_store(out / "other.db"), "table": out / "table.csv"}
+    places["budget"] = out / "budget.toml"
+    places["budget"].write_text("bytes_moved = 100\n")
     assert run(["export", str(store), "--out", str(places["table"])]) == 0
 
     def call(command):
