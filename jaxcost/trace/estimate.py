@@ -147,13 +147,14 @@ def estimate(
     calibration: Calibration | str,
     backward: bool = False,
     step: str | None = None,
+    trips: float | Sequence[float] | None = None,
     measure: bool = False,
     **kwargs: Any,
 ) -> ProgramEstimate:
     """Latency and energy of any JAX callable or model on a calibrated device; nothing is run.
 
     Args:
-        fn, args, kwargs, backward, step: as `jaxcost.count` takes them.
+        fn, args, kwargs, backward, step, trips: as `jaxcost.count` takes them.
         calibration: one that was loaded, a file, or a preset; keyword-only.
         measure: whether to run it after all, on random numbers, and to say in `measured_s` how long
             that takes on this machine, which has to be the calibrated one; keyword-only.
@@ -165,7 +166,7 @@ def estimate(
     if measure:
         check_is_here(loaded)
     asked: dict[str, Any] = {"backward": backward, "step": step}
-    found = estimate_counts(count(fn, *args, **asked, **kwargs), loaded)
+    found = estimate_counts(count(fn, *args, **asked, trips=trips, **kwargs), loaded)
     if not measure:
         return found
     return dataclasses.replace(found, measured_s=measure_program(fn, *args, **asked, **kwargs))

@@ -81,6 +81,16 @@ def test_an_estimate_has_it_only_where_it_was_asked_for(here):
     assert found[1].latency_s == found[0].latency_s
 
 
+def test_how_often_a_loop_runs_is_for_the_estimate_alone(here):
+    def powers(x):
+        return jax.lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] @ x), (0, x))[1]
+
+    square = jax.ShapeDtypeStruct((16, 16), jnp.float32)
+    found = jc.estimate(powers, square, calibration=here, trips=3, measure=True)
+    assert found.measured_s > 0
+    assert found.counts.flops == 3 * 2 * 16**3
+
+
 def test_what_cannot_be_held_against_it_is_refused(here):
     elsewhere = dataclasses.replace(here, device=jc.known_device("h100-sxm"))
     with pytest.raises(ValueError, match="is of NVIDIA H100 SXM, not of this machine"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcost.app.cli.count import Backward, Call, Inputs, Step
+from jaxcost.app.cli.count import Backward, Call, Inputs, Step, Trips
 from jaxcost.app.cli.options import check_outputs
 from jaxcost.app.cli.own_model import OWN_MODEL
 
@@ -29,6 +29,7 @@ def estimate(
     call: Call = False,
     backward: Backward = False,
     step: Step = None,
+    trips: Trips = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Run it here, too, and show how long it takes.")
     ] = False,
@@ -68,7 +69,7 @@ def estimate(
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show
-    from jaxcost.app.cli.count import asked_for
+    from jaxcost.app.cli.count import asked_for, trips_of
     from jaxcost.app.cli.own_model import load
     from jaxcost.trace import estimate as of_programs
 
@@ -81,6 +82,7 @@ def estimate(
         calibration=loaded,
         backward=backward,
         step=step,
+        trips=trips_of(trips),
         measure=measure,
     )
     of_all = _of_training(found, steps, trials, carbon_intensity)
