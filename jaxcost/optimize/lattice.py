@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,21 @@ class Lattice:
     def of(cls, bounds: Sequence[Any], multiples: Any) -> "Lattice":
         """From (lower, upper) a width, and the multiples that free widths keep to.
 
+        A set instead of a pair has the allowed widths themselves, whatever the multiples.
+
         Raises: ValueError: bounds that are no pairs of whole numbers of at least 1, the wrong way
-            round, or with no multiple between them; the message names the width.
+            round, or with no multiple between them, or an empty set; the message names the width.
         """
-        pairs = [_pair(i, pair) for i, pair in enumerate(some("bounds", bounds, 1))]
-        steps = per_layer("multiples", multiples, len(pairs))
-        return cls(tuple(_axis(i, *p, m) for i, (p, m) in enumerate(zip(pairs, steps))))
+        given = some("bounds", bounds, 1)
+        steps = per_layer("multiples", multiples, len(given))
+        return cls(
+            tuple(
+                _listed(i, each)
+                if isinstance(each, set | frozenset)
+                else _axis(i, *_pair(i, each), m)
+                for i, (each, m) in enumerate(zip(given, steps))
+            )
+        )
 
     @property
     def lower(self) -> np.ndarray:
@@ -95,6 +104,16 @@ def some(name: str, values: Any, least: int = 0) -> Sequence[Any]:
     if not listed or len(values) < least:
         raise ValueError(refused(name, values, "a list with something for each width"))
     return list(values)
+
+
+def _listed(i: int, widths: Collection[Any]) -> np.ndarray:
+    """The widths of a set, ascending."""
+    if not 0 < len(widths) <= _MOST:
+        raise ValueError(refused(f"bounds[{i}]", widths, f"1 to {_MOST:,} widths"))
+    axis = np.array(sorted(count(f"bounds[{i}]", width) for width in widths))
+    if axis[-1] > _WIDEST:
+        raise ValueError(refused(f"bounds[{i}]", int(axis[-1]), f"widths up to {_WIDEST:,}"))
+    return axis
 
 
 def _pair(i: int, pair: Any) -> tuple[int, int]:

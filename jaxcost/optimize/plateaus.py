@@ -56,7 +56,7 @@ def learned_tiles(lattice: Lattice, costs: Costs) -> tuple[int, ...]:
 def _common(lattice: Lattice) -> tuple[int, int, int]:
     """The step that all free widths share, and the bounds that they share, in such steps."""
     axes = [lattice.axes[i] for i in lattice.free]
-    if not axes:
+    if not axes or any(np.ptp(np.diff(axis)) for axis in axes):  # none, or listed one by one
         return 1, 0, 0
     step = math.lcm(*(int(axis[1] - axis[0]) for axis in axes))
     return step, -(-max(int(a[0]) for a in axes) // step), min(int(a[-1]) for a in axes) // step

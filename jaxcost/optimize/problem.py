@@ -62,7 +62,8 @@ class Evaluator:
 
     Args: called: the objective where JAX cannot trace it; broken: whether to call it also for
         networks that break a budget; leaves_out: whether a network with a cost that is NaN is left
-        out, as one of infinite cost, and not refused.
+        out, as one of infinite cost, and not refused; keep: told widths, objective and budgets of
+        all that is evaluated.
     Attributes: most: no more than that are evaluated.
     """
 
@@ -73,10 +74,12 @@ class Evaluator:
         called: Any = None,
         broken: bool = False,
         leaves_out: bool = False,
+        keep: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
     ) -> None:
         self._problem = problem
         self._leaves_out = leaves_out
         self._called, self._broken = called, broken
+        self._keep = keep
         self._count = 0
         self.most = most
 
@@ -109,6 +112,8 @@ class Evaluator:
         _refuse_nan(self._problem, widths, value, over)
         if self._called is not None:
             value = self._called(widths, self._broken | (broken_by(over) == 0))
+        if self._keep is not None:
+            self._keep(widths, value, over)
         return value, over
 
     def _chunk(self, widths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

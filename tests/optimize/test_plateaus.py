@@ -48,3 +48,10 @@ def test_only_whole_tiles_and_what_is_fixed_are_kept():
     lattice = whole_tiles(Lattice.of([(3, 3), (8, 200)], 8), [64])
     assert [axis.tolist() for axis in lattice.axes] == [[3], [64, 128, 192, 200]]
     assert whole_tiles(lattice, ()) is lattice
+
+
+def test_widths_that_are_listed_one_by_one_show_no_tile():
+    costs = Costs(64)
+    listed = Lattice.of([{8, 9, 500, 501, 1000}, (8, 1024)], 8)
+    assert learned_tiles(listed, costs) == ()
+    assert not costs.calls

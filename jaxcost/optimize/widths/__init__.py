@@ -13,10 +13,12 @@ from jaxcost.optimize.front import Front, search_front
 from jaxcost.optimize.lattice import Lattice, some
 from jaxcost.optimize.problem import GRADIENT_PRICE, Cost, Evaluator, Problem, check_costs, order
 from jaxcost.optimize.widths.anneal import Schedule, default_schedule, descend
+from jaxcost.optimize.widths.beliefs import Measured
 from jaxcost.optimize.widths.binding import Binding, bindings
 from jaxcost.optimize.widths.called import Called, nothing, search_called, untraced
 from jaxcost.optimize.widths.feasible import check_feasible
 from jaxcost.optimize.widths.result import Starts, WidthSearch
+from jaxcost.optimize.widths.shortlist import DOUBT, Seen, Wanted, measure_best
 from jaxcost.optimize.widths.snap import Snapped, snap
 
 __all__ = [
@@ -51,6 +53,9 @@ def search_widths(
     seed: int = 0,
     run: Callable[[Any], Any] | None = None,
     device: Device | None = None,
+    measure_shortlist: int = 0,
+    measure: Mapping[str, Callable[[np.ndarray], Any]] | None = None,
+    doubt: float = DOUBT,
 ) -> WidthSearch:
     """The widths of least cost, in whole numbers, under budgets.
 
@@ -67,6 +72,7 @@ def search_widths(
             not differentiated: gradients of the budgets lead to where they are spent, and exact
             moves on from there. The result says how often it was called.
         bounds: (lower, upper) a width, whole numbers; equal ones fix a width, such as the inputs.
+            A set, such as {64, 128, 192}, has the widths allowed, whatever the multiples.
         budgets: name -> (cost, limit): costs of widths as `objective`, and what they may be.
         multiples: what the free widths are whole multiples of, one for all or one a width.
         tiles: sizes that hardware rounds up to, whose neighbours are to be tried.
@@ -78,9 +84,17 @@ def search_widths(
             be traced; None: until no move is better.
         run: from whole widths to the `TrainingRun` or `Workload` whose working sets are reported,
             together with `device`.
+        measure_shortlist: how many networks are measured in the end, one by one: each is the one
+            expected to improve most on those measured, whose ln(measured / predicted) corrects what
+            is predicted of networks with the same widths or near ones. 0: none.
+        measure: name of a budget, or 'objective' -> function of whole widths, an array of integers,
+            to the cost measured, > 0, in the unit of the prediction: looked up in a table, or timed
+            (`jaxcost.trace.measured.measure_program`). What is not named is as predicted.
+        doubt: standard deviation of ln(measured / predicted) before any is measured.
     Returns:
         The widths, their exact cost and budgets, the gap between the smooth and the exact
-        model, the memory level and the working set that bind, and all starts.
+        model, the memory level and the working set that bind, and all starts. With a shortlist the
+        best network as measured, its costs as predicted, and `measured` all that were measured.
     Raises:
         ValueError: bounds the wrong way round, a cost that is no scalar or NaN, a budget that
             nothing meets (naming it and the nearest that can be met), an unknown method, a device
@@ -106,10 +120,12 @@ def search_widths(
     _check(method, starts, learning_rate, seed, tiles, run, device)
     called = untraced(objective, len(lattice.axes), "the objective")
     problem = Problem.of(nothing if called else objective, budgets or {})
+    wanted = Wanted.of(measure_shortlist, measure, doubt, problem.names)
     drawn = lattice.draw(starts, seed)
     check_costs(problem, np.vstack([lattice.lower, lattice.upper, drawn]))
     feasible = check_feasible(problem, lattice, Evaluator(problem), drawn)
-    evaluate = Evaluator(problem, evaluations, called)
+    seen = Seen(wanted)
+    evaluate = Evaluator(problem, evaluations, called, keep=seen.add if wanted.number else None)
     gradient_work = starts * steps * GRADIENT_PRICE + _POLISH * len(lattice.free)
     chosen = _choice(method, lattice.size, gradient_work, evaluations, called)
     snapped = None
@@ -123,8 +139,11 @@ def search_widths(
         ended = descend(problem, drawn, (lattice.lower, lattice.upper), **pace)
         snapped = snap(lattice, evaluate, ended, tiles)
         widths = snapped.widths
+    measured: tuple[Measured, ...] = ()
+    if wanted.number:
+        widths, measured = measure_best(problem, lattice, evaluate, widths, seen, wanted)
     binding = () if run is None or device is None else tuple(bindings(run(widths), device))
-    return _result(problem, evaluate, chosen, widths, snapped, binding)
+    return _result(problem, evaluate, chosen, widths, snapped, binding, measured)
 
 
 def _choice(
@@ -171,6 +190,7 @@ def _result(
     widths: np.ndarray,
     snapped: Snapped | None,
     binding: tuple[Binding, ...],
+    measured: tuple[Measured, ...],
 ) -> WidthSearch:
     evaluations = evaluate.evaluations
     value, over = evaluate(widths[None])
@@ -191,6 +211,7 @@ def _result(
         gradients=0 if starts is None else starts.path.shape[0] * starts.path.shape[1],
         starts=starts,
         differentiated=evaluate.differentiated,
+        measured=measured,
     )
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from jaxcost._support.messages import shown
+from jaxcost.optimize.widths.beliefs import Measured
 from jaxcost.optimize.widths.binding import Binding
 
 
@@ -46,6 +47,7 @@ class WidthSearch:
         starts: every start; None for brute force and exact moves.
         differentiated: whether JAX traced the objective; if not, `evaluations` is how often it
             was called.
+        measured: the networks that were measured, in order, where `measure_shortlist` asked for it.
     """
 
     widths: tuple[int, ...]
@@ -60,6 +62,7 @@ class WidthSearch:
     gradients: int
     starts: Starts | None
     differentiated: bool = True
+    measured: tuple[Measured, ...] = ()
 
     @property
     def binding(self) -> Binding | None:
@@ -82,4 +85,8 @@ class WidthSearch:
         lines.append(f"found by         {self.method}, {work}: {self.reason}")
         if not self.differentiated:
             lines.append(f"quality          called {self.evaluations:,} times, not differentiated")
+        for widths, costs, meets in self.measured:
+            found = ", ".join(f"{name} {shown(cost)}" for name, cost in costs.items())
+            mark = "" if meets else ", over budget"
+            lines.append(f"measured         {' '.join(map(str, widths))}: {found}{mark}")
         return "\n".join(lines)

@@ -18,7 +18,7 @@ def latency(hidden):
 
 
 def error(hidden):
-    return jnp.sum(jnp.array([20.0, 5.0]) / hidden)
+    return jnp.sum(jnp.array([20.0, 5.0]) / hidden[:2])
 
 
 def rounded_up(hidden, temperature):
@@ -64,6 +64,15 @@ def test_fixed_widths_stay_and_need_be_no_multiples():
     assert (found.widths[0], found.widths[-1]) == (784, 10)
     assert all(w % 16 == 0 and 16 <= w <= 512 for w in found.widths[1:-1])
     assert found.cost <= search_widths(cost, bounds, multiples=16, method="brute").cost * 1.0001
+
+
+@pytest.mark.parametrize("method", ["gradient", "brute"])
+def test_a_set_has_the_widths_that_are_allowed(method):
+    listed = {24, 25, 100, 192}
+    found = search_widths(rounded_up, [listed, (16, 199), {7}], multiples=8, method=method)
+    best = by_hand(lambda w: rounded_up(w, 0.0), [listed, AXIS, [7]])
+    assert found.widths == best
+    assert found.widths[0] in listed
 
 
 def test_auto_tries_all_where_that_is_less_work_and_says_so():
@@ -137,6 +146,9 @@ UNMET = {"latency_s": (latency, 1e-9)}
         (error, [(0, 64)] * 2, {}, "whole number of at least 1"),
         (error, [16, 64], {}, "a pair (lower, upper)"),
         (error, [], {}, "something for each width"),
+        (error, [set(), (16, 64)], {}, "bounds[0] = set() is not allowed"),
+        (error, [{0, 64}, (16, 64)], {}, "whole number of at least 1"),
+        (error, [{2**40}, (16, 64)], {}, "widths up to 2,147,483,647"),
         (error, [(17, 31)] * 2, {"multiples": 32}, "a multiple of 32 between them"),
         (error, [(17, 31)] * 2, {"multiples": 1e300}, "a multiple of 1e+300 between them"),
         (error, BOX, {"starts": 2**31}, "starts = 2147483648 is not allowed; give at most 100,000"),
