@@ -65,12 +65,11 @@ def search_widths(
 
     Args: all but the first two keyword-only.
         objective: from widths, shape `(n,)`, to a number that is to be small, in any unit: a cost,
-            or any composition with a quality, written in JAX. If it has an argument named
-            `temperature` it is called with it as the second one: 0 is the exact model. One that
-            JAX cannot trace (it trains a network and returns a float) is called with whole
-            widths, a NumPy array of integers, once for each network that meets the budgets, and
-            not differentiated: gradients of the budgets lead to where they are spent, and exact
-            moves on from there. The result says how often it was called.
+            or any composition with a quality, written in JAX. An argument named `temperature` is
+            given as the second one: 0 is the exact model. One that JAX cannot trace (it trains a
+            network and returns a float) is called with whole widths, a NumPy array of integers,
+            once for each network that meets the budgets, and not differentiated: gradients of the
+            budgets lead to where they are spent, exact moves on from there.
         bounds: (lower, upper) a width, whole numbers; equal ones fix a width, such as the inputs.
             A set, such as {64, 128, 192}, has the widths allowed, whatever the multiples.
         budgets: name -> (cost, limit): costs of widths as `objective`, and what they may be.
@@ -84,17 +83,14 @@ def search_widths(
             be traced; None: until no move is better.
         run: from whole widths to the `TrainingRun` or `Workload` whose working sets are reported,
             together with `device`.
-        measure_shortlist: how many networks are measured in the end, one by one: each is the one
-            expected to improve most on those measured, whose ln(measured / predicted) corrects what
-            is predicted of networks with the same widths or near ones. 0: none.
+        measure_shortlist: how many networks are measured in the end, each the one expected to
+            improve most on those before it, by which predictions are corrected. 0: none.
         measure: name of a budget, or 'objective' -> function of whole widths, an array of integers,
-            to the cost measured, > 0, in the unit of the prediction: looked up in a table, or timed
-            (`jaxcost.trace.measured.measure_program`). What is not named is as predicted.
+            to its cost, > 0, as looked up in a table or timed. Others are as predicted.
         doubt: standard deviation of ln(measured / predicted) before any is measured.
     Returns:
-        The widths, their exact cost and budgets, the gap between the smooth and the exact
-        model, the memory level and the working set that bind, and all starts. With a shortlist the
-        best network as measured, its costs as predicted, and `measured` all that were measured.
+        The widths, their exact cost and budgets, the gap between the smooth and the exact model,
+        what binds, and all starts. With a shortlist the best as measured, and all in `measured`.
     Raises:
         ValueError: bounds the wrong way round, a cost that is no scalar or NaN, a budget that
             nothing meets (naming it and the nearest that can be met), an unknown method, a device
@@ -105,10 +101,8 @@ def search_widths(
         >>> calibration = jc.load_calibration("quadro-t2000")
         >>> def network(hidden):
         ...     return jc.mlp(jnp.concatenate([jnp.array([784.0]), hidden]), batch_size=32)
-        >>> def error(hidden):
-        ...     return jnp.sum(10.0 / hidden)
         >>> found = search_widths(
-        ...     error, [(16, 512), (10, 10)], multiples=16,
+        ...     lambda hidden: jnp.sum(10.0 / hidden), [(16, 512), (10, 10)], multiples=16,
         ...     budgets={"latency_s": (lambda w: calibration.latency(network(w)), 2e-5)},
         ... )
         >>> found.method, found.widths
@@ -123,27 +117,36 @@ def search_widths(
     wanted = Wanted.of(measure_shortlist, measure, doubt, problem.names)
     drawn = lattice.draw(starts, seed)
     check_costs(problem, np.vstack([lattice.lower, lattice.upper, drawn]))
-    feasible = check_feasible(problem, lattice, Evaluator(problem), drawn)
     seen = Seen(wanted)
     evaluate = Evaluator(problem, evaluations, called, keep=seen.add if wanted.number else None)
     gradient_work = starts * steps * GRADIENT_PRICE + _POLISH * len(lattice.free)
     chosen = _choice(method, lattice.size, gradient_work, evaluations, called)
-    snapped = None
-    if chosen[0] == "exact moves":
-        widths = search_called(problem, lattice, evaluate, drawn, feasible, tiles)
-    elif chosen[0] == "brute force":
-        widths = _brute(lattice, evaluate)
-    else:
-        pace: dict[str, Any] = {"steps": steps, "learning_rate": learning_rate}
-        pace["schedule"] = schedule or default_schedule(steps)
-        ended = descend(problem, drawn, (lattice.lower, lattice.upper), **pace)
-        snapped = snap(lattice, evaluate, ended, tiles)
-        widths = snapped.widths
-    measured: tuple[Measured, ...] = ()
-    if wanted.number:
-        widths, measured = measure_best(problem, lattice, evaluate, widths, seen, wanted)
+    pace = {"steps": steps, "learning_rate": learning_rate, "schedule": schedule}
+    begin = drawn, check_feasible(problem, lattice, Evaluator(problem), drawn)
+    widths, snapped = _found(chosen[0], problem, lattice, evaluate, begin, tiles, pace)
+    widths, measured = measure_best(problem, lattice, evaluate, widths, seen, wanted)
     binding = () if run is None or device is None else tuple(bindings(run(widths), device))
     return _result(problem, evaluate, chosen, widths, snapped, binding, measured)
+
+
+def _found(
+    how: str,
+    problem: Problem,
+    lattice: Lattice,
+    evaluate: Evaluator,
+    begin: tuple[np.ndarray, np.ndarray],
+    tiles: Sequence[int],
+    pace: dict[str, Any],
+) -> tuple[np.ndarray, Snapped | None]:
+    """The best widths by prediction, `(n,)`; `begin`: real ones drawn, and some within budgets."""
+    if how == "exact moves":
+        return search_called(problem, lattice, evaluate, *begin, tiles), None
+    if how == "brute force":
+        return _brute(lattice, evaluate), None
+    pace = pace | {"schedule": pace["schedule"] or default_schedule(pace["steps"])}
+    ended = descend(problem, begin[0], (lattice.lower, lattice.upper), **pace)
+    snapped = snap(lattice, evaluate, ended, tiles)
+    return snapped.widths, snapped
 
 
 def _choice(

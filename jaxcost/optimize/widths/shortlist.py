@@ -128,6 +128,8 @@ def measure_best(
 
     Args: widths: what was found by prediction, shape `(n,)`; seen: what `evaluate` was asked.
     """
+    if not wanted.number:
+        return widths, ()
     if evaluate.differentiated and wanted.doubted.any():
         for aim in _AIMS:
             by = aim * wanted.doubt * wanted.doubted
