@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from jaxcost.optimize.penalty import keep_within as keep_within
     from jaxcost.optimize.penalty import open_gates as open_gates
     from jaxcost.optimize.penalty import soft_width as soft_width
+    from jaxcost.optimize.slimming import channel_groups as channel_groups
+    from jaxcost.optimize.slimming import slim as slim
     from jaxcost.optimize.widths import WidthSearch as WidthSearch
     from jaxcost.optimize.widths import search_front as search_front
     from jaxcost.optimize.widths import search_widths as search_widths
@@ -98,6 +100,7 @@ _HOMES = {
         "open_gates",
         "soft_width",
     ),
+    "optimize.slimming": ("channel_groups", "slim"),
     "optimize.widths": ("WidthSearch", "search_front", "search_widths"),
     "trace": ("count", "trace"),
     "trace.budget": ("check",),

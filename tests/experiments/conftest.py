@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_FOLDERS = ("experiments/accelerator", "experiments/search", "tests/measure")
+_FOLDERS = (
+    "experiments/accelerator",
+    "experiments/accuracy",
+    "experiments/search",
+    "tests/measure",
+)
 sys.path[:0] = [str(_ROOT / folder) for folder in _FOLDERS]
 
 

@@ -99,14 +99,13 @@ def search_widths(
     Example:
         >>> import jax.numpy as jnp, jaxcost as jc
         >>> calibration = jc.load_calibration("quadro-t2000")
-        >>> def network(hidden):
-        ...     return jc.mlp(jnp.concatenate([jnp.array([784.0]), hidden]), batch_size=32)
         >>> found = search_widths(
-        ...     lambda hidden: jnp.sum(10.0 / hidden), [(16, 512), (10, 10)], multiples=16,
-        ...     budgets={"latency_s": (lambda w: calibration.latency(network(w)), 2e-5)},
+        ...     lambda widths: jnp.sum(10.0 / widths), [(784, 784), (16, 512), (10, 10)],
+        ...     budgets={"s": (lambda w: calibration.latency(jc.mlp(w, batch_size=32)), 2e-5)},
+        ...     multiples=16,
         ... )
         >>> found.method, found.widths
-        ('brute force', (400, 10))
+        ('brute force', (784, 400, 10))
     """
     lattice = Lattice.of(bounds, multiples)
     starts, steps = count("starts", starts), count("steps", steps)
@@ -119,10 +118,11 @@ def search_widths(
     check_costs(problem, np.vstack([lattice.lower, lattice.upper, drawn]))
     seen = Seen(wanted)
     evaluate = Evaluator(problem, evaluations, called, keep=seen.add if wanted.number else None)
-    gradient_work = starts * steps * GRADIENT_PRICE + _POLISH * len(lattice.free)
-    chosen = _choice(method, lattice.size, gradient_work, evaluations, called)
+    feasible = check_feasible(problem, lattice, Evaluator(problem), drawn)
+    work = starts * steps * GRADIENT_PRICE + _POLISH * len(lattice.free)
+    chosen = _choice(method, lattice.size, np.inf if feasible.rare else work, evaluations, called)
     pace = {"steps": steps, "learning_rate": learning_rate, "schedule": schedule}
-    begin = drawn, check_feasible(problem, lattice, Evaluator(problem), drawn)
+    begin = drawn, feasible.widths
     widths, snapped = _found(chosen[0], problem, lattice, evaluate, begin, tiles, pace)
     widths, measured = measure_best(problem, lattice, evaluate, widths, seen, wanted)
     binding = () if run is None or device is None else tuple(bindings(run(widths), device))
@@ -150,7 +150,7 @@ def _found(
 
 
 def _choice(
-    method: str, size: int, gradient_work: int, most: int | None, called: Called | None
+    method: str, size: int, gradient_work: float, most: int | None, called: Called | None
 ) -> tuple[str, str]:
     within = most is None or size <= most
     if method == "brute":
@@ -161,6 +161,8 @@ def _choice(
         return _choice_called(method, size, within)
     if method == "gradient":
         return "gradient", "asked for"
+    if gradient_work == np.inf and within:
+        return "brute force", f"networks within the budgets are few among all {size:,}"
     if size <= gradient_work and within:
         fewer = f"all {size:,} networks are no more than the {gradient_work:,} evaluations"
         return "brute force", f"{fewer} that gradients would take"

@@ -1,5 +1,7 @@
 """Whether any widths meet the budgets, and which budgets stand in the way."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from jaxcost.optimize.widths.polish import Polished, polish
 
 _STEPS = 100
 _TRIED = 3
+_ALL = 1 << 18  # networks that are all tried before budgets are said to be out of reach
 
 
 class _Broken(eqx.Module):
@@ -26,19 +29,30 @@ class _Broken(eqx.Module):
         return jnp.exp(jax.nn.logsumexp(20 * over) / 20)
 
 
+class Feasible(NamedTuple):
+    """Allowed widths that meet all budgets, `(n,)`; `rare`: none of those drawn at random did, and
+    there are few enough networks to try them all."""
+
+    widths: np.ndarray
+    rare: bool
+
+
 def check_feasible(
     problem: Problem, lattice: Lattice, evaluate: Evaluator, drawn: np.ndarray
-) -> np.ndarray:
-    """Allowed widths that meet all budgets, `(n,)`; ValueError where none are found.
+) -> Feasible:
+    """Whether any widths meet the budgets; ValueError where none are found.
 
     Args: drawn: real widths spread over the bounds, `(starts, n)`.
     """
     if not problem.names:
-        return lattice.upper
+        return Feasible(lattice.upper, False)
     tried = np.vstack([lattice.lower, lattice.upper, lattice.nearest(drawn)])
     _, over = evaluate(tried)
     if (meets := broken_by(over) == 0).any():
-        return tried[meets][0]
+        return Feasible(tried[meets][0], False)
+    for widths in lattice.everything() if lattice.size <= _ALL else ():
+        if (meets := broken_by(evaluate(widths)[1]) == 0).any():
+            return Feasible(widths[meets][0], True)
     descent = descend(
         Problem.of(_Broken(problem), {}), drawn, (lattice.lower, lattice.upper),
         steps=_STEPS, schedule=default_schedule(_STEPS), learning_rate=0.15,
@@ -48,7 +62,7 @@ def check_feasible(
     for i in order(*evaluate(tried))[:_TRIED]:
         nearest.append(polish(lattice, evaluate, tried[i]))
         if broken_by(nearest[-1].over[None])[0] == 0:
-            return nearest[-1].widths
+            return Feasible(nearest[-1].widths, False)
     raise ValueError(_words(problem, min(nearest, key=lambda p: p.over.max())))
 
 

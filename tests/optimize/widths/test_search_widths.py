@@ -189,3 +189,15 @@ def test_budgets_that_only_together_cannot_be_met_are_both_named():
         search_widths(error, BOX, budgets={"sum": small, "inverse": large})
     # Of equal widths w, 2 w / 60 and 2000 / (50 w) are equal at w = sqrt(1200) = 34.6.
     assert "35 35" in str(refusal.value) or "34 35" in str(refusal.value)
+
+
+def test_where_few_networks_meet_the_budgets_all_are_tried_and_said():
+    def far(widths):  # from one network in 50,653
+        return jnp.sum(jnp.abs(widths - jnp.array([72.0, 136.0, 200.0])))
+
+    budgets = {"far": (far, 0.5)}
+    settings = {"multiples": 8, "budgets": budgets, "starts": 4, "steps": 30}
+    found = search_widths(lambda w: jnp.sum(w), [(8, 300)] * 3, **settings)
+    assert found.widths == (72, 136, 200)
+    assert (found.method, found.evaluations) == ("brute force", 37**3)
+    assert "networks within the budgets are few among all 50,653" in str(found)

@@ -1,0 +1,174 @@
+"""Whether widths that are chosen by prediction are the best on real GPUs, as others measured these.
+
+    python experiments/search/tables.py --data FOLDER --parts FOLDER
+        [--out experiments/search/tables.csv] [--only PATTERN] [--problems 200]
+
+FOLDER has the tables of products in bfloat16 of NVIDIA's AIConfigurator (`table_problems.py`); they
+are not ours to ship. Of each card 400 rows at random are fitted as users fit them; the problems are
+drawn without regard to these. `search_widths` finds widths by the calibration alone, and with a
+shortlist of networks that are looked up in the table; the other costs are given every candidate and
+take the best that they predict to be within the budget. What came out: `tables.csv`, `tables.json`
+(each problem), `tables.png`. A card that is judged already is read from its file among the parts.
+"""
+
+import argparse
+import json
+import re
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from predictors import extra_trees, model_alone
+from splits import at_random
+from table_problems import Price, Problem, cards, draw
+from tables_figure import figure
+
+import jaxcost as jc
+from jaxcost import figures
+from jaxcost.workload import counts
+
+SHORTLISTS = {"ours": 0, "ours, 5 measured": 5, "ours, 10 measured": 10}
+NEAR = 0.03  # what counts as the best, and as a budget that is met
+Judged = tuple[float, float]
+
+
+def judge(device: str, target: str, table: pd.DataFrame, number: int) -> pd.DataFrame:
+    """A row a problem and a cost: how far from the best, and above the budget."""
+    fitted, _ = at_random(table, np.random.default_rng(0))
+    fitted = fitted.reset_index(drop=True)
+    calibration = jc.fit(fitted, jc.Device(name=device, platform="gpu"), target=target)
+    price = calibration.latency if target == "time_s" else calibration.energy
+    others = {
+        "extra trees": _by(extra_trees, fitted, target),
+        "roofline": _by(model_alone("roofline"), fitted, target),
+        "FLOPs": _flops(fitted, target),
+    }
+    by_ours = lambda layers: calibration.predict(layers)[f"predicted_{target}"].to_numpy()  # noqa: E731
+    rows = []
+    for place, problem in enumerate(draw(table, target, number)):
+        about = {"device": device, "budget": target, "problem": place, "kind": problem.kind,
+                 "goal": problem.goal, "candidates": len(problem.candidates)}  # fmt: skip
+        found = {name: _searched(problem, price, name) for name in SHORTLISTS}
+        costs = by_ours(problem.table())
+        chosen = {"ours, every candidate": chosen_by(problem, costs)}
+        chosen["ours, 3 % below"] = chosen_by(problem, costs / 0.97)
+        chosen |= {name: chosen_by(problem, of(problem.table())) for name, of in others.items()}
+        found |= {name: (*problem.judged(at), 0.0) for name, at in chosen.items()}
+        for cost, (short, over, seconds) in found.items():
+            rows.append(about | {"cost": cost, "short": short, "over": over, "seconds": seconds})
+    return pd.DataFrame(rows)
+
+
+def _searched(problem: Problem, price: Price, name: str) -> tuple[float, float, float]:
+    begin = time.perf_counter()
+    given = {} if not SHORTLISTS[name] else {
+        "measure_shortlist": SHORTLISTS[name],
+        "measure": {"cost": lambda widths: problem.measured[problem.at(widths)]},
+    }  # fmt: skip
+    found = jc.search_widths(
+        problem.objective,
+        [set(widths.astype(int).tolist()) for widths in problem.candidates.T],
+        budgets={
+            "cost": (problem.network(price), problem.limit),
+            "layers": (problem.unmeasured, 0.5),
+        },
+        **given,
+    )
+    return *problem.judged(problem.at(found.widths)), time.perf_counter() - begin
+
+
+def chosen_by(problem: Problem, of_layers: np.ndarray) -> int:
+    """The best candidate within the budget by predicted costs of layers; the least if none is."""
+    costs = problem.costs(of_layers)
+    within = costs <= problem.limit
+    return int(np.argmin(np.where(within, problem.sought, np.inf) if within.any() else costs))
+
+
+def _by(predictor: Callable, fitted: pd.DataFrame, target: str) -> Callable:
+    """A predictor of `predictors.py`, which all know times only, of either."""
+    known = fitted.assign(time_s=fitted[target])
+    device = jc.Device(name="table", platform="gpu")
+    return lambda layers: predictor(known, layers, device)[0]["predicted_time_s"].to_numpy()
+
+
+def _flops(fitted: pd.DataFrame, target: str) -> Callable:
+    """FLOPs at the median pace of the rows fitted."""
+    of = lambda layers: np.asarray(counts.flops(jc.from_table(layers)), float)  # noqa: E731
+    pace = np.median(fitted[target].to_numpy(float) / of(fitted))
+    return lambda layers: pace * of(layers)
+
+
+def summary(judged: pd.DataFrame) -> pd.DataFrame:
+    """A row a card and a cost, shares in percent. `best`: within 3 % of the best and of the budget;
+    `met`: within 3 % of the budget. `beats`, `loses`: of the problems, how often what the search
+    found by prediction alone is better than that cost's, or worse: first by the budget being met,
+    then by what was sought."""
+    rows = []
+    for (device, budget), part in judged.groupby(["device", "budget"], sort=False):
+        ours = part[part["cost"] == "ours"]
+        for cost, own in part.groupby("cost", sort=False):
+            met = own["over"] <= NEAR
+            best = met & (own["short"] <= NEAR)
+            goals = {f"best, {g}": best[own["goal"] == g].mean() for g in ("parameters", "law")}
+            against = {"beats": _better(ours, own).mean(), "loses": _better(own, ours).mean()}
+            shares = {"best": best.mean(), "met": met.mean(), **goals, **against}
+            about = {"device": device, "budget": budget, "cost": cost, "problems": len(own)}
+            rows.append(about | {name: round(100 * share, 1) for name, share in shares.items()})
+    return pd.DataFrame(rows)
+
+
+def _better(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
+    """Whether one choice is better: it alone meets the budget, or both do and it is by 0.1 %."""
+    met = [(each["over"] <= NEAR).to_numpy() for each in (one, other)]
+    further = (one["short"].to_numpy() < other["short"].to_numpy() - 1e-3) & met[1]
+    return met[0] & (~met[1] | further)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--parts", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=Path, metavar="FILE.csv")
+    parser.add_argument("--only", default="", help="a pattern of device and target")
+    parser.add_argument("--problems", type=int, default=200, help="a card")
+    asked = parser.parse_args()
+    warnings.filterwarnings("ignore", message=".*precision", category=UserWarning)
+    parts = []
+    for device, target, share, table in cards(asked.data):
+        name = f"{device} {target}".replace(" ", "-")
+        if not re.search(asked.only, name):
+            continue
+        part = asked.parts / f"{name}.csv"
+        if not part.exists():
+            judged = judge(device, target, table, round(share * asked.problems))
+            judged.round({"short": 4, "over": 4}).to_csv(part, index=False)
+        parts.append(pd.read_csv(part))
+        print(summary(parts[-1]).to_string(index=False), flush=True)
+    if asked.out:
+        publish(pd.concat(parts), asked.out)
+
+
+def publish(judged: pd.DataFrame, out: Path) -> None:
+    """All cards together."""
+    found = summary(judged)
+    found.to_csv(out, index=False)
+    out.with_suffix(".json").write_text(json.dumps(_record(judged)) + "\n")
+    figures.save(figure(found, NEAR), out.with_suffix(".png"))
+
+
+def _record(judged: pd.DataFrame) -> list[dict]:
+    """By card and cost: of every problem how far from the best, and above the budget."""
+    by = judged.groupby(["device", "budget", "cost"], sort=False)
+    return [
+        dict(zip(("device", "budget", "cost"), name))
+        | {column: part[column].tolist() for column in ("short", "over")}
+        for name, part in by
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The groups of channels of a model that can be left out together, found from its trace."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal
+
+from jaxcost.optimize.slimming.axes import Axes
+from jaxcost.optimize.slimming.rules import RULES, Labels, fresh, unknown
+
+_INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # of programs that run once, as they stand
+_ONCE = {
+    "pjit", "jit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call",
+    "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_lin",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """Where a group's channels lie along an axis of one of the model's arrays.
+
+    Channel c of the group takes, in each of `outer` repetitions of the axis's part that begins at
+    `start` and has `length` numbers, the `inner` numbers from c * inner on.
+    """
+
+    path: str
+    axis: int
+    start: int
+    inner: int
+    outer: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Channels that only go together: `size` of them, in all its `members`.
+
+    Attributes: name: of its first member, as `layers[0].weight axis 0`; kept: why they cannot be
+        left out; None where they can.
+    """
+
+    name: str
+    size: int
+    members: tuple[Member, ...]
+    kept: str | None = None
+
+
+def find_groups(model: Any, args: tuple[Any, ...], call: Callable[..., Any]) -> list[Group]:
+    """All groups, in the order of the model's arrays."""
+    arrays, rest = eqx.partition(model, eqx.is_array)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(arrays)
+
+    def run(values: list[Any], given: Any) -> Any:
+        whole = eqx.combine(jax.tree.unflatten(structure, values), rest)
+        return eqx.filter(call(whole, *given), eqx.is_array)
+
+    given, fixed = eqx.partition(
+        args, lambda x: eqx.is_array(x) or isinstance(x, jax.ShapeDtypeStruct)
+    )
+    traced = jax.make_jaxpr(lambda v, g: run(v, eqx.combine(g, fixed)))(
+        [v for _, v in leaves], given
+    )
+    axes = Axes()
+    of_each = {id(leaf): fresh(axes, leaf.shape) for _, leaf in leaves}
+    labels = [of_each[id(leaf)] for _, leaf in leaves]  # what is tied has the same
+    inputs = traced.in_avals[len(leaves) :]
+    ends = _walk(
+        axes, traced, [*labels, *(fresh(axes, a.shape, "an input has it") for a in inputs)]
+    )
+    for label in (label for out in ends for label in out if label):
+        axes.keep(label, "the output has it")
+    return _groups(axes, [jax.tree_util.keystr(path) for path, _ in leaves], labels)
+
+
+def _walk(axes: Axes, closed: ClosedJaxpr, inputs: list[Labels]) -> list[Labels]:
+    jaxpr = closed.jaxpr
+    known: dict[Any, Labels] = dict(zip(jaxpr.invars, inputs))
+    for variable in jaxpr.constvars:
+        known[variable] = fresh(axes, variable.aval.shape, "a constant has it")
+
+    def of(atom: Any) -> Labels:
+        if isinstance(atom, Literal):
+            return fresh(axes, np.shape(atom.val), "a constant has it")
+        return known[atom]
+
+    for equation in jaxpr.eqns:
+        given = [of(atom) for atom in equation.invars]
+        inner = next((equation.params[k] for k in _INNER if k in equation.params), None)
+        name = equation.primitive.name
+        if name in _ONCE and inner is not None:
+            closed_inner = inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
+            found = _walk(axes, closed_inner, given[-len(closed_inner.jaxpr.invars) :])
+        else:
+            found = RULES.get(name, unknown)(axes, equation, given)
+        known.update(zip(equation.outvars, found))
+    return [of(atom) for atom in jaxpr.outvars]
+
+
+def _groups(axes: Axes, paths: list[str], labels: list[Labels]) -> list[Group]:
+    members: dict[int, list[Member]] = {}
+    for path, each in zip(paths, labels):
+        for axis, label in enumerate(each):
+            start = 0
+            for segment in axes.find(label) if label is not None else ():
+                node, inner, outer = segment
+                members.setdefault(node, []).append(Member(path, axis, start, inner, outer))
+                start += axes.length((segment,))
+    return [
+        Group(_name(some[0]), axes.size(node), tuple(some), axes.reasons.get(node))
+        for node, some in members.items()
+    ]
+
+
+def _name(first: Member) -> str:
+    start = f" from {first.start}" if first.start else ""
+    return f"{first.path.lstrip('.')} axis {first.axis}{start}"

@@ -1,0 +1,340 @@
+"""Models made smaller: what goes together, that they compute the same, and what is refused."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcost.optimize.slimming import channel_groups, slim
+
+KEYS = list(jax.random.split(jax.random.key(0), 8))
+IMAGE = jax.random.normal(KEYS[7], (3, 8, 8))
+TOKENS = jax.random.normal(KEYS[7], (6, 16))
+
+
+def conv(c_in, c_out, key, size=3, **settings):
+    return eqx.nn.Conv2d(c_in, c_out, size, padding=size // 2, key=KEYS[key], **settings)
+
+
+def linear(c_in, c_out, key):
+    return eqx.nn.Linear(c_in, c_out, key=KEYS[key])
+
+
+class Perceptron(eqx.Module):
+    layers: list
+
+    def __init__(self):
+        self.layers = [linear(16, 12, 0), linear(12, 10, 1), linear(10, 4, 2)]
+
+    def __call__(self, x):
+        for layer in self.layers[:-1]:
+            x = jax.nn.gelu(jax.vmap(layer)(x))
+        return jax.vmap(self.layers[-1])(x)
+
+
+class Residual(eqx.Module):
+    """A stem, an inverted residual block with a depthwise convolution, and a head over pixels."""
+
+    stem: eqx.nn.Conv2d
+    up: eqx.nn.Conv2d
+    depthwise: eqx.nn.Conv2d
+    down: eqx.nn.Conv2d
+    head: eqx.nn.Linear
+
+    def __init__(self):
+        self.stem, self.up = conv(3, 8, 0), conv(8, 12, 1, 1)
+        self.depthwise, self.down = conv(12, 12, 2, groups=12), conv(12, 8, 3, 1)
+        self.head = linear(8, 5, 4)
+
+    def __call__(self, x):
+        x = jax.nn.relu(self.stem(x))
+        x = x + self.down(jax.nn.relu(self.depthwise(jax.nn.relu(self.up(x)))))
+        return self.head(x.mean(axis=(1, 2)))
+
+
+class Joined(eqx.Module):
+    """Layers whose channels are concatenated, as in DenseNet, and flattened with their pixels."""
+
+    one: eqx.nn.Conv2d
+    two: eqx.nn.Conv2d
+    three: eqx.nn.Conv2d
+    head: eqx.nn.Linear
+
+    def __init__(self):
+        self.one, self.two, self.three = conv(3, 6, 0), conv(6, 4, 1), conv(10, 7, 2)
+        self.head = linear(13 * 16, 5, 3)
+
+    def __call__(self, x):
+        first = jax.nn.relu(self.one(x))
+        both = jnp.concatenate([self.two(first), first])
+        all_ = jnp.concatenate([first, self.three(both)])
+        return self.head(eqx.nn.MaxPool2d(2, 2)(all_).reshape(-1))
+
+
+class Transformer(eqx.Module):
+    attention: eqx.nn.MultiheadAttention
+    norm: eqx.nn.LayerNorm
+    up: eqx.nn.Linear
+    gate: eqx.nn.Linear
+    down: eqx.nn.Linear
+
+    def __init__(self):
+        self.attention = eqx.nn.MultiheadAttention(4, 16, key=KEYS[0])
+        self.norm = eqx.nn.LayerNorm(16)
+        self.up, self.gate, self.down = linear(16, 24, 1), linear(16, 24, 2), linear(24, 16, 3)
+
+    def __call__(self, x):
+        y = jax.vmap(self.norm)(x)
+        x = x + self.attention(y, y, y)
+        y = jax.vmap(self.norm)(x)
+        return x + jax.vmap(self.down)(jax.nn.silu(jax.vmap(self.gate)(y)) * jax.vmap(self.up)(y))
+
+
+class Tied(eqx.Module):
+    """An embedding whose weights are also the last layer's, by a bottleneck in between."""
+
+    table: jax.Array
+    into: eqx.nn.Linear
+    out: eqx.nn.Linear
+
+    def __init__(self):
+        self.table = jax.random.normal(KEYS[0], (11, 16))
+        self.into, self.out = linear(16, 9, 1), linear(9, 16, 2)
+
+    def __call__(self, words):
+        x = self.table[words]
+        x = x + jax.vmap(self.out)(jax.nn.relu(jax.vmap(self.into)(x)))
+        return x @ self.table.T
+
+
+class Halves(eqx.Module):
+    """One layer whose outputs are cut in two, as in gated units; both halves go together."""
+
+    both: jax.Array
+    out: jax.Array
+
+    def __init__(self):
+        self.both = jax.random.normal(KEYS[0], (16, 20))
+        self.out = jax.random.normal(KEYS[1], (10, 4))
+
+    def __call__(self, x):
+        value, gate = jnp.split(x @ self.both, 2, axis=-1)
+        return (value * jax.nn.sigmoid(gate)) @ self.out
+
+
+WORDS = jnp.array([1, 5, 7])
+MODELS = {
+    "perceptron": (Perceptron, TOKENS, {"layers[0].weight axis 0", "layers[1].weight axis 0"}),
+    "residual": (Residual, IMAGE, {"stem.weight axis 0", "up.weight axis 0"}),
+    "joined": (Joined, IMAGE, {f"{name}.weight axis 0" for name in ("one", "two", "three")}),
+    "transformer": (
+        Transformer,
+        TOKENS,
+        {"attention.query_proj.weight axis 0", "up.weight axis 0"},
+    ),
+    "tied": (Tied, WORDS, {"table axis 1", "into.weight axis 0"}),
+    "halves": (Halves, TOKENS, {"both axis 1"}),
+}
+
+
+def free(model, *args, **settings):
+    return {g.name: g for g in channel_groups(model, *args, **settings) if not g.kept}
+
+
+def by_hand(model, groups, masks):
+    """The model with zeros wherever a channel that is left out has numbers."""
+    for name, mask in masks.items():
+        for member in groups[name].members:
+            keys = member.path.replace("]", "").replace("[", ".").lstrip(".").split(".")
+
+            def where(tree, keys=keys):
+                for key in keys:
+                    tree = tree[int(key)] if key.isdigit() else getattr(tree, key)
+                return tree
+
+            leaf = np.moveaxis(np.array(where(model)), member.axis, 0)
+            for outer in range(member.outer):
+                for channel in np.flatnonzero(~mask):
+                    at = member.start + (outer * len(mask) + channel) * member.inner
+                    leaf[at : at + member.inner] = 0
+            model = eqx.tree_at(where, model, jnp.asarray(np.moveaxis(leaf, 0, member.axis)))
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_groups_are_found_and_no_others(name):
+    kind, x, expected = MODELS[name]
+    assert set(free(kind(), x)) == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", MODELS)
+def test_a_smaller_model_computes_what_the_one_with_zeros_does(name, seed):
+    kind, x, _ = MODELS[name]
+    model, random = kind(), np.random.default_rng(seed)
+    groups = free(model, x)
+    masks = {n: np.arange(g.size) != random.integers(g.size) for n, g in groups.items()}
+    masks = {n: mask & (random.random(len(mask)) < 0.8) | (np.arange(len(mask)) == 1)
+             for n, mask in masks.items()}  # fmt: skip
+    found = slim(model, masks, x).model
+    expected = by_hand(model, groups, masks)(x)
+    assert jnp.abs(expected).max() > 0.01
+    np.testing.assert_allclose(found(x), expected, rtol=2e-4, atol=2e-5)
+    sizes = [
+        sum(a.size for a in jax.tree.leaves(eqx.filter(m, eqx.is_array))) for m in (found, model)
+    ]
+    assert sizes[0] < sizes[1]
+    assert not jnp.allclose(found(x), model(x), rtol=1e-3)
+
+
+def test_sizes_beside_the_arrays_follow():
+    found = slim(Residual(), {"stem.weight axis 0": 5, "up.weight axis 0": 7}, IMAGE).model
+    assert (found.depthwise.groups, found.depthwise.in_channels) == (7, 7)
+    assert (found.stem.out_channels, found.up.in_channels, found.head.in_features) == (5, 5, 5)
+    heads = slim(Transformer(), {"attention.query_proj.weight axis 0": 3}, TOKENS).model.attention
+    assert heads.num_heads == 3
+    assert heads.query_proj.weight.shape == (12, 16)
+
+
+def test_by_number_those_with_the_largest_numbers_stay():
+    model = Perceptron()
+    weak = model.layers[0].weight.at[jnp.array([3, 7])].multiply(1e-3)
+    model = eqx.tree_at(lambda m: m.layers[0].weight, model, weak)
+    weak = model.layers[1].weight.at[:, jnp.array([3, 7])].multiply(1e-3)
+    model = eqx.tree_at(lambda m: m.layers[1].weight, model, weak)
+    found = slim(model, {"layers[0].weight axis 0": 10}, TOKENS)
+    assert found.cuts[".layers[0].weight"][0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10, 11]
+
+
+def test_the_state_of_an_optimizer_is_cut_alike_and_goes_on():
+    model, optimizer = Residual(), optax.adamw(1e-2)
+
+    def loss(model):
+        return jnp.sum(model(IMAGE) ** 2)
+
+    state = optimizer.init(eqx.filter(model, eqx.is_array))
+    gradient = eqx.filter_grad(loss)(model)
+    _, state = optimizer.update(gradient, state, eqx.filter(model, eqx.is_array))
+    mask = np.arange(12) % 3 > 0
+    found = slim(model, {"up.weight axis 0": mask}, IMAGE)
+    smaller = found.alike(state)
+    np.testing.assert_array_equal(smaller[0].mu.up.weight, state[0].mu.up.weight[mask])
+    np.testing.assert_array_equal(smaller[0].nu.down.weight, state[0].nu.down.weight[:, mask])
+    gradient = eqx.filter_grad(loss)(found.model)
+    updates, _ = optimizer.update(gradient, smaller, eqx.filter(found.model, eqx.is_array))
+    assert loss(eqx.apply_updates(found.model, updates)) < loss(found.model)
+    wrong = eqx.tree_at(lambda s: s[0].mu.up.weight, state, jnp.ones((3, 3)))
+    with pytest.raises(ValueError, match=r"the array at \[0\].mu.up.weight = \(3, 3\)"):
+        found.alike(wrong)
+
+
+def test_a_batch_norm_with_its_state():
+    class Net(eqx.Module):
+        conv: eqx.nn.Conv2d
+        norm: eqx.nn.BatchNorm
+        head: eqx.nn.Linear
+
+        def __call__(self, x, state):
+            x, state = self.norm(self.conv(x), state)
+            return self.head(jax.nn.relu(x).mean(axis=(1, 2))), state
+
+    net, state = eqx.nn.make_with_state(
+        lambda: Net(conv(3, 8, 0), eqx.nn.BatchNorm(8, "batch", mode="batch"), linear(8, 4, 1))
+    )()
+    net = eqx.nn.inference_mode(net)
+    images = jax.random.normal(KEYS[5], (4, *IMAGE.shape))
+
+    def call(both, x):
+        of_one = jax.vmap(both[0], axis_name="batch", in_axes=(0, None), out_axes=(0, None))
+        return of_one(x, both[1])[0]
+
+    found = slim((net, state), {"[0].conv.weight axis 0": 5}, images, call=call)
+    assert found.model[0].norm.weight.shape == (5,)
+    assert call(found.model, images).shape == (4, 4)
+
+
+class Normalised(eqx.Module):
+    up: eqx.nn.Linear
+    norm: eqx.nn.LayerNorm
+    down: eqx.nn.Linear
+
+    def __init__(self):
+        self.up, self.norm, self.down = linear(16, 12, 0), eqx.nn.LayerNorm(12), linear(12, 3, 1)
+
+    def __call__(self, x):
+        return jax.vmap(lambda row: self.down(self.norm(self.up(row))))(x)
+
+
+class Counted(eqx.Module):
+    """Divides by how many channels there are, which no trace shows."""
+
+    up: eqx.nn.Linear
+    down: eqx.nn.Linear
+
+    def __init__(self):
+        self.up, self.down = linear(16, 12, 0), linear(12, 3, 1)
+
+    def __call__(self, x):
+        hidden = jax.vmap(self.up)(x)
+        return jax.vmap(self.down)(hidden / hidden.shape[-1])
+
+
+class Fixed(Counted):
+    """Has its size in the code."""
+
+    def __call__(self, x):
+        return jax.vmap(self.down)(jax.vmap(self.up)(x) + jnp.zeros(12)[None])
+
+
+class Looped(Counted):
+    def __call__(self, x):
+        hidden = jax.vmap(self.up)(x)
+        hidden, _ = jax.lax.scan(lambda h, _: (jnp.tanh(h), None), hidden, length=3)
+        return jax.vmap(self.down)(hidden)
+
+
+class Grouped(eqx.Module):
+    one: eqx.nn.Conv2d
+    two: eqx.nn.Conv2d
+
+    def __init__(self):
+        self.one, self.two = conv(3, 8, 0), conv(8, 6, 1, groups=2)
+
+    def __call__(self, x):
+        return self.two(self.one(x))
+
+
+@pytest.mark.parametrize(
+    ("model", "keep", "words"),
+    [
+        (Normalised, {"up.weight axis 0": 6}, "reduce_sum runs over it, as a normalisation does"),
+        (Counted, {"up.weight axis 0": 6}, "something depends on how many channels there are"),
+        (Fixed, {"up.weight axis 0": 6}, "the smaller model does not run; a size is fixed"),
+        (Looped, {"up.weight axis 0": 6}, "primitive scan is not understood"),
+        (Perceptron, {"layers[2].weight axis 0": 2}, "the output has it"),
+        (Perceptron, {"layers[0].weight axis 1": 2}, "an input has it"),
+        (Perceptron, {"layer[0].weight axis 0": 2}, "did you mean 'layers[0].weight axis 0'"),
+        (Perceptron, {"layers[0].weight axis 0": 0}, "give 1 to 12 channels"),
+        (Perceptron, {"layers[0].weight axis 0": [True] * 11}, "12 truth values"),
+        (Perceptron, {"layers[0].weight axis 0": [False] * 12}, "one or more of them True"),
+        (Perceptron, {"layers[0].weight axis 0": [1] * 12}, "12 truth values"),
+    ],
+)
+def test_what_is_not_understood_is_refused_with_the_reason(model, keep, words):
+    with pytest.raises(ValueError, match=words.translate({ord(c): f"\\{c}" for c in "[]()"})):
+        slim(model(), keep, TOKENS)
+
+
+def test_a_convolution_of_few_groups_is_kept():
+    reasons = {g.name: g.kept for g in channel_groups(Grouped(), IMAGE)}
+    assert "a convolution of 2 groups joins it" in reasons["one.weight axis 0"]
+
+
+def test_nothing_is_cut_where_all_stays_and_the_model_is_not_changed():
+    model = Perceptron()
+    found = slim(model, {"layers[0].weight axis 0": 12}, jax.ShapeDtypeStruct((6, 16), jnp.float32))
+    assert not found.cuts
+    slim(model, {"layers[0].weight axis 0": 4}, TOKENS)
+    assert model.layers[0].weight.shape == (12, 16)
