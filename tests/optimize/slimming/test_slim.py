@@ -124,6 +124,39 @@ class Halves(eqx.Module):
         return (value * jax.nn.sigmoid(gate)) @ self.out
 
 
+class Fused(eqx.Module):
+    """Queries, keys and values by one layer, as many heads as its size has room for."""
+
+    qkv: jax.Array
+    scale: jax.Array
+    out: jax.Array
+
+    def __init__(self):
+        self.qkv = jax.random.normal(KEYS[0], (16, 3 * 20))
+        self.scale = jnp.ones(5)  # of each of a head's numbers, four heads
+        self.out = jax.random.normal(KEYS[1], (20, 16))
+
+    def __call__(self, x):
+        heads = [y.reshape(len(x), -1, 5) for y in jnp.split(x @ self.qkv, 3, axis=-1)]
+        query, key, value = heads
+        logits = jnp.einsum("qhd,khd->hqk", query * self.scale[None, None], key)
+        mixed = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(logits), value)
+        return x + mixed.reshape(len(x), -1) @ self.out
+
+
+class Twice(eqx.Module):
+    """One array at two places of the model, which stays one in what is cut."""
+
+    first: jax.Array
+    second: jax.Array
+
+    def __init__(self):
+        self.first = self.second = jax.random.normal(KEYS[0], (16, 16))
+
+    def __call__(self, x):
+        return jnp.tanh(x @ self.first) @ self.second
+
+
 WORDS = jnp.array([1, 5, 7])
 MODELS = {
     "perceptron": (Perceptron, TOKENS, {"layers[0].weight axis 0", "layers[1].weight axis 0"}),
@@ -136,6 +169,7 @@ MODELS = {
     ),
     "tied": (Tied, WORDS, {"table axis 1", "into.weight axis 0"}),
     "halves": (Halves, TOKENS, {"both axis 1"}),
+    "fused": (Fused, TOKENS, {"qkv axis 1"}),
 }
 
 
@@ -187,6 +221,44 @@ def test_a_smaller_model_computes_what_the_one_with_zeros_does(name, seed):
     ]
     assert sizes[0] < sizes[1]
     assert not jnp.allclose(found(x), model(x), rtol=1e-3)
+
+
+def test_what_is_cut_in_parts_lies_in_every_part():
+    [group] = free(Fused(), TOKENS).values()
+    places = [(m.path, m.axis, m.start, m.inner) for m in group.members]
+    assert group.size == 4
+    assert places == [(".qkv", 1, 0, 5), (".qkv", 1, 20, 5), (".qkv", 1, 40, 5), (".out", 0, 0, 5)]
+    [halves] = free(Halves(), TOKENS).values()
+    assert [(m.path, m.start) for m in halves.members] == [(".both", 0), (".both", 10), (".out", 0)]
+
+
+def test_an_array_at_two_places_is_cut_as_one():
+    assert not free(Twice(), TOKENS)  # its inputs are the model's
+
+
+def test_a_flax_nnx_model_by_its_state():
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.up, self.down = nnx.Linear(16, 12, rngs=rngs), nnx.Linear(12, 4, rngs=rngs)
+
+        def __call__(self, x):
+            return self.down(jax.nn.relu(self.up(x)))
+
+    graph, state = nnx.split(Net(nnx.Rngs(0)))
+
+    def call(state, x):
+        return nnx.merge(graph, state)(x)
+
+    [name] = free(state, TOKENS, call=call)
+    mask = np.arange(12) % 2 == 0
+    found = slim(state, {name: mask}, TOKENS, call=call)
+    up, down = state["up"], state["down"]
+    kernel, bias = up["kernel"][...][:, mask], up["bias"][...][mask]
+    hidden = jax.nn.relu(TOKENS @ kernel + bias[None])
+    expected = hidden @ down["kernel"][...][mask] + down["bias"][...][None]
+    np.testing.assert_allclose(call(found.model, TOKENS), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_sizes_beside_the_arrays_follow():
