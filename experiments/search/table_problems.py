@@ -6,7 +6,7 @@ transformer blocks without what mixes tokens: width, attention's inner width, hi
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import equinox as eqx
@@ -26,37 +26,20 @@ _ABOVE = 1.1  # at most so much above that quantile, so that no candidate lies o
 # Training compute-optimal large language models, approach 3; by weights drawn about 1.
 _POWER = 0.34
 _WEIGHTS = (0.5, 2.0)
-Price = Callable[[jc.Workload], jax.Array]
 
 
-class Network(eqx.Module):
-    """What a network of given widths costs; `price` is that of a `Workload`."""
+class Summed(eqx.Module):
+    """The sum over a network's layers of what a table, inputs by outputs, says of each."""
 
-    rows: jax.Array
-    given: jax.Array
-    price: Price = eqx.field(static=True)
-    block: bool = eqx.field(static=True)
-
-    def __call__(self, widths: jax.Array) -> jax.Array:
-        return self.price(self.workload(widths))
-
-    def workload(self, widths: jax.Array) -> jc.Workload:
-        c_in, c_out, times = layers_of(widths, self.given, self.block, jnp)
-        return jc.dense(c_in=c_in, c_out=c_out, batch=self.rows, item_bytes=2, repeat=times)
-
-
-class Unmeasured(eqx.Module):
-    """How many of a network's layers are not in the table."""
-
-    known: jax.Array
+    table: jax.Array
     axis: jax.Array
     given: jax.Array
     block: bool = eqx.field(static=True)
 
     def __call__(self, widths: jax.Array) -> jax.Array:
-        c_in, c_out, _ = layers_of(widths, self.given, self.block, jnp)
+        c_in, c_out, times = layers_of(widths, self.given, self.block, jnp)
         apart = [jnp.abs(self.axis[None] - side[:, None]) for side in (c_in, c_out)]
-        return jnp.sum(~self.known[tuple(jnp.argmin(each, axis=1) for each in apart)])
+        return jnp.sum(times * self.table[tuple(jnp.argmin(each, axis=1) for each in apart)])
 
 
 class Sought(eqx.Module):
@@ -102,26 +85,27 @@ class Problem:
         return self.kind == "block"
 
     @property
-    def unmeasured(self) -> Unmeasured:
-        """As a budget: at most half a layer."""
-        return Unmeasured(*map(jnp.asarray, (self.known, self.axis, self.given)), self.block)
+    def unmeasured(self) -> Summed:
+        """How many of a network's layers are not in the table; a block's values, keys and queries
+        are three."""
+        return self._summed(~self.known)
 
-    def network(self, price: Price) -> Network:
-        return Network(jnp.asarray(float(self.rows)), jnp.asarray(self.given), price, self.block)
+    def cost(self, of_layers: np.ndarray) -> Summed:
+        """Of a network, given those of the layers measured, by inputs and then outputs."""
+        return self._summed(np.nan_to_num(self._matrix(of_layers)))
 
-    def table(self) -> pd.DataFrame:
-        """The layers that candidates have, each once, as rows of a table of layers."""
-        c_in, c_out = np.nonzero(self.known)
-        sizes = {"c_in": self.axis[c_in].astype(int), "c_out": self.axis[c_out].astype(int)}
-        fixed = {"op": "dense", "in_h": 1, "in_w": 1, "k_h": 1, "k_w": 1, "stride": 1}
-        fixed |= {"padding": "valid", "groups": 1, "dtype": "bfloat16", "batch": self.rows}
-        return pd.DataFrame(sizes | fixed)
+    def _summed(self, table: np.ndarray) -> Summed:
+        numbers = (jnp.asarray(x, dtype=float) for x in (table, self.axis, self.given))
+        return Summed(*numbers, self.block)
 
-    def costs(self, of_layers: np.ndarray) -> np.ndarray:
-        """Of the candidates, given those of the rows of `table()`."""
+    def _matrix(self, of_layers: np.ndarray) -> np.ndarray:
         matrix = np.full(self.known.shape, np.nan)
         matrix[self.known] = of_layers
-        return _summed(matrix, self.candidates, self.axis, self.given, self.block)
+        return matrix
+
+    def costs(self, of_layers: np.ndarray) -> np.ndarray:
+        """Of the candidates, given the same."""
+        return _summed(self._matrix(of_layers), self.candidates, self.axis, self.given, self.block)
 
     def at(self, widths: tuple[int, ...]) -> int:
         """The place of a candidate."""

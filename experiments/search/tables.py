@@ -6,24 +6,24 @@
 FOLDER has the tables of products in bfloat16 of NVIDIA's AIConfigurator (`table_problems.py`); they
 are not ours to ship. Of each card 400 rows at random are fitted as users fit them; the problems are
 drawn without regard to these. `search_widths` finds widths by the calibration alone, and with a
-shortlist of networks that are looked up in the table; the other costs are given every candidate and
-take the best that they predict to be within the budget. What came out: `tables.csv`, `tables.json`
-(each problem), `tables.png`. A card that is judged already is read from its file among the parts.
+shortlist of networks that are looked up in the table. It tries all networks, with what the
+calibration predicts of each layer in a table: how well gradients find that optimum is for
+`optimum.py` to say. The other costs take the best that they predict to be within the budget.
+What came out: `tables.csv`, `tables.json` (each problem), `tables.png`. A card that was judged
+already is read from its file among the parts.
 """
 
 import argparse
 import json
 import re
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from predictors import extra_trees, model_alone
 from splits import at_random
-from table_problems import Price, Problem, cards, draw
+from table_problems import Problem, cards, draw
 from tables_figure import figure
 
 import jaxcost as jc
@@ -39,45 +39,48 @@ def judge(device: str, target: str, table: pd.DataFrame, number: int) -> pd.Data
     """A row a problem and a cost: how far from the best, and above the budget."""
     fitted, _ = at_random(table, np.random.default_rng(0))
     fitted = fitted.reset_index(drop=True)
-    calibration = jc.fit(fitted, jc.Device(name=device, platform="gpu"), target=target)
-    price = calibration.latency if target == "time_s" else calibration.energy
-    others = {
-        "extra trees": _by(extra_trees, fitted, target),
-        "roofline": _by(model_alone("roofline"), fitted, target),
-        "FLOPs": _flops(fitted, target),
-    }
-    by_ours = lambda layers: calibration.predict(layers)[f"predicted_{target}"].to_numpy()  # noqa: E731
+    table = table.sort_values(["batch", "c_in", "c_out"], ignore_index=True)
+    predicted = _predicted(fitted, table, target, jc.Device(name=device, platform="gpu"))
     rows = []
     for place, problem in enumerate(draw(table, target, number)):
         about = {"device": device, "budget": target, "problem": place, "kind": problem.kind,
                  "goal": problem.goal, "candidates": len(problem.candidates)}  # fmt: skip
-        found = {name: _searched(problem, price, name) for name in SHORTLISTS}
-        costs = by_ours(problem.table())
-        chosen = {"ours, every candidate": chosen_by(problem, costs)}
-        chosen["ours, 3 % below"] = chosen_by(problem, costs / 0.97)
-        chosen |= {name: chosen_by(problem, of(problem.table())) for name, of in others.items()}
-        found |= {name: (*problem.judged(at), 0.0) for name, at in chosen.items()}
-        for cost, (short, over, seconds) in found.items():
-            rows.append(about | {"cost": cost, "short": short, "over": over, "seconds": seconds})
+        own = (table["batch"] == problem.rows).to_numpy()  # in the order of the problem's layers
+        costs = {name: of_all[own] for name, of_all in predicted.items()}
+        found = {n: _searched(problem, costs["ours"], short) for n, short in SHORTLISTS.items()}
+        costs["ours, 3 % below"] = costs.pop("ours") / (1 - NEAR)
+        found |= {n: problem.judged(chosen_by(problem, each)) for n, each in costs.items()}
+        for cost, (short, over) in found.items():
+            rows.append(about | {"cost": cost, "short": short, "over": over})
     return pd.DataFrame(rows)
 
 
-def _searched(problem: Problem, price: Price, name: str) -> tuple[float, float, float]:
-    begin = time.perf_counter()
-    given = {} if not SHORTLISTS[name] else {
-        "measure_shortlist": SHORTLISTS[name],
-        "measure": {"cost": lambda widths: problem.measured[problem.at(widths)]},
-    }  # fmt: skip
+def _predicted(
+    fitted: pd.DataFrame, table: pd.DataFrame, target: str, device: jc.Device
+) -> dict[str, np.ndarray]:
+    """What each cost, fitted to some rows, predicts of all rows of a table."""
+    calibration = jc.fit(fitted, device, target=target)
+    known = fitted.assign(time_s=fitted[target])  # the others know times only
+    others = {"extra trees": extra_trees, "roofline": model_alone("roofline")}
+    found = {"ours": calibration.predict(table)[f"predicted_{target}"].to_numpy()}
+    for name, of in others.items():
+        found[name] = of(known, table, device)[0]["predicted_time_s"].to_numpy()
+    flops, of_fitted = (np.asarray(counts.flops(jc.from_table(t)), float) for t in (table, fitted))
+    return found | {"FLOPs": flops * np.median(fitted[target].to_numpy(float) / of_fitted)}
+
+
+def _searched(problem: Problem, costs: np.ndarray, number: int) -> Judged:
+    """What the search chooses, with so many networks measured."""
+    measured = {"cost": lambda widths: problem.measured[problem.at(widths)]}
     found = jc.search_widths(
         problem.objective,
         [set(widths.astype(int).tolist()) for widths in problem.candidates.T],
-        budgets={
-            "cost": (problem.network(price), problem.limit),
-            "layers": (problem.unmeasured, 0.5),
-        },
-        **given,
+        budgets={"cost": (problem.cost(costs), problem.limit), "layers": (problem.unmeasured, 0.5)},
+        method="brute",
+        measure_shortlist=number,
+        measure=measured if number else None,
     )
-    return *problem.judged(problem.at(found.widths)), time.perf_counter() - begin
+    return problem.judged(problem.at(found.widths))
 
 
 def chosen_by(problem: Problem, of_layers: np.ndarray) -> int:
@@ -85,20 +88,6 @@ def chosen_by(problem: Problem, of_layers: np.ndarray) -> int:
     costs = problem.costs(of_layers)
     within = costs <= problem.limit
     return int(np.argmin(np.where(within, problem.sought, np.inf) if within.any() else costs))
-
-
-def _by(predictor: Callable, fitted: pd.DataFrame, target: str) -> Callable:
-    """A predictor of `predictors.py`, which all know times only, of either."""
-    known = fitted.assign(time_s=fitted[target])
-    device = jc.Device(name="table", platform="gpu")
-    return lambda layers: predictor(known, layers, device)[0]["predicted_time_s"].to_numpy()
-
-
-def _flops(fitted: pd.DataFrame, target: str) -> Callable:
-    """FLOPs at the median pace of the rows fitted."""
-    of = lambda layers: np.asarray(counts.flops(jc.from_table(layers)), float)  # noqa: E731
-    pace = np.median(fitted[target].to_numpy(float) / of(fitted))
-    return lambda layers: pace * of(layers)
 
 
 def summary(judged: pd.DataFrame) -> pd.DataFrame:
