@@ -17,13 +17,15 @@ Label = tuple[Segment, ...]  # what an axis consists of, one after another
 class Axes:
     """Nodes, each a number of channels, that are found to be the same, or made of others.
 
-    A node that is kept says why in `reasons`: its channels cannot be left out.
+    A node that is kept says why in `reasons`: its channels cannot be left out. `summed` has the
+    axes that products sum over: what is nowhere summed over has no use that could be seen to end.
     """
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
         self._made_of: dict[int, Label] = {}
         self.reasons: dict[int, str] = {}
+        self.summed: list[Label] = []
 
     def new(self, size: int, why: str | None = None) -> Label:
         """An axis of channels of its own."""

@@ -108,6 +108,9 @@ def _groups(axes: Axes, paths: list[str], labels: list[Labels]) -> list[Group]:
                 node, inner, outer = segment
                 members.setdefault(node, []).append(Member(path, axis, start, inner, outer))
                 start += axes.length((segment,))
+    summed = {segment.node for label in axes.summed for segment in axes.find(label)}
+    for node in members.keys() - summed:
+        axes.reasons.setdefault(node, "no product sums over it")
     return [
         Group(_name(some[0]), axes.size(node), tuple(some), axes.reasons.get(node))
         for node, some in members.items()

@@ -102,6 +102,7 @@ def _dot(axes: Axes, equation: Any, inputs: list[Labels]) -> list[Labels]:
     one, other = inputs
     for i, j in zip((*one_sum, *one_batch), (*other_sum, *other_batch)):
         axes.unite(one[i], other[j])
+    axes.summed += [label for i in one_sum if (label := one[i]) is not None]
     out = [one[i] for i in one_batch]
     out += [label for i, label in enumerate(one) if i not in (*one_sum, *one_batch)]
     return [[*out, *(x for i, x in enumerate(other) if i not in (*other_sum, *other_batch))]]
@@ -124,6 +125,7 @@ def _conv(axes: Axes, equation: Any, inputs: list[Labels]) -> list[Labels]:
     single = equation.params["batch_group_count"] == 1
     if groups == 1 and single:
         axes.unite(channels, consumed)
+        axes.summed += [channels] if channels else []
     elif single and channels and produced and groups == axes.length(produced):  # depthwise
         axes.unite(channels, produced)
     else:

@@ -404,6 +404,20 @@ def test_a_convolution_of_few_groups_is_kept():
     assert "a convolution of 2 groups joins it" in reasons["one.weight axis 0"]
 
 
+def test_what_this_input_does_not_reach_is_kept_for_others():
+    class Places(eqx.Module):
+        one: jax.Array
+        two: jax.Array
+
+        def __call__(self, x):
+            return x + (self.one + self.two)[: len(x)]
+
+    places = Places(jnp.ones((20, 16)), jnp.ones((20, 16)))
+    reasons = {g.name: g.kept for g in channel_groups(places, TOKENS)}
+    assert reasons["one axis 0 from 6"] == "no product sums over it"
+    assert all(reasons.values())
+
+
 def test_nothing_is_cut_where_all_stays_and_the_model_is_not_changed():
     model = Perceptron()
     found = slim(model, {"layers[0].weight axis 0": 12}, jax.ShapeDtypeStruct((6, 16), jnp.float32))
