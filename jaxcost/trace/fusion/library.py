@@ -6,6 +6,7 @@ them, what it alone reads and what alone reads it. After XLA's `LibraryRewriter`
 """
 
 import collections
+from collections.abc import Iterable
 
 from jaxcost.trace.fusion.graph import Fused, Graph, Node
 
@@ -29,8 +30,8 @@ def leave_to_library(graph: Graph) -> None:
         if place in taken or place in graph.gone or not known(graph, place):
             continue
         taken.add(place)
-        kernel = graph.start(place, "library")
-        while graph.nodes[place].op in _REDUCTIONS and _grow(graph, kernel, taken):
+        growth = _Growth(graph, graph.start(place, "library"), taken)
+        while graph.nodes[place].op in _REDUCTIONS and growth.run():
             pass
 
 
@@ -45,7 +46,7 @@ def known(graph: Graph, place: int) -> bool:
     op, reads = node.op, [graph.nodes[o] for o in node.operands]
     if op == "constant":
         return True
-    if op in ("bitcast", "broadcast", "transpose", "reshape"):
+    if op in ("bitcast", "broadcast"):
         return node.dtype in _KNOWN_TYPES
     if op == "dot":
         return _knows_product(node)
@@ -69,44 +70,65 @@ def _knows_convolution(node: Node, reads: list[Node]) -> bool:
 
 
 def _reduces(node: Node, reads: list[Node]) -> bool:
-    return node.dtype == "float32" and node.op == "reduce"
+    return node.dtype == "float32" and bool(node.params.get("library", node.op == "reduce"))
 
 
-def _grow(graph: Graph, kernel: Fused, taken: set[int]) -> bool:
-    """Takes in neighbours, nearest first; whether there was one."""
-    queue: collections.deque[tuple[int, bool]] = collections.deque()
-    seen = {kernel.root}
+class _Growth:
+    """A kernel and the neighbours that it may take in, nearest first."""
 
-    def offer(place: int, up: bool, down: bool) -> None:
+    def __init__(self, graph: Graph, kernel: Fused, taken: set[int]):
+        self.graph = graph
+        self.kernel = kernel
+        self.taken = taken
+        self.seen: set[int] = set()
+        self.queue: collections.deque[tuple[int, bool]] = collections.deque()
+
+    def run(self) -> bool:
+        """Takes in what it can; whether there was anything."""
+        self.seen, grown = {self.kernel.root}, False
+        self._offer_operands(self.kernel.root, self.kernel.operands)
+        self._offer_reader()
+        while self.queue and self._size(self.kernel) < _MOST_MEMBERS:
+            grown |= self._take(*self.queue.popleft())
+        return grown
+
+    def _size(self, kernel: Fused) -> int:
+        return len(kernel.members) + len(kernel.operands)
+
+    def _offer_operands(self, place: int, operands: Iterable[int]) -> None:
+        """What nothing else reads."""
+        for operand in operands:
+            alone = all(r in (self.kernel.root, place) for r in self.graph.readers[operand])
+            if alone and operand not in self.graph.outputs:
+                self._offer(operand, True)
+
+    def _offer_reader(self) -> None:
+        root = self.kernel.root
+        if len(self.graph.readers[root]) == 1 and root not in self.graph.outputs:
+            self._offer(next(iter(self.graph.readers[root])), False)
+
+    def _offer(self, place: int, up: bool) -> None:
+        if place not in self.seen and (place in self.graph.fused or place not in self.taken):
+            self.seen.add(place)
+            self.queue.append((place, up))
+
+    def _take(self, place: int, up: bool) -> bool:
+        graph, kernel = self.graph, self.kernel
+        other = graph.fused.get(place)
+        if other is not None:
+            if self._size(kernel) + self._size(other) > _MOST_MEMBERS:
+                return False
+            first, second = (kernel, other) if up else (other, kernel)
+            graph.absorb_kernel(first, second.root)
+            self.kernel = first
+            return True
+        if not known(graph, place):
+            return False
+        self.taken.add(place)
         if up:
-            for operand in graph.nodes[place].operands:
-                inside = all(r in (kernel.root, place) for r in graph.readers[operand])
-                if inside and operand not in seen and operand not in taken:
-                    seen.add(operand)
-                    queue.append((operand, True))
-        readers = graph.readers[place]
-        if down and len(readers) == 1 and place not in graph.outputs:
-            (reader,) = readers
-            if reader not in seen and reader not in taken:
-                seen.add(reader)
-                queue.append((reader, False))
-
-    for member in list(kernel.members):
-        offer(member, True, False)
-    offer(kernel.root, False, True)
-    grown = False
-    while queue and len(kernel.members) + len(kernel.operands) < _MOST_MEMBERS:
-        place, up = queue.popleft()
-        if place in graph.gone or not known(graph, place):
-            continue
-        if up and any(r != kernel.root for r in graph.readers[place]):
-            continue
-        taken.add(place)
-        if up:
+            self._offer_operands(place, graph.nodes[place].operands)
             graph.absorb(kernel, place)
-            offer(place, True, False)
         else:
             graph.extend(kernel, place)
-            offer(place, False, True)
-        grown = True
-    return grown
+            self._offer_reader()
+        return True

@@ -1,0 +1,333 @@
+"""What XLA makes of each of JAX's primitives, once it has simplified it."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jaxcost.trace import work
+from jaxcost.trace.fusion.build import Builder
+from jaxcost.trace.fusion.graph import Node
+
+Places = Sequence[Any]
+Rule = Callable[[Builder, Any, Places], list[int | None]]
+LOWERED: dict[str, Rule] = {}
+
+_UNARY = {
+    "neg": "negate", "abs": "abs", "sign": "sign", "floor": "floor", "ceil": "ceil",
+    "round": "round-nearest-even", "not": "not", "is_finite": "is-finite", "exp": "exponential",
+    "exp2": "exponential", "expm1": "exponential-minus-one", "log": "log", "log1p": "log-plus-one",
+    "sqrt": "sqrt", "rsqrt": "rsqrt", "cbrt": "cbrt", "tanh": "tanh", "sin": "sine",
+    "cos": "cosine", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "asin": "asin", "acos": "acos",
+    "atan": "atan2", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf",
+    "erfc": "erf", "erf_inv": "erf", "lgamma": "power", "digamma": "power",
+    "population_count": "popcnt", "clz": "count-leading-zeros", "reduce_precision": "reduce-precision",
+    "real": "real", "imag": "imag", "conj": "negate",
+}  # fmt: skip
+_BINARY = {
+    "add": "add", "add_any": "add", "sub": "subtract", "mul": "multiply", "div": "divide",
+    "max": "maximum", "min": "minimum", "rem": "remainder", "pow": "power", "atan2": "atan2",
+    "and": "and", "or": "or", "xor": "xor", "nextafter": "add", "complex": "complex",
+    "shift_left": "shift-left", "shift_right_arithmetic": "shift-right-arithmetic",
+    "shift_right_logical": "shift-right-logical",
+    **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to"), "compare"),
+}  # fmt: skip
+_REDUCED = {
+    "reduce_sum": "add", "reduce_max": "maximum", "reduce_min": "minimum",
+    "reduce_prod": "multiply", "reduce_and": "and", "reduce_or": "or", "reduce_xor": "xor",
+    "argmax": "argmax", "argmin": "argmin",
+}  # fmt: skip
+_WINDOWS = ("reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum",
+            "cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")  # fmt: skip
+_SAME = ("copy", "copy_p", "stop_gradient", "name", "sharding_constraint", "reshard", "device_put",
+         "layout_constraint", "pvary", "mesh_cast")  # fmt: skip
+
+
+def lowers(*names: str) -> Callable[[Rule], Rule]:
+    """Registers what becomes of some primitives."""
+
+    def register(rule: Rule) -> Rule:
+        LOWERED.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+def result(equation: Any, place: int = 0) -> Node:
+    """The type of a result."""
+    aval = equation.outvars[place].aval
+    name = str(getattr(aval, "dtype", ""))
+    return Node("", work.shape(aval), name, work.item_bytes(aval))
+
+
+def other(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    """An operation that nothing is fused with; it reads its operands and writes its results."""
+    reads = [place for place in operands if place is not None]
+    name = equation.primitive.name
+    if work.rule_of(name).kind == "free" and reads and len(equation.outvars) == 1:
+        node = result(equation)
+        return [b.bitcast(reads[0], node.shape)] if node.size == b.nodes[reads[0]].size else [
+            b.make(name, node.shape, node, reads)
+        ]  # fmt: skip
+    first = b.new(name, result(equation), reads) if equation.outvars else None
+    rest = [b.new("part", result(equation, i), (first,)) for i in range(1, len(equation.outvars))]
+    return [first, *rest]
+
+
+def _spread(b: Builder, place: int, shape: tuple[int, ...]) -> int:
+    own = b.shape(place)
+    return place if own == shape else b.broadcast(place, shape, range(len(own)))
+
+
+@lowers(*_UNARY)
+def _unary(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return [b.unary(_UNARY[equation.primitive.name], operands[0])]
+
+
+@lowers(*_BINARY)
+def _binary(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node, name = result(equation), equation.primitive.name
+    left, right = (_spread(b, place, node.shape) for place in operands)
+    op = _BINARY[name]
+    if op == "compare":
+        return [b.make("compare", node.shape, node, (left, right), direction=name)]
+    return [b.binary(op, left, right)]
+
+
+@lowers("square")
+def _square(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return [b.binary("multiply", operands[0], operands[0])]
+
+
+@lowers("integer_pow")
+def _power(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    power = int(equation.params["y"])
+    square, found = operands[0], None
+    for digit in reversed(bin(abs(power))[2:]):
+        if digit == "1":
+            found = square if found is None else b.binary("multiply", found, square)
+        square = b.binary("multiply", square, square)
+    one = b.filled(1.0, b.shape(operands[0]), operands[0])
+    found = one if found is None else found
+    return [b.binary("divide", one, found) if power < 0 else found]
+
+
+@lowers("logistic")
+def _logistic(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    """1 / (1 + exp(-x)), as XLA writes it out."""
+    x = operands[0]
+    one = b.filled(1.0, b.shape(x), x)
+    grown = b.binary("add", b.unary("exponential", b.unary("negate", x)), one)
+    return [b.binary("divide", one, grown)]
+
+
+@lowers("convert_element_type")
+def _convert(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node, read = result(equation), b.nodes[operands[0]]
+    if node.dtype == read.dtype:
+        return [operands[0]]
+    if read.op == "broadcast":
+        inner = b.make("convert", b.shape(read.operands[0]), node, (read.operands[0],))
+        return [b.broadcast(inner, node.shape, read.params["axes"])]
+    return [b.make("convert", node.shape, node, (operands[0],))]
+
+
+@lowers("select_n")
+def _select(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node = result(equation)
+    reads = [_spread(b, place, node.shape) for place in operands]
+    return [b.make("select", node.shape, node, reads)]
+
+
+@lowers("clamp")
+def _clamp(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node = result(equation)
+    return [b.make("clamp", node.shape, node, [_spread(b, p, node.shape) for p in operands])]
+
+
+@lowers("broadcast_in_dim")
+def _broadcast(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    params = equation.params
+    return [b.broadcast(operands[0], params["shape"], params["broadcast_dimensions"])]
+
+
+@lowers("reshape", "squeeze", "expand_dims")
+def _reshape(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return [b.bitcast(operands[0], result(equation).shape)]
+
+
+@lowers("transpose")
+def _transpose(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return [b.transpose(operands[0], equation.params["permutation"])]
+
+
+@lowers("rev")
+def _reverse(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    axes = [i for i in equation.params["dimensions"] if b.shape(operands[0])[i] > 1]
+    if not axes:
+        return [operands[0]]
+    shape = b.shape(operands[0])
+    return [b.make("reverse", shape, operands[0], (operands[0],), axes=tuple(axes))]
+
+
+@lowers(*_SAME)
+def _same(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return list(operands)
+
+
+@lowers("optimization_barrier")
+def _barrier(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return [b.new("barrier", b.nodes[place], (place,)) for place in operands]
+
+
+@lowers("iota")
+def _iota(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node, axis = result(equation), equation.params["dimension"]
+    line = b.make("iota", (node.shape[axis],), node, ())
+    return [b.broadcast(line, node.shape, (axis,))]
+
+
+@lowers("concatenate")
+def _concatenate(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    if len(operands) == 1:
+        return [operands[0]]
+    node, axis = result(equation), equation.params["dimension"]
+    return [b.make("concatenate", node.shape, node, operands, dimension=axis)]
+
+
+@lowers("pad")
+def _pad(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node, config = result(equation), tuple(map(tuple, equation.params["padding_config"]))
+    if not any(any(each) for each in config):
+        return [operands[0]]
+    return [b.make("pad", node.shape, node, operands, config=config)]
+
+
+@lowers("slice")
+def _slice(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    params = equation.params
+    whole = not params["strides"] or all(s == 1 for s in params["strides"])
+    return [b.slice(operands[0], result(equation).shape, params["start_indices"], whole)]
+
+
+@lowers("split")
+def _split(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    axis, at, found = equation.params["axis"], 0, []
+    for place, size in enumerate(equation.params["sizes"]):
+        shape = result(equation, place).shape
+        start = [at if i == axis else 0 for i in range(len(shape))]
+        found.append(b.slice(operands[0], shape, start, True))
+        at += size
+    return found
+
+
+@lowers("dynamic_slice", "gather", "dynamic_update_slice")
+def _part(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node = result(equation)
+    return [b.make(equation.primitive.name.replace("_", "-"), node.shape, node, operands)]
+
+
+@lowers("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
+def _scatter(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    return [b.new("scatter", result(equation), operands)]
+
+
+@lowers(*_REDUCED)
+def _reduce(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    kind = _REDUCED[equation.primitive.name]
+    found = b.reduce(kind, operands[0], equation.params["axes"])
+    return [found]
+
+
+@lowers(*_WINDOWS)
+def _window(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    node, params, name = result(equation), equation.params, equation.primitive.name
+    side_by_side = "window_strides" in params and all(
+        size == stride for size, stride in zip(params["window_dimensions"], params["window_strides"])
+    ) and not any(map(any, params["padding"]))  # fmt: skip
+    kind = {"max": "maximum", "min": "minimum", "sum": "add"}.get(name.split("_")[-1], name)
+    known = {"kind": kind, "library": side_by_side, **_hashable(params)}
+    return [b.make("reduce-window", node.shape, node, operands, **known)]
+
+
+def _hashable(params: Any) -> dict[str, Any]:
+    return {name: str(value) for name, value in params.items()}
+
+
+@lowers("select_and_scatter_add")
+def _select_and_scatter(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    """The place of each maximum by a reduction of one array of indices an axis, then a scatter."""
+    source, x = operands
+    node, whole = b.nodes[source], b.nodes[x]
+    index = Node("", whole.shape, "int32", 4.0)
+    lines = [b.new("iota", index) for _ in whole.shape]
+    first = b.new("reduce-window", node, (x, *lines))
+    of_source = Node("", node.shape, "int32", 4.0)
+    found = [b.new("part", of_source, (first,)) for _ in lines]
+    joined = Node("", (node.size, len(lines)), "int32", 4.0)
+    column = [b.bitcast(place, (node.size, 1)) for place in found]
+    indices = b.make("concatenate", joined.shape, joined, column, dimension=1)
+    zeros = b.filled(0.0, whole.shape, x)
+    return [b.new("scatter", whole, (zeros, indices, source))]
+
+
+@lowers("dot_general")
+def _dot(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    (left_sums, right_sums), (left_batch, right_batch) = equation.params["dimension_numbers"]
+    left, left_folded, left_free = _matrix(b, operands[0], left_batch, left_sums, False)
+    right, right_folded, right_free = _matrix(b, operands[1], right_batch, right_sums, True)
+    node = result(equation)
+    batch = [b.shape(operands[0])[i] for i in left_batch]
+    shape = (*batch, math.prod(left_free), math.prod(right_free))
+    found = b.make("dot", shape, node, (left, right), left=left_folded, right=right_folded)
+    return [b.bitcast(found, node.shape)]
+
+
+def _matrix(
+    b: Builder, place: int, batch: Sequence[int], sums: Sequence[int], sums_first: bool
+) -> tuple[int, bool, list[int]]:
+    """An operand of a product as matrices side by side, whether the product reads them
+    transposed, and the extents that are not summed over.
+
+    Matrices whose two axes are only in the wrong order are read so; else they are laid out anew.
+    """
+    shape = b.shape(place)
+    free = [i for i in range(len(shape)) if i not in batch and i not in sums]
+    left = [shape[i] for i in free]
+    order = [*batch, *sums, *free] if sums_first else [*batch, *free, *sums]
+    extents = [math.prod(left), math.prod(shape[i] for i in sums)]
+    matrix = [*(shape[i] for i in batch), *(reversed(extents) if sums_first else extents)]
+    found = b.bitcast(b.transpose(place, order), matrix)
+    node, last = b.nodes[found], len(matrix) - 1
+    if node.op == "transpose" and node.params["order"] == (*range(last - 1), last, last - 1):
+        return node.operands[0], True, left
+    return found, False, left
+
+
+@lowers("conv_general_dilated")
+def _convolution(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    """With channels last, and operands laid out anew where they are not so."""
+    params = equation.params
+    numbers = params["dimension_numbers"]
+    batch, channels, *places = numbers.lhs_spec
+    out, into, *taps = numbers.rhs_spec
+    x = b.transpose(operands[0], (batch, *places, channels))
+    kernel = b.transpose(operands[1], (*taps, into, out))
+    x = _unpadded(b, x)
+    node, spec = result(equation), numbers.out_spec
+    order = (spec[0], *spec[2:], spec[1])
+    shape = [node.shape[i] for i in order]
+    plain = all(d == 1 for d in params["lhs_dilation"]) and params["batch_group_count"] == 1
+    found = b.make(
+        "convolution", shape, node, (x, kernel), library=plain, **_hashable(params)
+    )
+    back = [order.index(i) for i in range(len(order))]
+    return [b.transpose(found, back)]
+
+
+def _unpadded(b: Builder, place: int) -> int:
+    """What was padded with zeros: a convolution pads by itself."""
+    node = b.nodes[place]
+    if node.op == "pad" and b.value(node.operands[1]) == 0:
+        if all(low >= 0 and high >= 0 and not within for low, high, within in node.params["config"]):
+            return node.operands[0]
+    return place
