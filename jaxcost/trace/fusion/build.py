@@ -130,6 +130,10 @@ class Builder:
             return b
         if (op in ("add", "subtract") and y == 0) or (op in ("multiply", "divide") and y == 1):
             return a
+        for scattered, onto in ((a, b), (b, a)):
+            node = self.nodes[scattered]
+            if op == "add" and node.op == "scatter" and self.value(node.operands[0]) == 0:
+                return self.new("scatter", node, (onto, *node.operands[1:]))
         if op == "maximum" and -math.inf in (x, y):
             return b if x == -math.inf else a
         if op == "minimum" and math.inf in (x, y):

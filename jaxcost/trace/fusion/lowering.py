@@ -74,9 +74,10 @@ class _Lowering:
         return self.builder.bitcast(part, node.shape)
 
     def _run(
-        self, jaxpr: Any, used: Sequence[bool] | None, inputs: Sequence[int], times: float, path: Path
+        self, jaxpr: Any, used: Sequence[bool] | None, inputs: Sequence[int | None], times: float,
+        path: Path,
     ) -> list[int | None]:
-        known = {id(v): place for v, place in zip(jaxpr.invars, inputs)}
+        known = {id(v): p for v, p in zip(jaxpr.invars, inputs) if p is not None}
         known |= {id(v): self.builder.new("parameter", typed(v.aval)) for v in jaxpr.constvars}
 
         def read(variable: Any) -> int:
@@ -115,10 +116,12 @@ class _Lowering:
             given = [place for place in operands if place is not None]
             return [self.builder.new("loop", typed(v.aval), given) for v in equation.outvars]
         body = self._taken(step, path)
-        inputs = [read(v) for v in body.operands]
+        where = dict(zip(map(id, equation.invars), operands))
+        inputs = [read(v) if isinstance(v, Literal) else where[id(v)] for v in body.operands]
         if name == "cond" or (name in _REMAT and equation.params.get("prevent_cse")
                               and equation.params.get("differentiated")):  # fmt: skip
-            inputs = [self.builder.new("barrier", self.builder.nodes[p], (p,)) for p in inputs]
+            nodes = self.builder.nodes
+            inputs = [p if p is None else self.builder.new("barrier", nodes[p], (p,)) for p in inputs]
         return self._run(body.jaxpr, body.used, inputs, times * body.times, (*path, id(body.jaxpr)))
 
     def _taken(self, step: Step, path: Path) -> Body:

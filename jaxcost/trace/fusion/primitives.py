@@ -19,7 +19,7 @@ _UNARY = {
     "sqrt": "sqrt", "rsqrt": "rsqrt", "cbrt": "cbrt", "tanh": "tanh", "sin": "sine",
     "cos": "cosine", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "asin": "asin", "acos": "acos",
     "atan": "atan2", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf",
-    "erfc": "erf", "erf_inv": "erf", "lgamma": "power", "digamma": "power",
+    "erf_inv": "erf", "lgamma": "power", "digamma": "power",
     "population_count": "popcnt", "clz": "count-leading-zeros", "reduce_precision": "reduce-precision",
     "real": "real", "imag": "imag", "conj": "negate",
 }  # fmt: skip
@@ -118,6 +118,36 @@ def _logistic(b: Builder, equation: Any, operands: Places) -> list[int | None]:
     one = b.filled(1.0, b.shape(x), x)
     grown = b.binary("add", b.unary("exponential", b.unary("negate", x)), one)
     return [b.binary("divide", one, grown)]
+
+
+@lowers("erfc")
+def _erfc(b: Builder, equation: Any, operands: Places) -> list[int | None]:
+    """Written out: near 0 a polynomial, and beyond an exponential by a fraction."""
+    x = operands[0]
+
+    def number(value: float) -> int:
+        return b.filled(value, b.shape(x), x)
+
+    def polynomial(of: int, terms: int) -> int:
+        found = number(0.5)
+        for term in range(terms):
+            found = b.binary("add", b.binary("multiply", found, of), number(term + 0.25))
+        return found
+
+    def chosen(limited: int, limit: float, inside: int, outside: int) -> int:
+        typed = Node("", b.shape(x), "bool", 1.0)
+        less = b.make("compare", typed.shape, typed, (limited, number(limit)), direction="lt")
+        return b.make("select", typed.shape, x, (less, inside, outside))
+
+    size, squared = b.unary("abs", x), b.binary("multiply", x, x)
+    near = b.binary("subtract", number(1.0), b.binary("multiply", x, polynomial(squared, 6)))
+    fallen, inverse = b.unary("negate", squared), b.binary("divide", number(1.0), size)
+    of = b.binary("multiply", inverse, inverse)
+    fraction = chosen(size, 2.0, polynomial(of, 8), polynomial(of, 7))
+    far = b.binary("multiply", b.binary("multiply", b.unary("exponential", fallen), inverse), fraction)
+    far = chosen(fallen, -88.7, number(0.0), far)
+    far = chosen(x, 0.0, b.binary("subtract", number(2.0), far), far)
+    return [chosen(size, 1.0, near, far)]
 
 
 @lowers("convert_element_type")
@@ -316,12 +346,37 @@ def _convolution(b: Builder, equation: Any, operands: Places) -> list[int | None
     node, spec = result(equation), numbers.out_spec
     order = (spec[0], *spec[2:], spec[1])
     shape = [node.shape[i] for i in order]
-    plain = all(d == 1 for d in params["lhs_dilation"]) and params["batch_group_count"] == 1
+    plain = all(d == 1 for d in params["lhs_dilation"])
+    if params["batch_group_count"] > 1:
+        back = [order.index(i) for i in range(len(order))]
+        return [b.transpose(_of_each_channel(b, x, kernel, node, shape), back)]
     found = b.make(
         "convolution", shape, node, (x, kernel), library=plain, **_hashable(params)
     )
     back = [order.index(i) for i in range(len(order))]
     return [b.transpose(found, back)]
+
+
+def _of_each_channel(b: Builder, x: int, kernel: int, node: Node, shape: list[int]) -> int:
+    """The gradient of a grouped convolution by its weights: that of one without groups, of which
+    all but the groups' own blocks are masked, and summed away."""
+    groups, taps = shape[-1], shape[1:-1]
+    whole = (b.shape(x)[0], *taps, groups)
+    found = b.make("convolution", whole, node, (x, kernel), library=True)
+    order = (*range(1, len(taps) + 1), 0, len(taps) + 1)
+    turned = b.transpose(found, order)
+    square = b.shape(turned)
+    index = Node("", (square[-2],), "int32", 4.0)
+    rows = b.make("iota", index.shape, index, ())
+    columns = b.make("iota", (groups,), index, ())
+    lines = [b.broadcast(p, square[-2:], (i,)) for i, p in enumerate((rows, columns))]
+    mask = b.make("compare", square[-2:], Node("", (), "bool", 1.0), lines, direction="eq")
+    mask = b.broadcast(mask, square, (len(taps), len(taps) + 1))
+    kept = b.make("select", square, node, (mask, turned, b.filled(0.0, square, found)))
+    known = {"kind": "add", "library": True}
+    part = b.make("reduce-window", (*taps, math.prod(shape) // math.prod(taps) // groups, groups),
+                  node, (kept,), **known)  # fmt: skip
+    return b.bitcast(part, shape)
 
 
 def _unpadded(b: Builder, place: int) -> int:
