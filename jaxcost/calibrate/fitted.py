@@ -1,6 +1,7 @@
 """One target of a calibration: a fitted model, what corrects it, and how far to trust it."""
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -22,7 +23,7 @@ from jaxcost.models.memory_bound import MemoryBound
 from jaxcost.models.residency import Temperature
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.workload import Workload
-from jaxcost.workload.fusion import BACKWARD_ON_CPU
+from jaxcost.workload.fusion import OUT_OF_CACHE
 from jaxcost.workload.runs import TrainingRun
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ class Fitted(OnScreen):
 
         An operation within a program costs its bytes over the mean bandwidth of what is no product,
         where that was measured by itself, or else over the model's; nothing where it knows none.
-        Of the bytes only what fusion leaves, but all on a CPU where they were measured; and there
-        more in a backward pass.
+        Of the bytes only what fusion leaves. On a CPU a share of the bandwidth that was measured
+        is reached, and what is laid out anew for a gradient of a convolution costs nothing where
+        such layers were measured, which hold it.
         """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
@@ -107,12 +109,12 @@ class Fitted(OnScreen):
         if alone is not None and isinstance(alone.model, MemoryBound):
             bandwidth = alone.model.mean_bandwidth
         moving = workload.other_bytes / bandwidth
-        # By itself an operation finds its arrays in the cache, where its last call left them; in a
-        # program it does not, and on a CPU that costs about what fusion saves (experiments/zoo).
         if device.platform != "cpu":
             return workload.left * moving
-        moving = moving * jnp.where(workload.backward > 0, BACKWARD_ON_CPU, 1.0)
-        return moving if alone else workload.left * moving
+        measured = [SORTS[sort].holds(workload) for sort in self.apart if "gradients" in sort]
+        inside = functools.reduce(jnp.logical_or, measured, workload.gradient < 0)
+        moving = jnp.where(inside, 0.0, workload.left_on_cpu * moving)
+        return moving / OUT_OF_CACHE if alone else moving
 
     def cost(
         self,

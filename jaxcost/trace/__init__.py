@@ -83,6 +83,7 @@ def count(
         warnings=(*_warnings(found, program), *over.warnings()),
         devices=over.devices,
         together=over.together,
+        jaxpr=program.jaxpr,
     )
 
 

@@ -1,6 +1,7 @@
 """`Counts`: what a program does, in total and by layer."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ import numpy as np
 
 from jaxcost._support.screen import OnScreen
 from jaxcost.trace import on_screen
+from jaxcost.trace.fusion.groups import Group, groups_on_cpu
+from jaxcost.trace.liveness import Liveness
 from jaxcost.trace.records import Branches, Operation, Unknown
 from jaxcost.workload import Workload, rows
 from jaxcost.workload.fusion import FUSION, Fusion
@@ -48,6 +51,8 @@ class Counts(OnScreen):
         devices: how many the program runs on; what it says for one of them, inside `shard_map`, is
             counted for one, and all else for all together.
         together: of how many of them together the counts are; 1 within `shard_map`.
+        jaxpr: the program itself, by which it is told what a compiler fuses; None: not known, and
+            nothing is.
 
     Example:
         >>> import jax.numpy as jnp, jaxcost as jc
@@ -65,6 +70,15 @@ class Counts(OnScreen):
     devices: int = 1
     together: int = 1
     peak_layers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    jaxpr: Any = dataclasses.field(default=None, compare=False, repr=False)
+
+    @functools.cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """What XLA's CPU backend makes of the program, a kernel each, predicted by its rules."""
+        if self.jaxpr is None:
+            return ()
+        places = {o.path: place for place, o in enumerate(self.operations)}
+        return tuple(groups_on_cpu(self.jaxpr, Liveness(), places))
 
     @property
     def macs(self) -> float:
@@ -141,17 +155,51 @@ class Counts(OnScreen):
     def _screen(self) -> "tuple[list[str], pd.DataFrame]":
         return on_screen.counts(self)
 
-    def workload(self, fusion: Fusion = FUSION) -> Workload:
-        """The program as a `Workload`, a row an operation; those that are no product have FLOPs
-        (elementwise and transcendental ones with them) and bytes of their own.
+    def workload(self, fusion: Fusion | None = None) -> Workload:
+        """The program as a `Workload`: a row an operation, those that are no product with FLOPs
+        (elementwise and transcendental ones with them) and bytes of their own; then, for a CPU, a
+        row for each array that is laid out anew for a product, as `relaid` has them.
 
-        Args: fusion: how much of those bytes the compiled program is left to move.
+        Args: fusion: how much of those bytes a compiled program is left to move; None: on a CPU
+            what its compiler's rules say, and elsewhere `FUSION`.
         Raises: ValueError: no operation was found.
         """
         if not self.operations:
             raise ValueError("the program has no operation; give one that computes something")
-        columns = self._leaves(fusion).items()
-        return rows(**{name: np.array(column) for name, column in columns})
+        each = self._rows(fusion)
+        return rows(**{
+            name: np.array([row.get(name, default) for row in each])
+            for name, default in _DEFAULTS.items()
+        })  # fmt: skip
+
+    @functools.cached_property
+    def relaid(self) -> tuple[Group, ...]:
+        """Kernels that no operation but a product is named after, or one that moves nothing: they
+        lay out anew what a product takes."""
+        return tuple(g for g in self._priced() if self._moves_nothing(g.owner))
+
+    def _rows(self, fusion: Fusion | None) -> list[dict[str, float]]:
+        each = [_row(operation, fusion or FUSION) for operation in self.operations]
+        if fusion is not None or not self.groups:
+            for row in each:
+                row["left_on_cpu"] = row.get("left", 1.0)
+            return each
+        bytes_of = np.zeros(len(each))
+        for group in self._priced():
+            if not self._moves_nothing(group.owner):
+                runs = group.times / max(self.operations[group.owner].repeat, 1e-300)
+                bytes_of[group.owner] += group.bytes_moved * runs
+        for row, operation, moved in zip(each, self.operations, bytes_of):
+            row["left_on_cpu"] = moved / max(operation.bytes_moved, 1e-300)
+        return each + [_relaid(group, self.operations[group.owner]) for group in self.relaid]
+
+    def _priced(self) -> list[Group]:
+        """Kernels beside the products, which are layers of their own."""
+        return [group for group in self.groups if not group.product]
+
+    def _moves_nothing(self, owner: int) -> bool:
+        operation = self.operations[owner]
+        return operation.work.sizes is not None or not operation.bytes_moved
 
     def products(self) -> Workload:
         """The products alone, as a `Workload`: what the models of working sets and training take.
@@ -190,12 +238,6 @@ class Counts(OnScreen):
     def _total(self, quantity: str) -> float:
         return math.fsum(o.repeat * getattr(o, quantity) for o in self.operations)
 
-    def _leaves(self, fusion: Fusion) -> dict[str, list[float]]:
-        each = [_row(operation, fusion) for operation in self.operations]
-        return {
-            name: [row.get(name, default) for row in each] for name, default in _DEFAULTS.items()
-        }
-
 
 # Of every leaf; what is no product has no channels.
 _DEFAULTS: dict[str, Any] = {leaf.name: leaf.default for leaf in dataclasses.fields(Workload)}
@@ -215,6 +257,19 @@ def _row(operation: Operation, fusion: Fusion) -> dict[str, float]:
         "within": 1.0,
         "backward": float(operation.backward),
         "left": fusion.share(operation.op),
+    }
+
+
+def _relaid(group: Group, owner: Operation) -> dict[str, float]:
+    """A row of what is laid out anew; where a gradient of a convolution takes it, with its mark:
+    measured by itself, such a layer holds it."""
+    return {
+        "repeat": group.times,
+        "other_bytes": group.bytes_moved,
+        "within": 1.0,
+        "backward": float(owner.backward),
+        "left": 0.0,
+        "gradient": float((owner.work.sizes or {}).get("gradient", 0.0)),
     }
 
 

@@ -39,6 +39,7 @@ class Operation:
         dtype: of its first operand.
         backward: whether it computes gradients; what is computed again for them counts as that.
         recomputed: whether it computes again what was computed before, as `jax.checkpoint` has it.
+        path: the equations, and the programs that they hold, that lead to it, by identity.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Operation:
     dtype: str = ""
     backward: bool = False
     recomputed: bool = False
+    path: tuple[int, ...] = dataclasses.field(default=(), compare=False, repr=False)
 
     @property
     def flops(self) -> float:

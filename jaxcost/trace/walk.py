@@ -55,7 +55,8 @@ class _Frame:
     `leaves` has the parameter that a value is, or is a view of; `lean` the bytes that reading a
     value takes where these are fewer than it would have in memory; `axes` the extents of the axes
     of devices that the program is written for one of; `backward` that gradients are computed,
-    `recomputed` that it is for them again; `flipped` has the values that are reversed.
+    `recomputed` that it is for them again; `flipped` has the values that are reversed;
+    `path` leads here.
     """
 
     scope: str
@@ -66,6 +67,7 @@ class _Frame:
     backward: bool = False
     recomputed: bool = False
     flipped: set[int] = dataclasses.field(default_factory=set)
+    path: tuple[int, ...] = ()
 
 
 class Walk:
@@ -119,7 +121,9 @@ class Walk:
         scope = self.names.of(equation, frame.scope)
         times = frame.times * body.times * times
         axes = frame.axes | manual_axes(equation)
-        inner = _Frame(scope, times, leaves, lean, axes, *_of_gradients(equation, frame))
+        path = (*frame.path, id(equation), id(body.jaxpr))
+        of = _of_gradients(equation, frame)
+        inner = _Frame(scope, times, leaves, lean, axes, *of, path=path)
         found = self._inside(body.jaxpr, inner, body.used)
         if body.same_results and len(body.jaxpr.outvars) == len(equation.outvars):
             self._pass_out(body.jaxpr, equation, inner, frame)
@@ -191,6 +195,7 @@ class Walk:
         self._record(site, done, rule, scope, operands, frame, found)
         last = found.operations[-1]
         last.backward, last.recomputed = _of_gradients(equation, frame)
+        last.path = (*frame.path, id(equation))
 
     def _record(
         self, site: work.Site, done: work.Work, rule: work.Rule, scope: str,

@@ -45,7 +45,7 @@ class Costs:
 
 
 def program_costs(
-    program: Counts, fitted: Fitted, device: Device, fusion: Fusion = FUSION
+    program: Counts, fitted: Fitted, device: Device, fusion: Fusion | None = None
 ) -> Costs:
     """The cost of each operation and of all, in the unit of what was fitted, with 90 % intervals.
 
@@ -53,7 +53,7 @@ def program_costs(
         program: as from `jaxcost.count`.
         fitted: a calibration's model of time or energy, of single layers.
         device: the calibration's.
-        fusion: how much of what is no product is left after fusion.
+        fusion: how much of what is no product is left after fusion; None: as `Counts.workload`.
     Returns: `Costs`, computed in float64; of a program without operations, zeros of no length.
     Raises: ValueError: a cost that is no finite number; the message names the operation.
     """
@@ -64,26 +64,38 @@ def program_costs(
         return _costs(program, fitted, device, fusion)
 
 
-def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion) -> Costs:
+def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion | None) -> Costs:
     layers = program.workload(fusion)
     repeat = np.asarray(layers.repeat, np.float64)
     each, novelty, reach = _each(fitted, layers, device)
     _check_finite(each, program.operations)
     total = float((repeat * each).sum())
-    below, above = _off(repeat * each, reach, layers, fusion)
+    below, above = _off(repeat * each, reach, layers, fusion or FUSION)
+    lower, upper = each * np.exp(-reach), each * np.exp(reach)
+    each, lower, upper = (_with_relaid(program, repeat, x) for x in (each, lower, upper))
     return Costs(
         each=each,
-        lower=each * np.exp(-reach),
-        upper=each * np.exp(reach),
-        novelty=novelty,
+        lower=lower,
+        upper=upper,
+        novelty=novelty[: len(program.operations)],
         total=total,
         total_lower=total - below,
         total_upper=total + above,
     )
 
 
+def _with_relaid(program: Counts, repeat: np.ndarray, costs: np.ndarray) -> np.ndarray:
+    """The cost of each operation with that of what is laid out anew for it, for one of its runs."""
+    count = len(program.operations)
+    found = costs[:count].copy()
+    owners = [group.owner for group in program.relaid][: len(costs) - count]
+    np.add.at(found, owners, (repeat * costs)[count:] / np.maximum(repeat[owners], 1e-300))
+    return found
+
+
 def _check_finite(costs: np.ndarray, operations: Sequence[Operation]) -> None:
-    bad = np.flatnonzero(~(np.isfinite(costs) & (costs >= 0)))
+    bad = np.flatnonzero(~(np.isfinite(costs) & (costs >= 0)))[:1]
+    bad = bad[bad < len(operations)]
     if len(bad):
         found = operations[bad[0]]
         raise ValueError(

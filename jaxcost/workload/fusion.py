@@ -30,10 +30,11 @@ class Fusion:
 
 
 # The share of elementwise work was fitted to six networks on a CPU with two cores, and checked on
-# twenty-eight others by experiments/zoo/model_zoo.py; what is not fused moves its bytes once.
-# XLA's own programs of ten networks on a CPU say as much: 0.30 of all bytes is left of forward
-# passes, by the geometric mean. Of backward passes it is 0.90: there fusions compute again, for
-# each that reads it, what would be made once, and copy transposed what products take
-# (experiments/zoo/bytes_left.py).
-BACKWARD_ON_CPU = 3.0  # the one over the other
+# twenty-eight others by experiments/zoo/model_zoo.py; what is not fused moves its bytes once. It is
+# for devices whose compiler's rules are not known here; for a CPU they are (jaxcost.trace.fusion).
 FUSION = Fusion(elementwise=0.29, reduction=1.0, pooling=1.0, movement=1.0, spread=0.1)
+# Of the bandwidth of an operation that runs by itself, and finds its arrays in the cache where its
+# last call left them, what a program gets on a CPU. The same number, by the same networks: they
+# took as long as all bytes that are counted would at the first, of which XLA leaves 0.30
+# (experiments/zoo/bytes_left.py).
+OUT_OF_CACHE = 0.29

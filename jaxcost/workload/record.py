@@ -55,6 +55,7 @@ class Workload(eqx.Module):
             bytes that it moves and no start of its own; 0 if it runs by itself.
         backward: 1 if such an operation is of a backward pass, otherwise 0.
         left: share of `other_bytes` that such an operation still moves once it is fused, >= 0.
+        left_on_cpu: the same where XLA's CPU backend compiles it, whose rules are known.
 
     Raises:
         ValueError: leaves of different shapes; the message names the leaf and both shapes.
@@ -82,6 +83,7 @@ class Workload(eqx.Module):
     within: Float[Array, "*layers"] = _leaf(0)
     backward: Float[Array, "*layers"] = _leaf(0)
     left: Float[Array, "*layers"] = _leaf(1)
+    left_on_cpu: Float[Array, "*layers"] = _leaf(1)
 
     def __check_init__(self) -> None:
         for name, leaf in vars(self).items():

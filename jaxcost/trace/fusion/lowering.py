@@ -126,10 +126,11 @@ class _Lowering:
 
     def _taken(self, step: Step, path: Path) -> Body:
         """Of several branches the one that was counted."""
-        for body in step.bodies:
-            start = (*path, id(body.jaxpr))
-            if any(known[: len(start)] == start for known in self.places):
-                return body
+        if len(step.bodies) > 1:
+            for body in step.bodies:
+                start = (*path, id(body.jaxpr))
+                if any(known[: len(start)] == start for known in self.places):
+                    return body
         return step.bodies[0]
 
 
