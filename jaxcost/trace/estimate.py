@@ -300,6 +300,7 @@ def _gradients(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     unseen = np.asarray(layers.gradient > 0)
     for holds in measured:
         unseen = unseen & ~np.asarray(holds(layers))
+    unseen = unseen[: len(found.operations)]
     share = (costs.each * unseen) @ [o.repeat for o in found.operations] / max(costs.total, 1e-300)
     if share < _NOTED:
         return []

@@ -7,7 +7,6 @@ from typing import Any
 from jaxcost.trace.fusion.graph import Graph, Node
 
 
-
 class Builder:
     """Makes nodes, each once, and simpler ones where XLA's algebra would.
 
@@ -29,23 +28,24 @@ class Builder:
         return self.nodes[place].shape
 
     def make(
-        self, op: str, shape: Sequence[int], like: int | Node, operands: Sequence[int], **params: Any
-    ) -> int:
+        self, op: str, shape: Sequence[int], like: int | Node, operands: Sequence[int],
+        **params: Any,
+    ) -> int:  # fmt: skip
         """An operation, or an equal one that is there already; `like` has the type."""
         typed = self.nodes[like] if isinstance(like, int) else like
         key = (op, tuple(shape), typed.dtype, tuple(operands), tuple(sorted(params.items())))
         if key not in self._known:
-            self._known[key] = len(self.nodes)
-            self.nodes.append(
-                Node(op, tuple(shape), typed.dtype, typed.item_bytes, tuple(operands), params, self.owner)
-            )
+            self._known[key] = self.new(op, typed, operands, tuple(shape), **params)
         return self._known[key]
 
-    def new(self, op: str, typed: Node, operands: Sequence[int] = (), **params: Any) -> int:
-        """An operation that is never taken for another, such as an input."""
-        self.nodes.append(
-            Node(op, typed.shape, typed.dtype, typed.item_bytes, tuple(operands), params, self.owner)
-        )
+    def new(
+        self, op: str, typed: Node, operands: Sequence[int] = (),
+        shape: tuple[int, ...] | None = None, **params: Any,
+    ) -> int:  # fmt: skip
+        """An operation that is never taken for another, such as an input; `typed` has its shape."""
+        extents = typed.shape if shape is None else shape
+        kind = typed.dtype, typed.item_bytes
+        self.nodes.append(Node(op, extents, *kind, tuple(operands), params, self.owner))
         return len(self.nodes) - 1
 
     def constant(self, value: Any, typed: Node) -> int:
@@ -126,7 +126,7 @@ class Builder:
         """An elementwise operation on two arrays of one shape."""
         x, y = self.value(a), self.value(b)
         shape = self.shape(a)
-        if op == "add" and x == 0 or op == "multiply" and x == 1:
+        if (op == "add" and x == 0) or (op == "multiply" and x == 1):
             return b
         if (op in ("add", "subtract") and y == 0) or (op in ("multiply", "divide") and y == 1):
             return a
@@ -150,7 +150,8 @@ class Builder:
                 inner = divisor.operands[0]
                 one = self.filled(1.0, self.shape(inner), b)
                 inverse = self.binary("divide", one, inner)
-                return self.binary("multiply", a, self.broadcast(inverse, shape, divisor.params["axes"]))
+                repeated = self.broadcast(inverse, shape, divisor.params["axes"])
+                return self.binary("multiply", a, repeated)
         if op == "minimum" and y is not None and self.nodes[a].op == "maximum":
             inside, low = self.nodes[a].operands
             if self.value(low) is not None and self.value(low) <= y:
@@ -168,8 +169,9 @@ class Builder:
             return self.broadcast(inner, left.shape, left.params["axes"])
         for wide, one, swapped in ((left, b, False), (right, a, True)):
             if self.value(one) is not None and self.nodes[one].params["axes"] == ():
-                number = self.broadcast(self.nodes[one].operands[0], self.shape(wide.operands[0]), ())
-                pair = (number, wide.operands[0]) if swapped else (wide.operands[0], number)
+                slim = wide.operands[0]
+                number = self.broadcast(self.nodes[one].operands[0], self.shape(slim), ())
+                pair = (number, slim) if swapped else (slim, number)
                 inner = self.binary(op, *pair)
                 return self.broadcast(inner, wide.shape, wide.params["axes"])
         return None
@@ -196,18 +198,23 @@ class Builder:
             kept = [i for i in range(len(inside.shape)) if i not in node.params["axes"]]
             both = sorted((*node.params["axes"], *(kept[i] for i in axes)))
             return self.reduce(kind, node.operands[0], both)
-        if node.op == "broadcast":
-            lost = [i for i in axes if i not in node.params["axes"]]
-            if len(lost) == len(axes) and kind in ("add", "maximum", "minimum"):
-                kept = [i for i in range(len(node.shape)) if i not in axes]
-                inner = self.broadcast(
-                    node.operands[0], shape, [kept.index(i) for i in node.params["axes"]]
-                )
-                times = math.prod(node.shape[i] for i in axes)
-                if kind != "add":
-                    return inner
-                return self.binary("multiply", inner, self.filled(float(times), shape, place))
+        repeated = node.op == "broadcast" and not set(axes) & set(node.params["axes"])
+        if repeated and kind in ("add", "maximum", "minimum"):
+            return self._reduce_repeated(kind, place, shape, axes)
         return self.make("reduce", shape, place, (place,), kind=kind, axes=tuple(axes))
+
+    def _reduce_repeated(
+        self, kind: str, place: int, shape: tuple[int, ...], axes: Sequence[int]
+    ) -> int:
+        """Over axes along which an array is only repeated."""
+        node = self.nodes[place]
+        left = [i for i in range(len(node.shape)) if i not in axes]
+        places = [left.index(i) for i in node.params["axes"]]
+        inner = self.broadcast(node.operands[0], shape, places)
+        if kind != "add":
+            return inner
+        times = float(math.prod(node.shape[i] for i in axes))
+        return self.binary("multiply", inner, self.filled(times, shape, place))
 
     def slice(self, place: int, shape: Sequence[int], start: Sequence[int], whole: bool) -> int:
         """A part; `whole` says that it takes every element between its ends."""

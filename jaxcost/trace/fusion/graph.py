@@ -1,4 +1,4 @@
-"""A program as a compiler sees it while it fuses: operations, what they read, and who reads them."""
+"""A program as a compiler sees it while it fuses: operations, and who reads which."""
 
 import dataclasses
 import math

@@ -104,21 +104,23 @@ def _moved(graph: Graph, kernel: Fused) -> tuple[float, float]:
         written = graph.nodes[root.operands[1]].bytes
     else:
         written = root.bytes
-    return sum(_read(graph, kernel, operand) for operand in kernel.operands), written
+    users: dict[int, list[int]] = {}
+    for member in kernel.members:
+        for operand in _distinct(graph, member):
+            users.setdefault(operand, []).append(member)
+    return sum(_read(graph, kernel, users, operand) for operand in kernel.operands), written
 
 
-def _read(graph: Graph, kernel: Fused, operand: int) -> float:
+def _read(graph: Graph, kernel: Fused, users: Mapping[int, list[int]], operand: int) -> float:
     """Bytes that a kernel reads of an operand: of one that it takes parts of, those parts."""
-    whole = graph.nodes[operand].bytes
-    users = [(m, graph.nodes[m]) for m in kernel.members if operand in graph.nodes[m].operands]
-    total = 0.0
-    for place, node in users:
+    whole, total = graph.nodes[operand].bytes, 0.0
+    for place in users.get(operand, ()):
+        node = graph.nodes[place]
         first = node.operands[0] == operand
         if first and node.op in _TAKES:
             total += node.bytes
         elif first and node.op == "bitcast" and place != kernel.root:
-            total += _read(graph, kernel, place)
+            total += _read(graph, kernel, users, place)
         elif not (first and node.op == "dynamic-update-slice"):
             return whole
     return min(total, whole)
-

@@ -12,8 +12,8 @@ from jaxcost.trace.fusion.graph import Fused, Graph, Node
 
 _REDUCTIONS = ("reduce", "reduce-window")
 _UNARY = ("abs", "negate", "exponential", "log", "sqrt", "rsqrt", "tanh", "floor", "ceil",
-          "round-nearest-even", "sign", "convert", "erf", "cbrt", "cosine", "sine", "expm1", "log1p",
-          "logistic")  # fmt: skip
+          "round-nearest-even", "sign", "convert", "erf", "cbrt", "cosine", "sine",
+          "exponential-minus-one", "log-plus-one")  # fmt: skip
 _BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
 _KNOWN_TYPES = ("float32", "float64", "bfloat16", "int8", "uint8")
 _LEAST_ELEMENTS = 4096  # kMinElements of XLA's ynn_support.cc: below it a call is not worth while

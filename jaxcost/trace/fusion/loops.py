@@ -116,6 +116,10 @@ class _Loops:
         self.graph = graph
         self.kernels: dict[int, _Kernel] = {}
         self.once: set[int] = set()
+        self.never = {
+            place for place, node in enumerate(graph.nodes)
+            if node.op not in _FUSIBLE or place in graph.fused or place in graph.outputs
+        }  # fmt: skip
         self.once = _made_once(self)
 
     def may(self, consumer: int, producer: int) -> bool:
@@ -125,7 +129,7 @@ class _Loops:
         kernel = self.kernels.get(consumer)
         if consumer in graph.fused and kernel is None:  # the library's
             return False
-        if producer in graph.fused or other.op not in _FUSIBLE or producer in graph.outputs:
+        if producer in self.never or producer in graph.fused:
             return False
         if other.op == "constant" and (other.size > 1 or kernel is None):
             return False
@@ -150,8 +154,9 @@ class _Loops:
                     pass
 
     def _step(self, place: int) -> bool:
-        for operand in sorted(set(self.graph.operands(place)), reverse=True):
-            if operand not in self.once and self.may(place, operand):
+        possible = set(self.graph.operands(place)) - self.never - self.once
+        for operand in sorted(possible, reverse=True):
+            if self.may(place, operand):
                 if place not in self.kernels:
                     self.kernels[place] = _Kernel(self.graph, self.graph.start(place, "loop"))
                 self.kernels[place].add(operand)
@@ -204,12 +209,8 @@ def _unary(graph: Graph, node: Node) -> bool:
     """Whether it reads one array at most that is not small beside its result, by rank."""
     rank = _rank(node)
     reads = [graph.nodes[operand] for operand in node.operands]
-    large = [
-        other for other in reads
-        if other.op not in ("broadcast", "iota") and not (other.op == "constant" and other.size == 1)
-        and _rank(other) >= rank
-    ]  # fmt: skip
-    return len(large) <= 1
+    made = ("broadcast", "iota")
+    return sum(other.op not in made and _rank(other) >= max(rank, 1) for other in reads) <= 1
 
 
 def _rank(node: Node) -> int:

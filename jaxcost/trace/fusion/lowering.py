@@ -1,4 +1,4 @@
-"""From a program to what XLA is left with before it fuses: one graph, and one more for each loop."""
+"""From a program to what XLA is left with before it fuses: a graph, and one for each loop."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,11 @@ class _Lowering:
         return self.builder.bitcast(part, node.shape)
 
     def _run(
-        self, jaxpr: Any, used: Sequence[bool] | None, inputs: Sequence[int | None], times: float,
+        self,
+        jaxpr: Any,
+        used: Sequence[bool] | None,
+        inputs: Sequence[int | None],
+        times: float,
         path: Path,
     ) -> list[int | None]:
         known = {id(v): p for v, p in zip(jaxpr.invars, inputs) if p is not None}
@@ -111,8 +115,8 @@ class _Lowering:
         equation, name = step.equation, step.equation.primitive.name
         if name in ("scan", "while"):
             for body in step.bodies:
-                lengths = _lengths(equation, body)
-                self.program(body.jaxpr, body.used, times * body.times, (*path, id(body.jaxpr)), lengths)
+                lengths, inside = _lengths(equation, body), (*path, id(body.jaxpr))
+                self.program(body.jaxpr, body.used, times * body.times, inside, lengths)
             given = [place for place in operands if place is not None]
             return [self.builder.new("loop", typed(v.aval), given) for v in equation.outvars]
         body = self._taken(step, path)
@@ -120,8 +124,8 @@ class _Lowering:
         inputs = [read(v) if isinstance(v, Literal) else where[id(v)] for v in body.operands]
         if name == "cond" or (name in _REMAT and equation.params.get("prevent_cse")
                               and equation.params.get("differentiated")):  # fmt: skip
-            nodes = self.builder.nodes
-            inputs = [p if p is None else self.builder.new("barrier", nodes[p], (p,)) for p in inputs]
+            new, nodes = self.builder.new, self.builder.nodes
+            inputs = [p if p is None else new("barrier", nodes[p], (p,)) for p in inputs]
         return self._run(body.jaxpr, body.used, inputs, times * body.times, (*path, id(body.jaxpr)))
 
     def _taken(self, step: Step, path: Path) -> Body:

@@ -20,8 +20,8 @@ _UNARY = {
     "cos": "cosine", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "asin": "asin", "acos": "acos",
     "atan": "atan2", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf",
     "erf_inv": "erf", "lgamma": "power", "digamma": "power",
-    "population_count": "popcnt", "clz": "count-leading-zeros", "reduce_precision": "reduce-precision",
-    "real": "real", "imag": "imag", "conj": "negate",
+    "population_count": "popcnt", "clz": "count-leading-zeros",
+    "reduce_precision": "reduce-precision", "real": "real", "imag": "imag", "conj": "negate",
 }  # fmt: skip
 _BINARY = {
     "add": "add", "add_any": "add", "sub": "subtract", "mul": "multiply", "div": "divide",
@@ -68,7 +68,9 @@ def other(b: Builder, equation: Any, operands: Places) -> list[int | None]:
         return [b.bitcast(reads[0], node.shape)] if node.size == b.nodes[reads[0]].size else [
             b.make(name, node.shape, node, reads)
         ]  # fmt: skip
-    first = b.new(name, result(equation), reads) if equation.outvars else None
+    if not equation.outvars:
+        return []
+    first = b.new(name, result(equation), reads)
     rest = [b.new("part", result(equation, i), (first,)) for i in range(1, len(equation.outvars))]
     return [first, *rest]
 
@@ -144,7 +146,8 @@ def _erfc(b: Builder, equation: Any, operands: Places) -> list[int | None]:
     fallen, inverse = b.unary("negate", squared), b.binary("divide", number(1.0), size)
     of = b.binary("multiply", inverse, inverse)
     fraction = chosen(size, 2.0, polynomial(of, 8), polynomial(of, 7))
-    far = b.binary("multiply", b.binary("multiply", b.unary("exponential", fallen), inverse), fraction)
+    far = b.binary("multiply", b.unary("exponential", fallen), inverse)
+    far = b.binary("multiply", far, fraction)
     far = chosen(fallen, -88.7, number(0.0), far)
     far = chosen(x, 0.0, b.binary("subtract", number(2.0), far), far)
     return [chosen(size, 1.0, near, far)]
@@ -241,7 +244,8 @@ def _slice(b: Builder, equation: Any, operands: Places) -> list[int | None]:
 
 @lowers("split")
 def _split(b: Builder, equation: Any, operands: Places) -> list[int | None]:
-    axis, at, found = equation.params["axis"], 0, []
+    axis, at = equation.params["axis"], 0
+    found: list[int | None] = []
     for place, size in enumerate(equation.params["sizes"]):
         shape = result(equation, place).shape
         start = [at if i == axis else 0 for i in range(len(shape))]
@@ -271,9 +275,9 @@ def _reduce(b: Builder, equation: Any, operands: Places) -> list[int | None]:
 @lowers(*_WINDOWS)
 def _window(b: Builder, equation: Any, operands: Places) -> list[int | None]:
     node, params, name = result(equation), equation.params, equation.primitive.name
-    side_by_side = "window_strides" in params and all(
-        size == stride for size, stride in zip(params["window_dimensions"], params["window_strides"])
-    ) and not any(map(any, params["padding"]))  # fmt: skip
+    sizes, steps = params.get("window_dimensions", ()), params.get("window_strides", (0,))
+    padded = any(map(any, params.get("padding", ())))
+    side_by_side = tuple(sizes) == tuple(steps) and not padded
     kind = {"max": "maximum", "min": "minimum", "sum": "add"}.get(name.split("_")[-1], name)
     known = {"kind": kind, "library": side_by_side, **_hashable(params)}
     return [b.make("reduce-window", node.shape, node, operands, **known)]
@@ -350,9 +354,7 @@ def _convolution(b: Builder, equation: Any, operands: Places) -> list[int | None
     if params["batch_group_count"] > 1:
         back = [order.index(i) for i in range(len(order))]
         return [b.transpose(_of_each_channel(b, x, kernel, node, shape), back)]
-    found = b.make(
-        "convolution", shape, node, (x, kernel), library=plain, **_hashable(params)
-    )
+    found = b.make("convolution", shape, node, (x, kernel), library=plain, **_hashable(params))
     back = [order.index(i) for i in range(len(order))]
     return [b.transpose(found, back)]
 
@@ -382,7 +384,7 @@ def _of_each_channel(b: Builder, x: int, kernel: int, node: Node, shape: list[in
 def _unpadded(b: Builder, place: int) -> int:
     """What was padded with zeros: a convolution pads by itself."""
     node = b.nodes[place]
-    if node.op == "pad" and b.value(node.operands[1]) == 0:
-        if all(low >= 0 and high >= 0 and not within for low, high, within in node.params["config"]):
-            return node.operands[0]
-    return place
+    if node.op != "pad" or b.value(node.operands[1]) != 0:
+        return place
+    wider = all(low >= 0 and high >= 0 and not inner for low, high, inner in node.params["config"])
+    return node.operands[0] if wider else place
