@@ -189,8 +189,9 @@ class Counts(OnScreen):
             if not self._moves_nothing(group.owner):
                 runs = group.times / max(self.operations[group.owner].repeat, 1e-300)
                 bytes_of[group.owner] += group.bytes_moved * runs
-        for row, operation, moved in zip(each, self.operations, bytes_of):
-            row["left_on_cpu"] = moved / max(operation.bytes_moved, 1e-300)
+        for place, (row, operation) in enumerate(zip(each, self.operations)):
+            if not self._moves_nothing(place):
+                row["left_on_cpu"] = bytes_of[place] / operation.bytes_moved
         return each + [_relaid(group, self.operations[group.owner]) for group in self.relaid]
 
     def _priced(self) -> list[Group]:

@@ -264,7 +264,7 @@ def _outside(found: Counts, fitted: Fitted) -> dict[int, str]:
     """In words, by operation, what of a product lies outside what was measured."""
     if not found.operations:
         return {}
-    layers = found.workload()
+    layers = found.workload()[: len(found.operations)]
     left = np.array([o.work.sizes is not None for o in found.operations])  # to be looked at
     lines: dict[int, str] = {}
     for sort, part in reversed(fitted.parts.items()):  # the first has whatever no other has
@@ -296,11 +296,10 @@ def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
 def _gradients(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     """Says that gradients of convolutions are priced as convolutions, where none was measured."""
     measured = [SORTS[sort].holds for sort in fitted.parts]
-    layers = found.workload()
+    layers = found.workload()[: len(found.operations)]
     unseen = np.asarray(layers.gradient > 0)
     for holds in measured:
         unseen = unseen & ~np.asarray(holds(layers))
-    unseen = unseen[: len(found.operations)]
     share = (costs.each * unseen) @ [o.repeat for o in found.operations] / max(costs.total, 1e-300)
     if share < _NOTED:
         return []

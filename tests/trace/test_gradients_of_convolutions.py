@@ -42,7 +42,7 @@ def products(layer, padding, layout):
     shapes = ([*map(image.get, layout[0])], [*map(weights.get, layout[1])])
     found = jc.count(every, *(jax.ShapeDtypeStruct(shape, "float32") for shape in shapes))
     kept = [o for o in found.operations if o.op == "conv2d"]
-    return dataclasses.replace(found, operations=tuple(kept)).workload()
+    return dataclasses.replace(found, operations=tuple(kept)).products()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)

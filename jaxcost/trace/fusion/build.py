@@ -107,7 +107,10 @@ class Builder:
         if node.op == "dot" and order == (1, 0):
             left, right = node.operands
             flags = {"left": not node.params["right"], "right": not node.params["left"]}
-            return self.make("dot", shape, place, (right, left), **flags)
+            owner, self.owner = self.owner, node.owner  # it is the product still
+            found = self.make("dot", shape, place, (right, left), **flags)
+            self.owner = owner
+            return found
         return self.make("transpose", shape, place, (place,), order=order)
 
     def unary(self, op: str, place: int) -> int:
