@@ -1,6 +1,6 @@
 """What XLA's CPU backend is predicted to fuse, against the programs that it makes on this machine.
 
-    python experiments/zoo/fusion_scores.py --out experiments/zoo/fusion_scores.csv [--models NAME ...]
+    python experiments/zoo/fusion_scores.py --out fusion_scores.csv [--models NAME ...]
 
 Bytes are those of all kernels, products too. A kernel is found where one of XLA's reads and writes
 as much, within 2 %; of kernels that move 64 KiB or more. The rules were written by the programs of

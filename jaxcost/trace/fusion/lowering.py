@@ -9,6 +9,7 @@ from jax.extend.core import Literal
 
 from jaxcost.trace import work
 from jaxcost.trace.control import Body
+from jaxcost.trace.fusion import products as products  # registers what becomes of them
 from jaxcost.trace.fusion.build import Builder
 from jaxcost.trace.fusion.graph import Graph, Node
 from jaxcost.trace.fusion.primitives import LOWERED, other
