@@ -12,6 +12,7 @@ _USUAL = 0.75  # of the layers left out singly, so many are no more novel than i
 # Half the 90 % interval of ln(rate) of a kind of layer before any was measured: its standard
 # deviation is 0.7, as models believe of a rate and of the sizes that halve it.
 UNLIKE = 1.645 * 0.7
+_A_FACTOR_E = 1.0  # of novelty, by which a size is beyond those measured
 _FEW = 10  # novel layers that were left out say nothing of nine in ten
 
 
@@ -106,7 +107,18 @@ def calibrate_intervals(
     novel = [tuple(part[g[1] > usual] for part in g) for g in groups]
     known = [g for g in novel if len(g[0]) >= _FEW]
     enough = [c for c in candidates if all(c.covers(*g) >= COVERAGE for g in known)]
-    return enough[0] if enough else candidates[-1]
+    return enough[0] if enough else _widest(candidates, known)
+
+
+def _widest(candidates: Sequence[Intervals], known: Sequence[tuple[np.ndarray, ...]]) -> Intervals:
+    """Of intervals none of which covers enough, the widest that errors seen bear out.
+
+    Where layers are so few that each is as novel as can be, no widening by novelty covers the
+    others: but sizes a factor e beyond all are more novel by 1, and would be widened without end.
+    """
+    seen = max(UNLIKE, *(float(np.abs(error).max()) for error, *_ in known))
+    borne_out = [c for c in candidates if c.reach(np.array(1 + _A_FACTOR_E)) <= seen]
+    return borne_out[-1] if borne_out else candidates[0]
 
 
 def _half_width(

@@ -111,3 +111,20 @@ def test_a_kind_that_nothing_was_judged_by_is_known_to_a_factor_of_three_at_best
     unlike = np.array([False, True])
     assert narrow.reach(np.zeros(2), unlike) == pytest.approx([0.1, 1.645 * 0.7])
     assert wide.reach(np.zeros(2), unlike) == pytest.approx([2.0, 2.0])
+
+
+def test_what_no_widening_covers_is_not_widened_without_end():
+    """All rows as novel as can be, as in a preset of few layers: a size beyond them was given an
+    interval of four million times either way."""
+    draw = np.random.default_rng(0)
+    novelty = 1 - 1e-3 * draw.random(40)
+    alone = 0.3 * draw.standard_normal(40)
+    apart = (
+        np.r_[0.3 * draw.standard_normal(30), np.full(10, 1.4)],
+        np.r_[novelty[:30], np.ones(10)],
+    )
+    found = calibrate_intervals((alone, novelty), [(*apart, np.ones(40))])
+    beyond = found.reach(np.array([2.0, 3.0]))
+    assert beyond[0] > 2 * found.half_width
+    assert beyond[0] <= 1.4
+    assert np.exp(beyond[1]) < 10
