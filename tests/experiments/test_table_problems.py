@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import table_problems
-import tables
+import table_search
 from table_problems import draw
 
 AXIS = (64, 128, 256, 512, 1024)
@@ -68,7 +68,7 @@ def test_a_network_is_priced_by_its_layers_and_what_is_not_in_the_table_is_count
 def test_a_choice_by_the_measured_costs_themselves_is_the_best(problems, table):
     for problem in problems:
         own = table[table["batch"] == problem.rows].sort_values(["c_in", "c_out"])
-        at = tables.chosen_by(problem, own["time_s"].to_numpy())
+        at = table_search.chosen_by(problem, own["time_s"].to_numpy())
         short, over = problem.judged(at)
         assert short == 0
         assert over <= 0
@@ -77,5 +77,5 @@ def test_a_choice_by_the_measured_costs_themselves_is_the_best(problems, table):
 def test_a_choice_that_is_over_budget_is_no_win_however_good():
     one = pd.DataFrame({"short": [-0.2, -0.2, 0.0, 0.0], "over": [0.2, 0.2, 0.0, 0.03]})
     other = pd.DataFrame({"short": [0.1, 0.1, 0.1, 0.0], "over": [0.0, 0.5, 0.0, 0.0]})
-    assert tables._better(one, other).tolist() == [False, False, True, False]
-    assert tables._better(other, one).tolist() == [True, False, False, False]
+    assert table_search._better(one, other).tolist() == [False, False, True, False]
+    assert table_search._better(other, one).tolist() == [True, False, False, False]

@@ -1,6 +1,6 @@
 """Whether widths that are chosen by prediction are the best on real GPUs, as others measured these.
 
-    python experiments/search/tables.py --data FOLDER --parts FOLDER
+    python experiments/search/table_search.py --data FOLDER --parts FOLDER
         [--out experiments/search/tables.csv] [--only PATTERN] [--problems 200]
 
 FOLDER has the tables of products in bfloat16 of NVIDIA's AIConfigurator (`table_problems.py`); they
@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from predictors import extra_trees, model_alone
 from splits import at_random
+from table_figure import figure
 from table_problems import Problem, cards, draw
-from tables_figure import figure
 
 import jaxcost as jc
 from jaxcost import figures

@@ -1,4 +1,4 @@
-"""The figure of `tables.py`: how often each cost finds the best on each card within its budget."""
+"""The figure of `table_search.py`: how often each cost finds the best on each card, in budget."""
 
 import pandas as pd
 
