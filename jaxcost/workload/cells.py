@@ -104,6 +104,7 @@ def check_rows(column: "pd.Series", good: Any, allowed: str, where: Where) -> No
 
 
 def refusal(column: "pd.Series", row: int, allowed: str, where: Where) -> ValueError:
+    """What to raise for one cell of a column: its value, what is allowed, and how to write it."""
     value = column.iloc[row]
     line = refused(str(column.name), _plain(value), allowed + _written(value))
     return ValueError(f"{where.row(row)}: {line}")

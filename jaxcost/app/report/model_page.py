@@ -46,7 +46,7 @@ def render(name: str, found: ProgramEstimate, calibration: Calibration) -> str:
         _roofline(name, found, calibration),
         html.section("Layers", html.table(program.layers(found))),
         html.section(
-            "In total", html.table(program.totals(found)), html.table(counts.totals(counted))
+            "In total", html.table(program.costs(found)), html.table(counts.totals(counted))
         ),
         html.section("Unknown: not in the totals", html.table(counts.unknown(counted))),
     ]

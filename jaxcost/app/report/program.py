@@ -45,6 +45,18 @@ def layers(found: ProgramEstimate) -> Table:
 
 def totals(found: ProgramEstimate) -> Table:
     """Latency and energy of the whole program, and what it computes."""
+    counted = found.counts
+    rows = (
+        *costs(found).rows,
+        ("FLOPs", text.quantity(counted.flops, "FLOP"), ""),
+        ("parameters", f"{counted.parameters:,}", ""),
+        ("peak memory, unfused, estimated", text.storage(counted.peak_bytes), ""),
+    )
+    return Table(("", "", ""), rows, (False, True, False))
+
+
+def costs(found: ProgramEstimate) -> Table:
+    """Latency and energy of the whole program, with their 90 % intervals."""
     rows: list[tuple[str, str, str]] = []
     for name, label, unit in (("latency_s", "latency", "s"), ("energy_j", "energy", "J")):
         if name in found.costs:
@@ -55,10 +67,6 @@ def totals(found: ProgramEstimate) -> Table:
             rows.append((label, text.NONE, found.energy_reason or ""))
     if found.measured_s is not None:
         rows.append(("measured here", text.quantity(found.measured_s, "s"), _held(found)))
-    counted = found.counts
-    rows.append(("FLOPs", text.quantity(counted.flops, "FLOP"), ""))
-    rows.append(("parameters", f"{counted.parameters:,}", ""))
-    rows.append(("peak memory, unfused, estimated", text.storage(counted.peak_bytes), ""))
     return Table(("", "", ""), tuple(rows), (False, True, False))
 
 

@@ -38,6 +38,8 @@ def test_time_energy_and_memory_are_drawn_by_module():
     found = jc.estimate(network, X, W, calibration="b200")
     assert text.count("<title>first: ") == 4  # of time, energy, memory and FLOPs
     assert f"{found.counts.parameters:,}" in text
+    total = text.split("<h2>In total</h2>")[1]
+    assert total.count("peak memory, unfused, estimated") == 1
 
 
 def test_it_is_one_file_and_shows_names_as_text():
