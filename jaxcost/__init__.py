@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
     from jaxcost.trace.estimate import estimate as estimate
     from jaxcost.trace.roofline import roofline as roofline
+    from jaxcost.trace.unsure import where_unsure as where_unsure
     from jaxcost.trace.utilization import utilization as utilization
     from jaxcost.workload import Workload as Workload
     from jaxcost.workload import cnn as cnn
@@ -109,6 +110,7 @@ _HOMES = {
     "trace.difference": ("diff",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
     "trace.roofline": ("roofline",),
+    "trace.unsure": ("where_unsure",),
     "trace.utilization": ("utilization",),
     "workload": ("Workload", "cnn", "conv2d", "dense", "from_table", "mlp"),
     "workload.layer_table": ("read_layer_table",),

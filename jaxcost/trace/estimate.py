@@ -237,7 +237,7 @@ def _precision_lines(
 
 def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     """A line for each product whose sizes lie outside what was measured, the costliest first."""
-    share, lines = _shares(found, costs), _outside(found, fitted)
+    share, lines = _shares(found, costs), sizes_outside(found, fitted)
     rows = sorted(lines, key=lambda row: -share[row])
     said = [
         f"{found.operations[i].name or 'a layer without a name'} ({share[i]:.1%} of the time) lies "
@@ -252,7 +252,7 @@ def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
 
 def share_outside(found: Counts, fitted: Fitted, costs: Costs) -> float:
     """The share of the cost, from 0 to 1, of the products whose sizes lie outside."""
-    return float(_shares(found, costs)[list(_outside(found, fitted))].sum())
+    return float(_shares(found, costs)[list(sizes_outside(found, fitted))].sum())
 
 
 def _shares(found: Counts, costs: Costs) -> np.ndarray:
@@ -260,7 +260,7 @@ def _shares(found: Counts, costs: Costs) -> np.ndarray:
     return costs.each * np.array([o.repeat for o in found.operations]) / max(costs.total, 1e-300)
 
 
-def _outside(found: Counts, fitted: Fitted) -> dict[int, str]:
+def sizes_outside(found: Counts, fitted: Fitted) -> dict[int, str]:
     """In words, by operation, what of a product lies outside what was measured."""
     if not found.operations:
         return {}

@@ -24,14 +24,14 @@ def layers_of(found: Counts) -> tuple[list[LayerSpec], float]:
         dimensions, and a precision that is not measured are left out.
     """
     products = [o for o in found.operations if o.work.sizes is not None and o.macs > 0]
-    layers = [_layer(operation) for operation in products]
+    layers = [layer_of(operation) for operation in products]
     of_all = sum(o.repeat * o.flops for o in products)
     known = sum(o.repeat * o.flops for o, layer in zip(products, layers) if layer is not None)
     distinct = list(dict.fromkeys(layer for layer in layers if layer is not None))
     return distinct, known / of_all if of_all else 0.0
 
 
-def _layer(operation: Operation) -> LayerSpec | None:
+def layer_of(operation: Operation) -> LayerSpec | None:
     """A product as a layer; None where no layer of the table is like it."""
     sizes: dict[str, Any] = dict(operation.work.sizes or {})
     whole = {name: sizes.get(name, 1.0) for name in _SIZES}

@@ -7,6 +7,7 @@ Each is the cost of a row of the program's `Workload`, as `Calibration.latency` 
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -65,23 +66,86 @@ def program_costs(
 
 
 def _costs(program: Counts, fitted: Fitted, device: Device, fusion: Fusion | None) -> Costs:
-    layers = program.workload(fusion)
-    repeat = np.asarray(layers.repeat, np.float64)
-    each, novelty, reach = _each(fitted, layers, device)
-    _check_finite(each, program.operations)
-    total = float((repeat * each).sum())
-    below, above = _off(repeat * each, reach, layers, fusion or FUSION)
-    lower, upper = each * np.exp(-reach), each * np.exp(reach)
-    each, lower, upper = (_with_relaid(program, repeat, x) for x in (each, lower, upper))
+    found = Priced.of(program, fitted, device, fusion)
+    each, reach = found.each, found.reach
+    ends = (each, each * np.exp(-reach), each * np.exp(reach))
+    each, lower, upper = (_with_relaid(program, found.repeat, x) for x in ends)
+    below, above = found.off(reach)
     return Costs(
         each=each,
         lower=lower,
         upper=upper,
-        novelty=novelty[: len(program.operations)],
-        total=total,
-        total_lower=total - below,
-        total_upper=total + above,
+        novelty=found.novelty[: len(program.operations)],
+        total=found.total,
+        total_lower=found.total - below,
+        total_upper=found.total + above,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Priced:
+    """The rows of a program's `Workload`, what each costs once, and how far that may be off.
+
+    Attributes:
+        layers: a row an operation, then what is laid out anew.
+        each: cost of each row, once, in the target's unit, `(rows,)`.
+        novelty: as in `Costs`, `(rows,)`.
+        reach: half the 90 % interval of ln(cost), `(rows,)`.
+        spread: of whole programs beyond their layers, as in `Fusion`.
+        laid_out: how many of the rows, the last, are laid out anew and no operation.
+    """
+
+    layers: Workload
+    each: np.ndarray
+    novelty: np.ndarray
+    reach: np.ndarray
+    spread: float
+    laid_out: int
+
+    @classmethod
+    def of(
+        cls, program: Counts, fitted: Fitted, device: Device, fusion: Fusion | None = None
+    ) -> "Priced":
+        """Arguments and errors as of `program_costs`; within double precision."""
+        layers = program.workload(fusion)
+        each, novelty, reach = _each(fitted, layers, device)
+        _check_finite(each, program.operations)
+        laid_out = len(layers) - len(program.operations)
+        return cls(layers, each, novelty, reach, (fusion or FUSION).spread, laid_out)
+
+    @functools.cached_property
+    def repeat(self) -> np.ndarray:
+        """How often each row occurs."""
+        return np.asarray(self.layers.repeat, np.float64)
+
+    @property
+    def total(self) -> float:
+        """The cost of the program."""
+        return float((self.repeat * self.each).sum())
+
+    @functools.cached_property
+    def _of_kind(self) -> np.ndarray:
+        """Which rows are of each kind, `(kinds, rows)`."""
+        kinds = _kinds(self.layers)
+        return np.array([kinds == kind for kind in np.unique(kinds)])
+
+    def off(self, reach: np.ndarray) -> tuple[float, float]:
+        """How far the total may be too high, and too low, by its 90 % interval.
+
+        Layers of one kind err together, since what is wrong of one is wrong of its like; those of
+        different kinds do not; and programs differ from their layers by `spread`. A kind of which
+        little is known can be many times dearer, but no cheaper than nothing.
+
+        Args: reach: of the rows, as the attribute, or as it would be.
+        """
+        costs, total, spread = self.repeat * self.each, self.total, _Z90 * self.spread
+
+        def together(each: np.ndarray, whole: float) -> float:
+            return math.hypot(*(self._of_kind @ each), whole)
+
+        below = together(costs * -np.expm1(-reach), -total * math.expm1(-spread))
+        above = together(costs * np.expm1(reach), total * math.expm1(spread))
+        return min(below, float((costs * -np.expm1(-reach - spread)).sum())), above
 
 
 def _with_relaid(program: Counts, repeat: np.ndarray, costs: np.ndarray) -> np.ndarray:
@@ -118,25 +182,6 @@ def _each(
     found = (costs, *fitted.trust(few))
     each, novelty, reach = (np.asarray(x, np.float64)[place.ravel()] for x in found)
     return each, novelty, reach
-
-
-def _off(
-    costs: np.ndarray, reach: np.ndarray, layers: Workload, fusion: Fusion
-) -> tuple[float, float]:
-    """How far the total may be too high, and too low, by its 90 % interval.
-
-    Layers of one kind err together, since what is wrong of one is wrong of its like; those of
-    different kinds do not; and programs differ from their layers by `spread`. A kind of which
-    little is known can be many times dearer, but no cheaper than nothing.
-    """
-    kinds, total, spread = _kinds(layers), costs.sum(), _Z90 * fusion.spread
-
-    def together(each: np.ndarray, whole: float) -> float:
-        return math.hypot(*(each[kinds == kind].sum() for kind in np.unique(kinds)), whole)
-
-    below = together(costs * -np.expm1(-reach), -total * math.expm1(-spread))
-    above = together(costs * np.expm1(reach), total * math.expm1(spread))
-    return min(below, float((costs * -np.expm1(-reach - spread)).sum())), above
 
 
 def _kinds(layers: Workload) -> np.ndarray:

@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "{golden}/time.json {golden}/time.csv --out {out}/p.csv",
     "count": "jax.numpy:tanh --input f32[8] --json {out}/c.json",
     "estimate": "jax.numpy:tanh --input f32[8] --calibration amd-epyc --json {out}/e.json",
+    "where-unsure": "amd-epyc jax.numpy:tanh --input f32[8] --json {out}/u.json",
     "compare": "a100-sxm amd-epyc jax.numpy:tanh --input f32[8] --json {out}/c.json",
     "check": "jax.numpy:tanh --input f32[8] --budget {budget} --json {out}/v.json",
     "diff": "jax.numpy:tanh jax.numpy:sort --input f32[8] --json {out}/d.json",

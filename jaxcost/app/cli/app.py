@@ -19,6 +19,7 @@ from jaxcost.app.cli.reproduce import reproduce
 from jaxcost.app.cli.roofline import roofline
 from jaxcost.app.cli.stores import export, merge
 from jaxcost.app.cli.tables import devices, models
+from jaxcost.app.cli.unsure import where_unsure
 
 app = typer.Typer(
     add_completion=False,
@@ -35,6 +36,7 @@ app.command(short_help="Carry a calibration over to a device that nobody measure
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
 app.command(short_help="Count what a JAX model computes.")(count)
 app.command(short_help="Estimate what a model costs on a calibrated device.")(estimate)
+app.command(short_help="Which layers to measure next for a model.")(where_unsure)
 app.command(short_help="Compare a model on several calibrated devices.")(compare)
 app.command(short_help="Check a model against a budget, for CI.")(check)
 app.command(short_help="Show what changed between two models or devices.")(diff)

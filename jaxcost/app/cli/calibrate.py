@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from jaxcost.device import Device
     from jaxcost.measure import LayerSpec, Measurements, Preset
 
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="MODULE:ATTR|FILE.csv",
+        help="Measure this model's own layers, too, or those of a table.",
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        help="Measure in this precision; without it that of --from, or else float32.",
+    ),
+]
 _ALL = 0.995  # of a program's FLOPs: what is less is worth a line
 _SHOWN = 12  # held-out layers on the terminal; the report has all
 
@@ -48,18 +64,9 @@ def calibrate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what the store has.")
     ] = False,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DTYPE",
-            help="Measure in this precision; without it that of --from, or else float32.",
-        ),
-    ] = None,
+    dtype: Precision = None,
     start_from: StartFrom = None,
-    program: Annotated[
-        str | None,
-        typer.Option("--for", metavar="MODULE:ATTR", help="Measure this model's own layers, too."),
-    ] = None,
+    program: For = None,
     inputs: Inputs = None,
     call: Call = False,
     backward: Backward = False,
@@ -118,11 +125,12 @@ def _layers_of(
 
     Raises: ValueError: what says how to count a program, without one; one with nothing to measure.
     """
-    if program is None:
+    table = program is not None and program.endswith(".csv")
+    if program is None or table:
         given = {"--input": inputs, "--call": call, "--backward": backward, "--step": step}
         for option in (name for name, value in given.items() if value):
             raise ValueError(f"{option} is of a model; name it with --for MODULE:ATTR")
-        return [], 1.0
+        return (_layers_in(program) if program else []), 1.0
     from jaxcost.app.cli.count import counted
     from jaxcost.trace import layers_of
 
@@ -130,6 +138,14 @@ def _layers_of(
     if not layers:
         raise ValueError(f"{program} has no layer that can be measured; calibrate without --for")
     return layers, share
+
+
+def _layers_in(table: str) -> "list[LayerSpec]":
+    from jaxcost.measure.designs import sweep_layers
+
+    if not Path(table).is_file():
+        raise ValueError(f"--for = {table!r}: no such file; give a table of layers, or a model")
+    return sweep_layers(table, "", ())
 
 
 def _write_report(path: Path, study: "Study") -> None:

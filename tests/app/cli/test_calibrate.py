@@ -184,6 +184,31 @@ def test_a_gpus_calibration_is_no_start_for_a_cpu(tiny, refuses, tmp_path):
     assert "one is a CPU and one is not" in line
 
 
+def test_the_layers_of_a_table_are_measured_besides(jaxcost, tiny, tmp_path, monkeypatch):
+    asked = tiny(20)
+    simple = functools.partial(build.fit_layers, model="flops-only", starts=2)
+    monkeypatch.setattr(build, "fit_layers", simple)
+    one = LayerSpec(op="dense", batch=3, c_in=512, c_out=50_000)
+    pd.DataFrame([one.row()]).to_csv(tmp_path / "layers.csv", index=False)
+    files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")
+    outcome = jaxcost("calibrate", "--for", tmp_path / "layers.csv", *files)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert len(asked["layers"]) == 21
+    assert asked["layers"][0] == dataclasses.replace(one, sweep="program")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--for", "no-such.csv"), "no such file; give a table of layers, or a model"),
+        (("--for", "t.csv", "--input", "f32[8]"), "--input is of a model"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tiny, refuses, given, words):
+    assert tiny() == {}
+    assert words in refuses("calibrate", *given)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat", "int8", "float64"])
 def test_a_precision_that_cannot_be_measured_is_refused(tiny, refuses, tmp_path, dtype):
     assert tiny() == {}
