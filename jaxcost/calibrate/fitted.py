@@ -96,11 +96,17 @@ class Fitted(OnScreen):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
         costs = self.model.layer_costs(workload, device)
         if self.correction is not None:
-            costs = costs * jnp.exp(self.correction.log_ratio(workload))
+            other = self._otherwise(workload, device)
+            costs = costs * jnp.exp(jnp.where(other, 0, self.correction.log_ratio(workload)))
         for sort, fitted in self.apart.items():
             theirs = fitted.layer_costs(workload, device)
             costs = jnp.where(SORTS[sort].holds(workload), theirs, costs)
         return jnp.where(workload.within > 0, self._moving(workload, device), costs)
+
+    def _otherwise(self, workload: Workload, device: Device) -> Any:
+        """Whether a CPU computes it so differently that no layer measured here says anything."""
+        grouped = (workload.gradient > 0) & (workload.groups > 1) & (workload.is_dense == 0)
+        return grouped & ~SORTS[self.sort].holds(workload) & (device.platform == "cpu")
 
     def _moving(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """What each operation within a program costs."""

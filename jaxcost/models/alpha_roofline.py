@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxcost._support.sizes import Scalar
 from jaxcost.device import Device
+from jaxcost.models import gradients_on_cpu
 from jaxcost.models.alpha_flops import kernel_size_term
 from jaxcost.models.base import LayerwiseCost, parameter
 from jaxcost.workload import Workload, counts
@@ -52,6 +53,7 @@ class AlphaRoofline(LayerwiseCost):
                        * (1 + half_c_out_grouped * groups / c_out)
     Winograd's algorithm, by which accelerators compute kernels of 3 by 3 and stride 1, fills the
     output up to tiles of 4 by 4, and `tile_waste` is the share of that filling it works for.
+    Gradients of grouped convolutions are priced by what XLA's CPU backend computes for them.
 
     smooth_max(a, b) = (a**p + b**p) ** (1/p) with p = 1 + sharpness, and with the start 1 +
     sharpness * start_sharpness: differentiable everywhere.
@@ -209,6 +211,13 @@ class AlphaRoofline(LayerwiseCost):
 
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:
         """Latency of one layer, in seconds."""
+        if device.platform == "cpu":
+            loops = gradients_on_cpu.in_loops(layer)
+            kernel = self._of_kernel(gradients_on_cpu.as_computed(layer), device)
+            return jnp.where(loops > 0, loops, kernel)
+        return self._of_kernel(layer, device)
+
+    def _of_kernel(self, layer: Workload, device: Device) -> Float[Array, ""]:
         work = self._log_work(layer)
         if device.platform != "cpu":
             work = work + jnp.log1p(self.tile_waste * _filling(layer))
