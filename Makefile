@@ -16,12 +16,13 @@ QUICK := jaxcost/trace $(addprefix tests/, _support workload device figures trac
 # Whole models of five frameworks, programs of several devices, and estimates take half a minute.
 NOT_QUICK := $(addprefix --ignore tests/trace/test_, invariants_of_networks.py estimate.py sharding.py)
 
-.PHONY: help calibrate test quick lint format clean
+.PHONY: help calibrate test quick docs lint format clean
 
 help:
 	@echo "make calibrate   measure this machine, fit a cost model, write calibration.json and report.html"
 	@echo "make test        lint, check types and run the tests"
 	@echo "make quick       lint, check types and run the tests that neither fit nor measure"
+	@echo "make docs        build the documentation into site/, and fail on a broken link"
 	@echo "make format      format the code and apply the linter's safe fixes"
 	@echo "make clean       remove the environment and what was generated"
 
@@ -35,6 +36,9 @@ test: lint
 quick: lint
 	$(PYTEST_ONCE) $(QUICK) $(NOT_QUICK)
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,7 +49,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f calibration.json report.html measurements.db
 
 # The stamps hold when the environment was last brought up to date with pyproject.toml.
@@ -56,6 +60,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable ".[dev]"
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable ".[docs]"
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

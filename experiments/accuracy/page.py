@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-_HEAD = """# How well layers are predicted that nobody tuned the model on
+_HEAD = """# Layers, by device: cards that the model was not tuned on
 
 Made by
 `experiments/accuracy/bench.py --data FOLDER --out experiments/accuracy/bench.csv --page FILE`
@@ -30,7 +30,7 @@ _WAYS = ("0 rows", "20 rows", "20 rows alone")
 _SPLITS = {
     "rows": "Rows like those measured",
     "deepbench": "Networks of 2016, on cards of 2014 to 2017",
-    "operations": "Products side by side, and operations that memory binds",
+    "operations": "Batched products, and memory-bound operations",
     "weights": "Shapes of weights never measured",
     "sweeps": "Whole sweeps never measured",
     "large": "Larger than all that were measured",

@@ -13,7 +13,9 @@ from jaxcost._support.messages import refused, unknown
 from jaxcost._support.sizes import Scalar, positive
 from jaxcost.device.detect import accelerator_facts, cpu_facts
 
-KIB, MIB, GIB = 1024, 1024**2, 1024**3
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
 
 
 def _number(name: str, **default: Any) -> Any:

@@ -52,7 +52,7 @@ def test_an_unknown_preset_is_refused():
 
 
 # On the settings at hand, errors as measured when each is charged as its column holds; MNIST,
-# which tells whole from batch, is not among them: see docs/butter-e.md.
+# which tells whole from batch, is not among them: see docs/papers/butter-e.md.
 @pytest.mark.parametrize(("node", "charged"), [("gpu", "whole"), ("cpu", "batch")])
 def test_table_4_is_charged_as_each_column_holds(shared, node, charged):
     runs = pd.read_csv(shared / "datasets" / "butter_e_energy_per_epoch.csv")

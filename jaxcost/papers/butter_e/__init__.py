@@ -1,7 +1,7 @@
 """The BUTTER-E paper: table 4 against measurements, refits, the isolines and their minima.
 
 Source: Tripp et al. (2024), Measuring the energy consumption and efficiency of deep neural
-networks. Where the paper contradicts itself, what is computed says so: see docs/butter-e.md.
+networks. Where the paper contradicts itself, what is computed says so: see docs/papers/butter-e.md.
 """
 
 from __future__ import annotations

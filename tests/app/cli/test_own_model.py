@@ -15,7 +15,7 @@ import jaxcost as jc
 from jaxcost.calibrate import load_calibration
 from jaxcost.models import registry
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "own-cost-model.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "tutorials" / "own-cost-model.md"
 NAME = "my_models:LaunchedRoofline"
 
 

@@ -1,25 +1,20 @@
-"""README names every command, and no command or option that is not there."""
+"""README names every command, and neither it nor a page one, or an option, that is not there."""
 
 import re
-from pathlib import Path
 
 import pytest
 import typer
+from written import README, ROOT, WRITTEN, code
 
 from jaxcost.app.cli.app import app
 
-ROOT = Path(__file__).resolve().parents[3]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = typer.main.get_command(app).commands
 OPTIONS = {
     name: {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)} | {"--help"}
     for name, command in COMMANDS.items()
 }
-BLOCK = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-# What is written as code: lines of blocks, and spans between single backticks.
-CODE = [line for block in BLOCK.findall(README) for line in block.splitlines()]
-CODE += [span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", BLOCK.sub("", README))]
-AWAITED = {"where-unsure", "import-trace"}  # their rows come with the site of the documentation
+CODE = [line for page in WRITTEN for line in code(page)]
+AWAITED = {"import-trace"}  # its row comes with it
 
 
 def _flags(code: str) -> set[str]:
@@ -28,12 +23,13 @@ def _flags(code: str) -> set[str]:
 
 def _calls(pattern: str) -> list[tuple[str, str]]:
     """What is called, and the rest of its line or span without a comment."""
-    found = (re.search(rf"(?:^|\$ |; ){pattern}(.*)", code) for code in CODE)
-    return [(match[1], match[2].split(" # ")[0]) for match in found if match]
+    found = (re.search(rf"(?:^|\$ |; |&& )\s*{pattern}(.*)", code) for code in CODE)
+    return sorted({(match[1], match[2].split(" # ")[0]) for match in found if match})
 
 
 def test_every_command_stands_in_the_table():
-    listed = set(re.findall(r"^\| `jaxcost ([a-z-]+)", README, re.MULTILINE))
+    text = README.read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `jaxcost ([a-z-]+)", text, re.MULTILINE))
     assert set(COMMANDS) - AWAITED <= listed <= set(COMMANDS)
 
 
@@ -50,7 +46,8 @@ def test_experiments_have_the_options_that_they_are_given(script, rest):
 
 
 def test_experiments_that_are_named_are_there():
-    named = set(re.findall(r"experiments/[\w/]+\.\w+", README))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in WRITTEN)
+    named = set(re.findall(r"experiments/[\w/]+\.\w+", text))
     assert named
     assert all((ROOT / name).is_file() for name in named)
 
