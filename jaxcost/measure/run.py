@@ -192,6 +192,7 @@ def measure_into(
     plan: SweepPlan,
     *,
     resume: bool = False,
+    also: Sequence[LayerSpec] = (),
     progress: Callable[[Progress], None] | None = None,
     open_worker: OpenWorker | None = None,
 ) -> tuple[Measurements, Sweep]:
@@ -202,6 +203,8 @@ def measure_into(
         layers, plan: what to measure, and how.
         resume: whether to go on with what the store has; without it a store that has any is
             refused, keyword-only.
+        also: layers that the store has from earlier sweeps, to be among what is returned, before
+            the others; keyword-only.
         progress: called after each visit, keyword-only.
         open_worker: begins a process; another one in tests, keyword-only.
     Returns:
@@ -222,8 +225,9 @@ def measure_into(
         sweep = Sweep(store, layers, plan, open_worker, progress=progress)
         sweep.run()
         assert sweep.partition
+        of_all = [*also, *layers]
         found = collect(
-            store, sweep.partition, plan.rules, layers=layers, elapsed_s=sweep.elapsed_s
+            store, sweep.partition, plan.rules, layers=of_all, elapsed_s=sweep.elapsed_s
         )
         return found, sweep
 

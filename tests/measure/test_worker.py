@@ -65,3 +65,13 @@ def test_a_real_worker_times_real_layers(tmp_path):
     assert sweep.description["device"]["platform"] == "cpu"
     assert 0 <= found.accepted_s <= found.timed_s  # a busy machine may spoil every block
     assert 0 < found.timed_s < found.elapsed_s
+
+
+def test_layers_of_an_earlier_sweep_are_told_of_besides(tmp_path):
+    plan = SweepPlan(rules=TimingRules(block_s=1e-3, rounds=1, most_rounds=1))
+    other = LayerSpec(op="dense", batch=2, c_in=16, c_out=16)
+    path = tmp_path / "m.db"
+    first, _ = measure_into(path, [LAYER], plan)
+    both, _ = measure_into(path, [other], plan, resume=True, also=[LAYER])
+    assert [record.layer for record in both.records] == [LAYER, other]
+    assert both.records[0].loops == first.records[0].loops

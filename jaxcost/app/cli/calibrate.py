@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxcost.app.cli.count import Backward, Call, Inputs, Step
-from jaxcost.app.cli.options import Minutes, Seed, StartFrom, check_outputs
+from jaxcost.app.cli.options import Minutes, Seed, StartFrom, Until, check_outputs
 from jaxcost.app.cli.sweeping import announce, store_path, sweep_into
+from jaxcost.app.cli.until import Rounds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from jaxcost.calibrate.carry_over import Origin
     from jaxcost.device import Device
     from jaxcost.measure import LayerSpec, Measurements, Preset
+    from jaxcost.trace.counts import Counts
 
 For = Annotated[
     str | None,
@@ -32,6 +34,9 @@ Precision = Annotated[
         metavar="DTYPE",
         help="Measure in this precision; without it that of --from, or else float32.",
     ),
+]
+Table = Annotated[
+    Path | None, typer.Option(metavar="FILE.csv", help="Write the measurements as a table, too.")
 ]
 _ALL = 0.995  # of a program's FLOPs: what is less is worth a line
 _SHOWN = 12  # held-out layers on the terminal; the report has all
@@ -51,10 +56,7 @@ def calibrate(
     report: Annotated[
         Path, typer.Option(metavar="FILE.html", help="Where the report with plots goes.")
     ] = Path("report.html"),
-    table: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.csv", help="Write the measurements as a table, too."),
-    ] = None,
+    table: Table = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -71,6 +73,7 @@ def calibrate(
     call: Call = False,
     backward: Backward = False,
     step: Step = None,
+    until: Until = None,
     budget: Minutes = None,
     seed: Seed = 0,
 ) -> None:
@@ -79,6 +82,8 @@ def calibrate(
     The device is the one that JAX uses; choose another with JAX_PLATFORMS. A fifth of the layers,
     drawn at random, is held out: the fit does not see them, and the calibration that is written is
     the one whose error on them is shown. Layers of --for are measured besides, and never held out.
+    With --until the preset has half of the budget; then they are measured in rounds, those first
+    that the model's latency is least sure by, and their neighbours in width after them.
 
     \b
     Example:
@@ -87,6 +92,7 @@ def calibrate(
       jaxcost calibrate --preset standard --out laptop.json --report laptop.html
       jaxcost calibrate --from h100-sxm --budget 1
       jaxcost calibrate --for models:resnet --call --input f32[8,224,224,3] --step adam
+      jaxcost calibrate --for models:net --input f32[8,64] --until 20% --budget 10
       jaxcost calibrate --preset full --store full.db --resume
     """
     check_outputs({"--out": out, "--report": report, "--table": table, "--store": store})
@@ -97,31 +103,55 @@ def calibrate(
     from jaxcost.calibrate.this_device import started_in
     from jaxcost.measure.run import planned_preset
 
-    own, share = _layers_of(program, inputs, call, backward, step)
+    own, share, counted = _layers_of(program, inputs, call, backward, step)
+    if until is not None and counted is None:
+        raise ValueError("--until is of a model's latency; name it with --for MODULE:ATTR")
     other, dtype = started_in(start_from, dtype or (own[0].dtype if own else None))
     console = show.console()
     seconds = None if budget is None else 60 * budget
     device, plan = planned_preset(preset, dtype=dtype, budget_s=seconds, seed=seed, program=own)
     origin = None if other is None else Origin.of(other, device, dtype)
-    title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
-    announce(console, device, title, len(plan.layers), plan.plan)
-    if share < _ALL:
-        show.line(console, f"{1 - share:.0%} of the FLOPs of {program} are in layers without a row")
-    if others := sum(layer.dtype != dtype for layer in own):
-        show.line(console, f"{others} layers of {program} are not in {dtype}, and not measured")
+    _announce(console, device, plan, dtype)
+    _left_out(console, program, own, share, dtype)
+
+    def fit(measured: "Measurements", plan: "Preset") -> "Study":
+        return _study(console, device, plan, measured, table, dtype, seed, origin)
+
+    ended = ""
     with store_path(store, out) as path:
-        measured = sweep_into(console, path, plan.layers, plan.plan, resume)
-        study = _study(console, device, plan, measured, table, dtype, seed, origin)
+        if until is None or counted is None:
+            study = fit(sweep_into(console, path, plan.layers, plan.plan, resume), plan)
+        else:
+            rounds = Rounds(console, path, plan, str(program), counted, until, fit)
+            study, ended = rounds.run(resume=resume)
         study.calibration.save(out)
     _print(console, study)
+    show.notices(console, [ended])
     _write_report(report, study)
     show.written(console, [path for path in (out, report, table, store) if path])
 
 
+def _announce(console: "Console", device: "Device", plan: "Preset", dtype: str) -> None:
+    title = f"preset {plan.name}" + (f" in {dtype}" if dtype != "float32" else "")
+    announce(console, device, title, len(plan.layers), plan.plan)
+
+
+def _left_out(
+    console: "Console", program: str | None, own: "list[LayerSpec]", share: float, dtype: str
+) -> None:
+    """Says what of a program is not measured."""
+    from jaxcost.app.cli import show
+
+    if share < _ALL:
+        show.line(console, f"{1 - share:.0%} of the FLOPs of {program} are in layers without a row")
+    if others := sum(layer.dtype != dtype for layer in own):
+        show.line(console, f"{others} layers of {program} are not in {dtype}, and not measured")
+
+
 def _layers_of(
     program: str | None, inputs: list[str] | None, call: bool, backward: bool, step: str | None
-) -> "tuple[list[LayerSpec], float]":
-    """The layers of a program to measure, and what share of its FLOPs they are.
+) -> "tuple[list[LayerSpec], float, Counts | None]":
+    """The layers of a program to measure, what share of its FLOPs they are, and its counts.
 
     Raises: ValueError: what says how to count a program, without one; one with nothing to measure.
     """
@@ -130,14 +160,15 @@ def _layers_of(
         given = {"--input": inputs, "--call": call, "--backward": backward, "--step": step}
         for option in (name for name, value in given.items() if value):
             raise ValueError(f"{option} is of a model; name it with --for MODULE:ATTR")
-        return (_layers_in(program) if program else []), 1.0
+        return (_layers_in(program) if program else []), 1.0, None
     from jaxcost.app.cli.count import counted
     from jaxcost.trace import layers_of
 
-    layers, share = layers_of(counted(program, inputs, call, backward, step))
+    found = counted(program, inputs, call, backward, step)
+    layers, share = layers_of(found)
     if not layers:
         raise ValueError(f"{program} has no layer that can be measured; calibrate without --for")
-    return layers, share
+    return layers, share, found
 
 
 def _layers_in(table: str) -> "list[LayerSpec]":

@@ -28,6 +28,17 @@ def _minutes(text: str) -> float:
     return number
 
 
+def _share(text: str) -> float:
+    given = str(text).strip()
+    try:
+        number = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 1:
+        raise typer.BadParameter(f"{text!r}; give a share such as 5% or 0.05")
+    return number
+
+
 Seed = Annotated[
     int, typer.Option(metavar="N", parser=_seed, help="Of every random draw; a whole number.")
 ]
@@ -37,6 +48,15 @@ Minutes = Annotated[
         metavar="MINUTES", parser=_minutes, help="Time for measuring, instead of the preset's own."
     ),
 ]
+
+
+Until = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", parser=_share,
+        help="Go on until half the interval of --for's latency is at most this, such as 5%.",
+    ),
+]  # fmt: skip
 
 
 StartFrom = Annotated[

@@ -34,9 +34,15 @@ def announce(
 
 
 def sweep_into(
-    console: "Console", path: Path, layers: Sequence["LayerSpec"], plan: "SweepPlan", resume: bool
+    console: "Console",
+    path: Path,
+    layers: Sequence["LayerSpec"],
+    plan: "SweepPlan",
+    resume: bool,
+    *,
+    also: Sequence["LayerSpec"] = (),
 ) -> "Measurements":
-    """Measures into a store, with a progress bar.
+    """Measures into a store, with a progress bar; `also` as of `measure_into`.
 
     Raises:
         RunError: the sweep could not go on; the store keeps what there is.
@@ -54,7 +60,9 @@ def sweep_into(
     stopped = (SweepStoppedError, StoreFullError, WorkerDiedError, WorkerHungError)
     try:
         with measuring(console) as progress:
-            measured, sweep = measure_into(path, layers, plan, resume=resume, progress=progress)
+            measured, sweep = measure_into(
+                path, layers, plan, resume=resume, also=also, progress=progress
+            )
     except stopped as error:
         raise RunError(str(error)) from None
     other = "the store had another device or version: this is a new partition of it"

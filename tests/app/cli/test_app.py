@@ -33,7 +33,7 @@ def test_every_command_has_help_with_an_example(jaxcost, command):
 
 def test_options_are_those_that_scripts_call(jaxcost):
     expected = {
-        "calibrate": ("--preset", "--out", "--report", "--table", "--budget", "--seed"),
+        "calibrate": ("--preset", "--out", "--report", "--table", "--budget", "--seed", "--until"),
         "fit": ("--out", "--model", "--target", "--device", "--correction", "--no-correction"),
         "predict": ("--out",),
         "estimate": ("--input", "--call", "--backward", "--calibration", "--model", "--json"),

@@ -72,7 +72,7 @@ def _measure(**made):
     """In place of `measure_into`; `asked` has what it was called with."""
     asked = {}
 
-    def measure(path, layers, plan, *, resume, progress):
+    def measure(path, layers, plan, *, resume, progress, also=()):
         asked.update(rules=plan.rules, budget_s=plan.budget_s, layers=layers, path=path)
         progress(Progress(1, 2, 50.0, 50.0, layers[0]))
         store = types.SimpleNamespace(notice="")

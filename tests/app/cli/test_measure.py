@@ -67,7 +67,7 @@ def test_a_store_that_cannot_be_written_is_named(refuses, sweep, monkeypatch):
 def test_it_says_what_became_of_the_layers(jaxcost, sweep, monkeypatch, tmp_path):
     records = []
 
-    def measured(path, layers, plan, *, resume, progress):
+    def measured(path, layers, plan, *, resume, progress, also):
         assert (resume, plan.processes, plan.budget_s) == (True, 2, 90.0)
         rules = TimingRules(block_s=1e-3, rounds=1, most_rounds=1)
         found = measure_layers([*layers, LayerSpec(op="dense", c_in=9, c_out=9)], rules=rules)
