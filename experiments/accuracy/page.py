@@ -39,9 +39,9 @@ _WHAT = {
     "rows": "Drawn at random.",
     "deepbench": "DeepBench's convolutions and products, 160 rows a card; 70 % are fitted. "
     "Products come in layouts that no size tells apart, and take up to 2.2 times as long in one.",
-    "operations": "Drawn at random, of NeuSight's measurements in float32; H100 and A100 also by "
-    "Vidur, in float16. All elementwise operations of one array are one kind, whatever each takes "
-    "to begin; so are those of two.",
+    "operations": "*Side by side*: products in a batch. Drawn at random, of NeuSight's "
+    "measurements in float32; H100 and A100 also by Vidur, in float16. All elementwise operations "
+    "of one array are one kind, whatever each takes to begin; so are those of two.",
     "weights": "A fifth of the weight matrices is predicted from the others.",
     "sweeps": "Each sweep is predicted from the others; the mean over all their rows.",
     "large": "Products of 2,048 rows and more from those of 512 and fewer; of convolutions the "

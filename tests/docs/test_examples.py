@@ -9,6 +9,15 @@ import pytest
 from written import WRITTEN, blocks, files, name
 
 
+@pytest.fixture(autouse=True)
+def _usual_precision():
+    """What is shown is what JAX's own precision gives."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
 def runnable(page):
     return [b for b in blocks(page) if b.run and not b.file and b.language in ("python", "console")]
 
