@@ -72,6 +72,6 @@ def _commands() -> str:
     found = typer.main.get_command(app)
     parts = []
     for name, command in found.commands.items():  # type: ignore[attr-defined]
-        context = click.Context(command, info_name=f"jaxcost {name}")
+        context = click.Context(command, info_name=f"jaxcost {name}", terminal_width=98)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
