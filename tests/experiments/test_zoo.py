@@ -30,3 +30,15 @@ def test_counts_agree_with_table_a_3_as_the_page_says():
     assert (explained <= 0.02).sum() == 18
     assert plain.max() < 0.06
     assert table.unknown.sum() == 0
+
+
+def test_training_steps_are_as_the_pages_say():
+    table = pd.read_csv(ROOT / "experiments" / "zoo" / "training_steps.csv")
+    ratio = table.step_s / table.step_estimated_s
+    said = f"{ratio.min():.2f} to {ratio.max():.2f} times"
+    named = ("results/overview.md", "tutorials/model-cost.md", "concepts/fusion.md")
+    for page in (ROOT / "docs" / name for name in named):
+        assert said in " ".join(page.read_text(encoding="utf-8").split())
+    error = f"| {100 * (1 / ratio - 1).abs().median():.0f} % (median) |"
+    row = f"| training steps of {len(table)} models on a CPU | single layers {error}"
+    assert row in (ROOT / "README.md").read_text(encoding="utf-8")
