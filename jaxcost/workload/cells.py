@@ -44,7 +44,7 @@ def chosen(column: "pd.Series", options: Sequence[str], where: Where) -> "pd.Ser
     except TypeError as error:
         line = f"column {column.name!r}: {error}; give words such as {options[0]}"
         raise ValueError(f"{where.header()}: {line}") from None
-    words = [_usual(cell) for cell in cells]
+    words = [usual(cell) for cell in cells]
     bad = np.array([word not in options for word in words], bool)[codes]
     if bad.any():
         first = int(np.argmax(bad))
@@ -53,7 +53,7 @@ def chosen(column: "pd.Series", options: Sequence[str], where: Where) -> "pd.Ser
     return column.map(dict(zip(cells, words, strict=True)))
 
 
-def _usual(cell: Any) -> str:
+def usual(cell: Any) -> str:
     """`conv2d` for `Conv2D`, `float32` for `fp32`."""
     word = str(cell).lower()
     return _SHORT.get(word, word)

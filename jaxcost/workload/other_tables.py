@@ -8,6 +8,7 @@
 
 A table may have products in some rows and operations in others. What a row's `op` was called is
 kept in the column `given_op`: operations that cost about the same are one to a table of layers.
+What else a table says of its rows, `jaxcost.workload.beside` reads or refuses.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcost._support.messages import unknown
+from jaxcost.workload import beside
 from jaxcost.workload.cells import Where, whole_numbers
 
 if TYPE_CHECKING:
@@ -57,13 +59,14 @@ def as_layers(frame: "pd.DataFrame", where: Where) -> "pd.DataFrame":
 def _of_matrices(frame: "pd.DataFrame", where: Where) -> "pd.DataFrame":
     """Products where `m` is given, operations on arrays elsewhere."""
     products = _filled(frame, "m")
-    m, n, k, b = (_sizes(frame, name, products, where) for name in ("m", "n", "k", "b"))
+    m, n, k = (_sizes(frame, name, products, where) for name in ("m", "n", "k"))
     rows, cols = (_sizes(frame, name, ~products, where) for name in ("rows", "cols"))
     known = dict.fromkeys(_PRODUCTS, "dense") | _OPERATIONS if "op" in frame else {}
     op = _named(frame, known, where) if known else np.full(len(frame), "dense")
     for name, these in (("m", (op == "dense") & ~products), ("rows", (op != "dense") & products)):
         if these.any():
             raise ValueError(f"{where.row(int(these.argmax()))}: column {name!r} is empty; give it")
+    b = beside.side_by_side(frame, products, where)
     sizes = {
         "batch": np.where(products, m, rows),
         "c_in": np.where(products, b * k, cols),
@@ -81,6 +84,7 @@ def _of_attention(frame: "pd.DataFrame", where: Where) -> "pd.DataFrame":
     sizes |= {"c_in": heads * size, "c_out": heads * size}
     if "dtype" not in frame and "attn_dtype" in frame:
         frame = frame.assign(dtype=frame["attn_dtype"])
+    beside.check_attention(frame, {"isl": tokens, "num_heads": heads, "head_dim": size}, where)
     return _with(frame, np.full(len(frame), "attention"), sizes)
 
 
@@ -116,8 +120,7 @@ _KINDS: tuple[tuple[set[str], _Reader], ...] = (
 def _filled(frame: "pd.DataFrame", name: str) -> np.ndarray:
     if name not in frame:
         return np.zeros(len(frame), bool)
-    column = frame[name]
-    return (column.notna() & (column.astype(str).str.strip() != "")).to_numpy()
+    return beside.filled(frame[name])
 
 
 def _sizes(frame: "pd.DataFrame", name: str, rows: np.ndarray, where: Where) -> np.ndarray:

@@ -23,6 +23,48 @@ def test_products_of_matrices_are_dense_layers():
     assert float(counts.flops(alone)[1]) == 2 * 4 * 64 * 2
 
 
+@pytest.mark.parametrize("name", ["batch", "batch_size", "groups", "batch_count", "B", "Batch"])
+def test_products_side_by_side_may_be_counted_under_other_names(name):
+    table = matrices(op="bmm", b=[1, 64])
+    expected, renamed = jc.from_table(table), table.rename(columns={"b": name})
+    assert np.asarray(expected.groups).tolist() == [1, 64]
+    for of_one, of_other in zip(vars(expected).values(), vars(jc.from_table(renamed)).values()):
+        np.testing.assert_array_equal(of_one, of_other)
+
+
+def test_what_a_batch_costs_is_fitted_and_predicted_under_each_name(tmp_path):
+    sizes = [(m, n, b) for m in (128, 512, 1024) for n in (256, 1024) for b in (1, 8, 64)]
+    m, n, b = np.array(sizes).T
+    table = pd.DataFrame({"op": "bmm", "m": m, "n": n, "k": 256, "b": b, "dtype": "bfloat16"})
+    moved = 2 * b * (m * 256 + 256 * n + m * n)
+    table["time_s"] = np.maximum(2 * b * m * n * 256 / 4e14, moved / 3e12)
+    table.rename(columns={"b": "batch"}).to_csv(path := tmp_path / "t.csv", index=False)
+    calibration = jc.fit(path, model="roofline")
+    predicted = calibration.predict(jc.read_layer_table(path))["predicted_time_s"]
+    np.testing.assert_allclose(predicted, table["time_s"], rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ({"op": "linear", "batch": [1, 64]}, "row 1: batch = 64 is not allowed; give 1, or name"),
+        ({"op": "bmm", "batch": [1, 64]}, "row 1: batch = 64 is not allowed; give the same as b"),
+        ({"op": "bmm", "batch_size": [1, ""]}, "row 1: batch_size is empty"),
+        ({"op": "bmm", "groups": [1, 0]}, "row 1: groups = 0 is not allowed; give a whole number"),
+    ],
+)
+def test_a_batch_that_may_mean_two_things_is_refused(columns, line):
+    with pytest.raises(ValueError, match=line):
+        jc.from_table(matrices(**columns))
+
+
+def test_a_batch_of_what_is_no_product_is_refused():
+    table = pd.DataFrame([{"op": "gelu", "rows": 8, "cols": 8, "batch": 4, "dtype": "float32"}])
+    with pytest.raises(ValueError, match="batch = 4 is not allowed"):
+        jc.from_table(table)
+    assert float(jc.from_table(table.assign(batch="")).batch[0]) == 8
+
+
 def test_arrays_of_rows_and_columns_are_operations_and_say_which():
     sizes = {"rows": [6, 6, 6, 6], "cols": [10, 10, 10, 10], "dtype": "float32"}
     table = pd.DataFrame(sizes | {"op": ["softmax", "ln", "gelu", "add"], "note": list("abcd")})
@@ -38,6 +80,44 @@ def test_attention_is_of_all_heads():
     sizes = {"batch_size": 2, "isl": 50, "num_heads": 4, "head_dim": 16, "attn_dtype": "bfloat16"}
     layer = jc.from_table(pd.DataFrame([sizes]))
     assert float(layer.other_bytes[0]) == 4 * 2 * 50 * 4 * 16 * 2
+
+
+ATTENTION = {"batch_size": 2, "isl": 50, "num_heads": 4, "head_dim": 16, "attn_dtype": "bfloat16"}
+
+
+@pytest.mark.parametrize(
+    "nothing_new",
+    [
+        {"step": 0, "beam_width": 1, "num_key_value_heads": 4, "kv_cache_dtype": "bf16"},
+        {"step": "", "kv_len": 50, "window_size": 0, "causal": "False", "v_head_dim": 16},
+        {"sliding_window": 4096, "kv_cache_dtype": "auto", "is_causal": False},
+    ],
+)
+def test_columns_beside_attention_that_say_nothing_new_are_kept(nothing_new):
+    read = validate_layers(pd.DataFrame([ATTENTION | nothing_new]))
+    assert set(nothing_new) < set(read)
+    assert float(jc.from_table(read).other_bytes[0]) == 4 * 2 * 50 * 4 * 16 * 2
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "line"),
+    [
+        ("step", 127, "= 127 is not allowed; give 0, or leave such rows out: .* in a cache"),
+        ("step", "many", "= 'many' is not allowed; give 0"),
+        ("kv_len", 128, "= 128 is not allowed; give the same as isl"),
+        ("num_key_value_heads", 1, "= 1 is not allowed; give the same as num_heads, .* share keys"),
+        ("Num_KV_Heads", 2, "= 2 is not allowed; give the same as num_heads"),
+        ("v_head_dim", 8, "= 8 is not allowed; give the same as head_dim"),
+        ("beam_width", 4, "= 4 is not allowed; give 1"),
+        ("window_size", 32, "= 32 is not allowed; give 0, or at least isl"),
+        ("causal", True, "= 1 is not allowed; give 0, .* earlier tokens alone"),
+        ("kv_cache_dtype", "fp8", "= 'fp8' is not allowed; give the attention's own type"),
+    ],
+)
+def test_attention_that_no_layer_can_express_is_refused(column, value, line):
+    table = pd.DataFrame([ATTENTION, ATTENTION | {column: value}])
+    with pytest.raises(ValueError, match=f"row 1: {column} {line}"):
+        jc.from_table(table)
 
 
 def test_a_table_of_layers_is_not_read_as_another():
