@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from jaxcost.trace.difference import diff as diff
     from jaxcost.trace.estimate import ProgramEstimate as ProgramEstimate
     from jaxcost.trace.estimate import estimate as estimate
+    from jaxcost.trace.profile.imported import import_trace as import_trace
     from jaxcost.trace.roofline import roofline as roofline
     from jaxcost.trace.unsure import where_unsure as where_unsure
     from jaxcost.trace.utilization import utilization as utilization
@@ -109,6 +110,7 @@ _HOMES = {
     "trace.counts": ("Counts",),
     "trace.difference": ("diff",),
     "trace.estimate": ("ProgramEstimate", "estimate"),
+    "trace.profile.imported": ("import_trace",),
     "trace.roofline": ("roofline",),
     "trace.unsure": ("where_unsure",),
     "trace.utilization": ("utilization",),

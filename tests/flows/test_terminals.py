@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxcost.app.cli.app import app
@@ -29,6 +31,7 @@ COMMANDS = {
     "count": "jax.numpy:tanh --input f32[8] --json {out}/c.json",
     "estimate": "jax.numpy:tanh --input f32[8] --calibration amd-epyc --json {out}/e.json",
     "where-unsure": "amd-epyc jax.numpy:tanh --input f32[8] --json {out}/u.json",
+    "import-trace": "{profile} jax.numpy:dot --out {out}/t.csv" + 2 * " --input f32[64,64]",
     "compare": "a100-sxm amd-epyc jax.numpy:tanh --input f32[8] --json {out}/c.json",
     "check": "jax.numpy:tanh --input f32[8] --budget {budget} --json {out}/v.json",
     "diff": "jax.numpy:tanh jax.numpy:sort --input f32[8] --json {out}/d.json",
@@ -40,8 +43,18 @@ COMMANDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    """What JAX wrote of a product that it computed."""
+    folder, x = tmp_path_factory.mktemp("profile"), jnp.ones((64, 64))
+    product = jax.jit(jnp.dot).lower(x, x).compile()
+    with jax.profiler.trace(str(folder)):
+        jax.block_until_ready(product(x, x))
+    return folder
+
+
 @pytest.fixture
-def arguments(device, store, tmp_path, monkeypatch):
+def arguments(device, store, profile, tmp_path, monkeypatch):
     """The words of a command that succeeds, in little time."""
     layers = [LayerSpec(op="dense", batch=n, c_in=64, c_out=64, sweep="×") for n in range(1, 21)]
     plan = Preset("quick", layers, SweepPlan(processes=1))
@@ -51,7 +64,7 @@ def arguments(device, store, tmp_path, monkeypatch):
     monkeypatch.setitem(PAPERS, "alpha-flops", paper)
     out = tmp_path / BAD_NAME
     out.mkdir()
-    places = {"out": out, "store": store, "golden": GOLDEN}
+    places = {"out": out, "store": store, "golden": GOLDEN, "profile": profile}
     places |= {"other": other_store(out / "other.db"), "table": out / "table.csv"}
     places["budget"] = out / "budget.toml"
     places["budget"].write_text("bytes_moved = 100\n")

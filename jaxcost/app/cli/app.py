@@ -13,6 +13,7 @@ from jaxcost.app.cli.datasheet import datasheet
 from jaxcost.app.cli.diff import diff
 from jaxcost.app.cli.estimate import estimate
 from jaxcost.app.cli.fit import fit
+from jaxcost.app.cli.import_trace import import_trace
 from jaxcost.app.cli.measure import measure
 from jaxcost.app.cli.predict import predict
 from jaxcost.app.cli.reproduce import reproduce
@@ -31,6 +32,7 @@ app.command(short_help="Measure this device, fit a cost model, check it.")(calib
 app.command(short_help="Measure a sweep of layers into a store, no more.")(measure)
 app.command(short_help="Write a store as a table of layers.")(export)
 app.command(short_help="Merge several stores into one.")(merge)
+app.command(short_help="Make a table of layers of a profile that JAX wrote.")(import_trace)
 app.command(short_help="Fit a calibration to a table of measurements.")(fit)
 app.command(short_help="Carry a calibration over to a device that nobody measured.")(carry_over)
 app.command(short_help="Predict every layer of a table, with intervals.")(predict)
