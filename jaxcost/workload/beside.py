@@ -1,4 +1,4 @@
-"""Columns beside those by which others' tables are read, that change what a row is.
+"""Columns beside those by which a table is read, that change what a row is.
 
 What a table of layers can express is read; anything else is refused, unless it says nothing new.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxcost.workload.cells import Where, check_rows, usual, whole_numbers
+from jaxcost.workload.cells import Where, check_rows, filled, usual, whole_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +57,9 @@ _OF_ATTENTION: tuple[tuple[tuple[str, ...], _Good, str, str], ...] = (
     (("causal", "is_causal"), lambda n, sizes: n == 0, "0", "attention to earlier tokens alone"),
 )
 _CACHE_TYPES = ("kv_cache_dtype", "kv_dtype")
+_DILATIONS = ("dilation_rate", "atrous_rate", "dil")
+_DILATION_OF_SIDES = ("dilation_h", "dilation_w")
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "none": 0.0}
-
-
-def filled(column: "pd.Series") -> np.ndarray:
-    """Which cells of a column say anything."""
-    return (column.notna() & (column.astype(str).str.strip() != "")).to_numpy()
 
 
 def side_by_side(frame: "pd.DataFrame", products: np.ndarray, where: Where) -> np.ndarray:
@@ -95,6 +92,25 @@ def check_attention(frame: "pd.DataFrame", sizes: Mapping[str, np.ndarray], wher
             check_rows(column, fits, _else_leave_out(allowed, what), where)
     for column in _present(frame, _CACHE_TYPES):
         _check_cache_type(frame, column, where)
+
+
+def with_dilation(frame: "pd.DataFrame", where: Where) -> "pd.DataFrame":
+    """The table with the column `dilation` where it has one under another name.
+
+    Raises: ValueError: no whole number, or names that contradict each other.
+    """
+    columns = list(_present(frame, ("dilation", *_DILATIONS)))
+    sides = list(_present(frame, _DILATION_OF_SIDES))
+    if columns or len(sides) > 1:  # a side alone says nothing of the other
+        columns += sides
+    if not columns or [column.name for column in columns] == ["dilation"]:
+        return frame
+    first, *others = columns
+    own = whole_numbers(first.where(filled(first), 1), where)
+    for other in others:
+        numbers = whole_numbers(other.where(filled(other), own), where)
+        check_rows(other, numbers == own, f"the same as {first.name}, or leave out either", where)
+    return frame.assign(dilation=own)
 
 
 def _check_cache_type(frame: "pd.DataFrame", column: "pd.Series", where: Where) -> None:

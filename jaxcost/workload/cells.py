@@ -37,6 +37,11 @@ class Where:
         return f"{self.source}, line {self.lines[position]}"
 
 
+def filled(column: "pd.Series") -> np.ndarray:
+    """Which cells of a column say anything, shape `(rows,)`."""
+    return (column.notna() & (column.astype(str).str.strip() != "")).to_numpy()
+
+
 def chosen(column: "pd.Series", options: Sequence[str], where: Where) -> "pd.Series":
     """The column in the words of `options`; ValueError with the row that has none of them."""
     try:

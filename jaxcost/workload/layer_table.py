@@ -9,7 +9,7 @@ import numpy as np
 from jaxcost._support.messages import nearest, unknown
 from jaxcost._support.problems import Problems
 from jaxcost._support.sizes import PADDINGS
-from jaxcost.workload import explicit_padding, memory_bound
+from jaxcost.workload import beside, explicit_padding, memory_bound
 from jaxcost.workload.cells import (
     Where,
     check_rows,
@@ -51,8 +51,9 @@ def read_layer_table(
         path: a CSV file, as `jaxcost.workload.dialects` reads it, with the columns op (one of
             `OPS`; `jaxcost.workload.memory_bound` says what sizes mean for each), batch, in_h,
             in_w, c_in, c_out, k_h, k_w, stride, padding, groups, dtype, and optionally dilation
-            (1 where absent). Instead of padding pad_h and pad_w, of stride stride_h and stride_w;
-            or the columns of another kind of table, see `jaxcost.workload.other_tables`.
+            (1 where absent) or dilation_rate. Instead of padding pad_h and pad_w, of stride
+            stride_h and stride_w; or the columns of another kind of table, see
+            `jaxcost.workload.other_tables`.
         target: the measured column that must be there, 'time_s' or 'energy_j'; None for neither.
         columns: which are to be renamed, or converted to seconds, first; keyword-only.
     Returns: the rows and columns in the file's order; sizes as integers, the target as floats,
@@ -80,8 +81,8 @@ def validate_layers(
 
 
 def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
-    frame = as_layers(named(frame, KNOWN), where)
-    frame = explicit_padding.as_columns(frame, where)
+    frame = as_layers(named(frame, (*KNOWN, *explicit_padding.NAMES)), where)
+    frame = beside.with_dilation(explicit_padding.as_columns(frame, where), where)
     _check_columns(frame, target, where)
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")
@@ -144,6 +145,7 @@ def _check_layers(frame: "pd.DataFrame", where: Where) -> None:
         fits = same | (spans < explicit_padding.padded(frame, side)).to_numpy()
         allowed = "a kernel that (dilated) spans at most {}, or padding same"
         _check_against(frame, kernel, fits, size, allowed, where)
+    explicit_padding.check_agrees(frame, where)
     for op in OPERATIONS:
         _check_memory_bound(frame, op, where)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxcost._support.messages import unknown
 from jaxcost.workload import beside
-from jaxcost.workload.cells import Where, whole_numbers
+from jaxcost.workload.cells import Where, filled, whole_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ _KINDS: tuple[tuple[set[str], _Reader], ...] = (
 def _filled(frame: "pd.DataFrame", name: str) -> np.ndarray:
     if name not in frame:
         return np.zeros(len(frame), bool)
-    return beside.filled(frame[name])
+    return filled(frame[name])
 
 
 def _sizes(frame: "pd.DataFrame", name: str, rows: np.ndarray, where: Where) -> np.ndarray:

@@ -169,6 +169,67 @@ def test_padding_that_is_none_is_refused(changed, line):
         jc.from_table(pd.DataFrame([layer | changed]))
 
 
+CONVOLUTION = {
+    "op": "conv2d", "batch": 8, "in_h": 32, "in_w": 32, "c_in": 64, "c_out": 64, "k_h": 5, "k_w": 5,
+    "stride": 1, "padding": "valid", "groups": 1, "dtype": "float32",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"dilation_rate": 2},
+        {"atrous_rate": 2},
+        {"Dil": 2},
+        {"dilation_h": 2, "dilation_w": 2},
+        {"dilation": 2, "dilation_rate": 2, "dilation_w": ""},
+    ],
+)
+def test_dilation_is_read_and_predicted_under_its_other_names(named, tmp_path):
+    pd.DataFrame([CONVOLUTION | named]).to_csv(path := tmp_path / "t.csv", index=False)
+    table = validate_layers(jc.read_layer_table(path))
+    expected = pd.DataFrame([CONVOLUTION | {"dilation": 2}])
+    assert float(counts.flops(jc.from_table(table))[0]) == 2 * 8 * 24 * 24 * 25 * 64 * 64
+    of_each = (jc.load_calibration("quadro-t2000").predict(t) for t in (table, expected))
+    first, second = (found["predicted_time_s"].tolist() for found in of_each)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ({"dilation": 2, "dilation_rate": 3}, "dilation_rate = 3 is not allowed; give the same as"),
+        ({"dilation_h": 2, "dilation_w": 1}, "dilation_w = 1 is not allowed; give the same as"),
+        ({"dil": 0}, "dil = 0 is not allowed; give a whole number"),
+        ({"stride_h": 2, "stride_w": 2}, "stride_h = 2 is not allowed; give the same as stride"),
+        ({"stride_w": 2}, "stride_w = 2 is not allowed; give the same as stride"),
+        ({"stride": 2, "stride_h": 2, "stride_w": 1}, "stride_w = 1 is not allowed"),
+        ({"padding": "same", "pad_h": 0, "pad_w": 0}, "pad_h = 0 is not allowed; give what makes"),
+        ({"pad_w": 2}, "pad_w = 2 is not allowed; give what makes the output that padding says"),
+        ({"pad_w": "x"}, "pad_w = 'x' is not allowed; give a whole number"),
+    ],
+)
+def test_columns_that_contradict_each_other_are_refused(columns, line):
+    with pytest.raises(ValueError, match=f"row 0: {line}"):
+        jc.from_table(pd.DataFrame([CONVOLUTION | columns]))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"stride": 2, "stride_h": 2, "stride_w": "", "pad_h": 0, "pad_w": 0},
+        {"padding": "same", "pad_h": 2, "pad_w": ""},
+        {"padding": "same", "stride": 2, "pad_h": 2, "pad_w": 2},  # as PyTorch pads
+    ],
+)
+def test_columns_that_say_the_same_twice_are_read(columns):
+    alone = CONVOLUTION | {k: v for k, v in columns.items() if k in CONVOLUTION}
+    twice = validate_layers(validate_layers(pd.DataFrame([CONVOLUTION | columns])))
+    for side in ("out_h", "out_w"):
+        sizes = (getattr(jc.from_table(t), side) for t in (twice, pd.DataFrame([alone])))
+        np.testing.assert_array_equal(*sizes)
+
+
 def test_padding_called_explicit_needs_its_numbers():
     layer = {"op": "conv2d", "batch": 1, "in_h": 7, "in_w": 7, "c_in": 8, "c_out": 8, "k_h": 3}
     layer |= {"k_w": 3, "stride": 1, "padding": "explicit", "groups": 1, "dtype": "float32"}
