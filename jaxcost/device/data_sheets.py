@@ -9,9 +9,20 @@ from typing import Any
 from jaxcost._support.dates import fractional_year
 from jaxcost._support.messages import shown, unknown
 from jaxcost._support.published import published
-from jaxcost.device import Device, device, presets
+from jaxcost.device import Device, detect_device, device, presets
 
-_MAKERS = r"^(nvidia|google|geforce|tesla)-"
+_MAKERS = r"^(nvidia|amd|instinct|google|geforce|tesla)-"
+# As drivers and the calibrations that come with the package name them, where data sheets do not.
+_ALSO = {
+    "a100-sxm": "a100-sxm-80gb",
+    "a100-sxm4-80gb": "a100-sxm-80gb",
+    "a100-80gb-pcie": "a100-pcie-80gb",
+    "h100-80gb-hbm3": "h100-sxm",
+    "h200": "h200-sxm",
+    "p100-pcie-16gb": "p100-pcie",
+    "v100-pcie-16gb": "v100-pcie",
+    "v100-pcie-32gb": "v100-pcie",
+}
 _USUAL = "fp32"
 _TABLES = "Desislavov (2021), table"
 
@@ -107,6 +118,22 @@ def is_known(name: str) -> bool:
     return name in presets() or _slug(name) in data_sheets()
 
 
+def same_device(one: str, other: str) -> bool:
+    """Whether two names are of one device, however they are written.
+
+    Example:
+        >>> same_device("Tesla T4", "t4"), same_device("h100-sxm", "NVIDIA H100 80GB HBM3")
+        (True, True)
+    """
+    return _slug(one) == _slug(other)
+
+
+def may_be_here(device: Device) -> bool:
+    """Whether a device is this machine's, or of a kind that is not known."""
+    here = detect_device().kind
+    return device.kind is None or (here is not None and same_device(device.kind, here))
+
+
 @functools.cache
 def data_sheets() -> dict[str, dict[str, DataSheet]]:
     """All data sheets: `{name: {precision: DataSheet}}`, the thesis's GPUs, then current ones."""
@@ -167,7 +194,7 @@ def _slug(name: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     while (shorter := re.sub(_MAKERS, "", slug)) != slug:
         slug = shorter
-    return slug
+    return _ALSO.get(slug, slug)
 
 
 def _unlisted(name: str, lacks: str, slug: str, known: list[str]) -> str:

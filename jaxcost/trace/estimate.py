@@ -11,6 +11,7 @@ from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.precision import unsaid
+from jaxcost.device.data_sheets import may_be_here
 from jaxcost.measure.layers import DTYPE_BYTES
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.trace import count, on_screen
@@ -338,9 +339,6 @@ def check_is_here(calibration: Calibration) -> None:
 
 def other_device(calibration: Calibration) -> list[str]:
     """A line where a calibration is not of this machine."""
-    from jaxcost.device import detect_device
-
-    kind = calibration.device.kind
-    if kind in (None, detect_device().kind):
+    if may_be_here(calibration.device):
         return []
-    return [f"the calibration is of {kind}, not of this machine"]
+    return [f"the calibration is of {calibration.device.kind}, not of this machine"]

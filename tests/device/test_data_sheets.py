@@ -1,7 +1,15 @@
 import pytest
 
+import jaxcost as jc
 from jaxcost._support.published import published
-from jaxcost.device.data_sheets import data_sheet, data_sheets
+from jaxcost.calibrate.bundled import fitted_files
+from jaxcost.device.data_sheets import (
+    data_sheet,
+    data_sheets,
+    known_device,
+    may_be_here,
+    same_device,
+)
 
 
 def test_every_gpu_of_the_thesis_has_a_sheet_in_every_precision():
@@ -30,6 +38,45 @@ def test_names_may_be_written_as_their_makers_do():
         assert data_sheet(name).name == "v100"
     assert data_sheet("GeForce GTX 780 TI").name == "gtx-780-ti"
     assert data_sheet("Google TPU v4").precision == "bf16"  # the only one it has
+
+
+@pytest.mark.parametrize(
+    ("driver", "sheet"),
+    [
+        ("NVIDIA H100 80GB HBM3", "h100-sxm"),
+        ("NVIDIA H200", "h200-sxm"),
+        ("NVIDIA A100-SXM4-80GB", "a100-sxm-80gb"),
+        ("NVIDIA A100 80GB PCIe", "a100-pcie-80gb"),
+        ("Tesla V100-PCIE-32GB", "v100-pcie"),
+        ("Tesla P100-PCIE-16GB", "p100-pcie"),
+        ("AMD Instinct MI210", "mi210"),
+        ("a100-sxm", "a100-sxm-80gb"),  # the preset's
+    ],
+)
+def test_names_may_be_those_of_drivers_and_presets(driver, sheet):
+    assert data_sheet(driver).name == known_device(driver).name == sheet
+    assert same_device(driver, sheet)
+    assert same_device(sheet, driver.lower().replace(" ", "-"))
+
+
+@pytest.mark.parametrize("other", ["NVIDIA A100-SXM4-40GB", "A100", "t4", ""])
+def test_other_names_are_other_devices(other):
+    assert not same_device(other, "a100-sxm-80gb")
+
+
+def test_every_preset_is_known_by_its_own_name():
+    for name in fitted_files():
+        assert known_device(name) == jc.load_calibration(name).device
+
+
+def test_a_device_may_be_here_whatever_its_kind_is_called(monkeypatch):
+    monkeypatch.setattr(
+        "jaxcost.device.data_sheets.detect_device",
+        lambda: jc.Device("x", kind="NVIDIA H100 80GB HBM3"),
+    )
+    assert may_be_here(known_device("h100-sxm"))
+    assert may_be_here(jc.Device("x"))
+    assert not may_be_here(known_device("h200-sxm"))
 
 
 def test_a_sheet_is_a_device_for_any_model():

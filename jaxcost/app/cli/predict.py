@@ -143,13 +143,13 @@ def _predicted(
 
 def _device_words(calibration: "Calibration") -> str:
     """The calibration's device; that it is not this machine, where both are known."""
-    from jaxcost.device import detect_device
+    from jaxcost.device.data_sheets import may_be_here
 
     known = calibration.device
     kind = known.kind or known.name
     if kind == "unknown":
         return "an unknown device"
-    return kind if known.kind in (None, detect_device().kind) else f"{kind}, not this machine"
+    return kind if may_be_here(known) else f"{kind}, not this machine"
 
 
 def _measured(layers: "pd.DataFrame", target: str) -> "np.ndarray":

@@ -20,12 +20,15 @@ def of_device(frame: "pd.DataFrame", device: str | None, source: Path) -> "pd.Da
 
 def check_device(calibration: "Calibration", frame: "pd.DataFrame") -> list[str]:
     """A warning where a table was measured on another device than the calibration."""
+    from jaxcost.device.data_sheets import same_device
+
     names = set(frame["device"].astype(str)) - {""} if "device" in frame else set()
     own = calibration.device.name
-    if names <= {own} or own == "unknown":
+    others = sorted(name for name in names if not same_device(name, own))
+    if not others or own == "unknown":
         return []
     what = "times" if "time_s" in calibration.models else "energies"
-    other = ", ".join(sorted(names))
+    other = ", ".join(others)
     return [f"the table is of {other}, the calibration of {own}: {what} of another device"]
 
 

@@ -121,3 +121,18 @@ def test_fit_and_predict_convert_times_when_asked(jaxcost, refuses, asked, fitte
     assert outcome.status == 0
     assert "against time_s of" in outcome.out
     assert list(pd.read_csv(out))[: len(odd.columns)] == list(odd.columns)
+
+
+@pytest.mark.parametrize("name", ["Tesla T4", "NVIDIA H100 80GB HBM3", "nobody's"])
+def test_the_table_that_was_fitted_is_not_said_to_be_of_another_device(
+    jaxcost, frame, tmp_path, name
+):
+    layers, other = tmp_path / "t.csv", tmp_path / "other.csv"
+    frame.assign(device=name).to_csv(layers, index=False)
+    frame.assign(device="Tesla P4").to_csv(other, index=False)
+    files = (tmp_path / "c.json", layers, "--out", tmp_path / "o.csv")
+    assert jaxcost("fit", layers, "--out", files[0], "--model", "flops-only").status == 0
+    assert "another device" not in jaxcost("predict", *files).out
+    said = jaxcost("predict", files[0], other, *files[2:]).out
+    assert "the table is of Tesla P4" in said
+    assert "times of another device" in " ".join(said.split())
