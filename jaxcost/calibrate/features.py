@@ -215,6 +215,7 @@ SORTS = {
         ("ln_positions", "ln_bytes_per_position", "ln_flops_per_byte", "operation"),
         lambda x: (x[:, 3],),
         "memory-bound",
+        ("positions", "bytes a position"),
     ),
     "attention": Sort(
         lambda layers: layers.operation == ATTENTION,
@@ -222,6 +223,7 @@ SORTS = {
         ("ln_batch", "ln_tokens", "ln_heads", "ln_head_size"),
         lambda x: (x[:, 0] > -np.inf,),
         "attention",
+        ("in a batch", "tokens", "heads", "numbers in a head"),
     ),
 }
 GRADIENT_SORTS = ("input-gradients", "weight-gradients")

@@ -10,6 +10,8 @@ from jaxcost._support.screen import OnScreen
 from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.outside import MOST_LINES
+from jaxcost.calibrate.outside import sizes_outside as sizes_of_layers_outside
 from jaxcost.calibrate.precision import unsaid
 from jaxcost.device.data_sheets import may_be_here
 from jaxcost.measure.layers import DTYPE_BYTES
@@ -19,7 +21,6 @@ from jaxcost.trace.counts import Counts
 from jaxcost.trace.measured import measure_program
 from jaxcost.trace.training_cost import TrainingCost, training_cost
 from jaxcost.trace.whole_program import Costs, program_costs
-from jaxcost.workload import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _TARGETS = {"latency_s": "time_s", "energy_j": "energy_j"}
 _WORDS = {"latency_s": "time", "energy_j": "energy"}
 _ENDS = ("", "_lo", "_hi")
-_BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
-_MOST_LINES = 8
 _NOTED = 0.05  # of the time: a share that is worth a line
 
 
@@ -243,11 +242,11 @@ def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
     said = [
         f"{found.operations[i].name or 'a layer without a name'} ({share[i]:.1%} of the time) lies "
         f"outside the calibration: {lines[i]}"
-        for i in rows[:_MOST_LINES]
+        for i in rows[:MOST_LINES]
     ]
-    if len(rows) > _MOST_LINES:
-        rest = float(share[rows[_MOST_LINES:]].sum())
-        said.append(f"{len(rows) - _MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
+    if len(rows) > MOST_LINES:
+        rest = float(share[rows[MOST_LINES:]].sum())
+        said.append(f"{len(rows) - MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
     return said
 
 
@@ -265,33 +264,8 @@ def sizes_outside(found: Counts, fitted: Fitted) -> dict[int, str]:
     """In words, by operation, what of a product lies outside what was measured."""
     if not found.operations:
         return {}
-    layers = found.workload()[: len(found.operations)]
-    left = np.array([o.work.sizes is not None for o in found.operations])  # to be looked at
-    lines: dict[int, str] = {}
-    for sort, part in reversed(fitted.parts.items()):  # the first has whatever no other has
-        holds = np.asarray(SORTS[sort].holds(layers)) & left if part is not fitted else left
-        left = left & ~holds
-        lines |= _beyond(part, layers, holds)
-    return lines
-
-
-def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
-    """In words, what of each of the rows lies outside the layers that a part was fitted to."""
-    names = SORTS[part.sort].sizes
-    if part.layers is None or not names:
-        return {}
-    measured = part.layers[:, : len(names)]
-    low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
-    sizes = np.asarray(SORTS[part.sort].of(layers), np.float64)[:, : len(names)]
-    beyond = ((sizes < low) | (sizes > high)) & rows[:, None]
-    least, most = (np.exp(ends) for ends in (low + _BEYOND, high - _BEYOND))
-    return {
-        int(row): ", ".join(
-            f"{np.exp(sizes[row, i]):.0f} {names[i]} (measured: {least[i]:.0f} to {most[i]:.0f})"
-            for i in np.flatnonzero(beyond[row])
-        )
-        for row in np.flatnonzero(beyond.any(axis=1))
-    }
+    products = np.array([o.work.sizes is not None for o in found.operations])
+    return sizes_of_layers_outside(found.workload()[: len(products)], fitted, products)
 
 
 def _gradients(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:

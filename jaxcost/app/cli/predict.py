@@ -57,6 +57,8 @@ def predict(
       jaxcost predict quadro-t2000 layers.csv --out predicted.csv
       jaxcost predict butter-e-gpu training_runs.csv --device eagle-gpu --out predicted.csv
     """
+    import pandas as pd
+
     from jaxcost._support import text
     from jaxcost._support.files import write_text
     from jaxcost.app.cli import show
@@ -70,7 +72,9 @@ def predict(
     layers = _read(table, of_runs, device, dtype, columns_asked(rename, time_column, energy_column))
     predicted, warned = _predicted(loaded, layers, table)
     # As the file has it: the validated table may write its numbers otherwise.
-    original = read_text(table)[0].loc[layers.index]
+    whole, numbers = read_text(table)
+    original = whole.loc[layers.index]
+    lines = pd.Series(numbers, whole.index)[layers.index].tolist()
     full = original.assign(**{name: predicted[name].map("{:.9g}".format) for name in predicted})
     write_text(out, full.to_csv(index=False, lineterminator="\n"))
     console = show.console()
@@ -78,12 +82,12 @@ def predict(
     words = "" if of_runs else _device_words(loaded)
     words = words or loaded.device.kind or loaded.device.name
     show.line(console, f"{text.count(len(layers), what)} predicted for {words}")
-    unread = []
+    notes = [] if of_runs else _outside(loaded, layers, table, lines)
     for target in loaded.models:
         measured = _measured(layers, target)
-        unread += _unread(table, layers, target, measured)
+        notes += _unread(table, layers, target, measured, lines)
         _compare(console, target, layers, measured, predicted, what)
-    show.warnings(console, [*warned, *unread, *loaded.unmeasured, *check_device(loaded, layers)])
+    show.warnings(console, [*warned, *notes, *loaded.unmeasured, *check_device(loaded, layers)])
     show.written(console, [out])
 
 
@@ -163,12 +167,40 @@ def _measured(layers: "pd.DataFrame", target: str) -> "np.ndarray":
     return np.where((numbers > 0) & (numbers < np.inf), numbers, np.nan)
 
 
-def _unread(table: Path, layers: "pd.DataFrame", target: str, measured: "np.ndarray") -> list[str]:
+def _outside(
+    calibration: "Calibration", layers: "pd.DataFrame", table: Path, lines: list[int]
+) -> list[str]:
+    """Lines on the layers that lie outside what was measured, equal ones together."""
+    from jaxcost._support import text
+    from jaxcost.calibrate.outside import MOST_LINES, outside
+    from jaxcost.workload import from_table
+
+    workload = from_table(layers)
+    places: dict[str, list[int]] = {}
+    for fitted in calibration.models.values():
+        for row, words in outside(workload, fitted).items():
+            places.setdefault(words, []).append(row)
+    told = []
+    for words, rows in list(places.items())[:MOST_LINES]:
+        first = f"{table}, line {lines[rows[0]]} ({layers['op'].iloc[rows[0]]})"
+        others = len(set(rows)) - 1
+        more = f" and {text.count(others, 'more row')} lie" if others else " lies"
+        told.append(f"{first}{more} outside the calibration: {words}")
+    rest = {row for rows in list(places.values())[MOST_LINES:] for row in rows}
+    return [*told, *([f"{text.count(len(rest), 'more row')} outside it"] if rest else [])]
+
+
+def _unread(
+    table: Path,
+    layers: "pd.DataFrame",
+    target: str,
+    measured: "np.ndarray",
+    lines: list[int],
+) -> list[str]:
     """A line that names what stands in the measured column and is no measurement, if anything."""
     import numpy as np
 
     from jaxcost._support.messages import shown
-    from jaxcost.workload.layer_table import read_text
 
     if target not in layers:
         return []
@@ -176,9 +208,7 @@ def _unread(table: Path, layers: "pd.DataFrame", target: str, measured: "np.ndar
     bad = np.flatnonzero(np.isnan(measured) & (given != ""))
     if not len(bad):
         return []
-    whole, numbers = read_text(table)
-    lines = dict(zip(whole.index, numbers))
-    first = f"{table}, line {lines[layers.index[bad[0]]]}: {target} = {shown(given[bad[0]])}"
+    first = f"{table}, line {lines[bad[0]]}: {target} = {shown(given[bad[0]])}"
     others = f" ({len(bad) - 1} more rows alike)" if len(bad) > 1 else ""
     return [f"{first} is no finite number above 0 and is left out of the comparison{others}"]
 

@@ -138,3 +138,25 @@ def test_what_stands_in_the_measured_column_and_is_no_measurement_is_named(
     assert "against time_s of 9 layers" in said
     assert "line 4: time_s = 'fast' is no finite number above 0" in said
     assert "(1 more rows alike)" in said
+
+
+def test_rows_outside_the_calibration_are_named_with_their_lines(jaxcost, frame, tmp_path):
+    row = frame.iloc[0].to_dict() | {"dtype": "bfloat16", "c_in": 1024, "c_out": 1024}
+    large, conv = row | {"c_in": 200_000}, row | {"op": "conv2d", "k_h": 7, "k_w": 7, "in_h": 64}
+    for rows, lines in (([row], []), ([row, large, conv, conv, large], [3, 4])):
+        pd.DataFrame(rows).drop(columns="time_s").to_csv(path := tmp_path / "t.csv", index=False)
+        outcome = jaxcost("predict", "h100-sxm", path, "--out", tmp_path / "o.csv")
+        assert outcome.status == 0
+        said = " ".join(outcome.out.split())
+        assert said.count("outside the calibration") == len(lines)
+        assert [f"line {n} (" in said for n in lines] == [True] * len(lines)
+    assert "line 3 (dense) and 1 more row lie outside the calibration: 200000 input" in said
+    assert "line 4 (conv2d) and 1 more row lie outside the calibration: no layer of its" in said
+
+
+def test_the_table_that_was_fitted_lies_within(jaxcost, table, tmp_path):
+    files = (tmp_path / "c.json", table, "--out", tmp_path / "o.csv")
+    assert (
+        jaxcost("fit", table, "--out", files[0], "--model", "roofline", "--correction").status == 0
+    )
+    assert "outside the calibration" not in jaxcost("predict", *files).out

@@ -1,0 +1,69 @@
+"""Layers outside what a calibration measured: larger or smaller than all, or of another kind."""
+
+import numpy as np
+
+from jaxcost.calibrate.features import SORTS
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.workload import Workload
+
+MOST_LINES = 8  # told; the rest are counted
+_BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
+_ANOTHER_KIND = "no layer of its kind was measured"
+
+
+def sizes_outside(
+    layers: Workload, fitted: Fitted, rows: np.ndarray | None = None
+) -> dict[int, str]:
+    """In words, by row, what of a layer's sizes lies outside what was measured.
+
+    Args: rows: those to look at, a mask of shape `(layers,)`; None for all.
+    """
+    lines: dict[int, str] = {}
+    for part, holds in _parts(layers, fitted, rows):
+        lines |= _beyond(part, layers, holds)
+    return lines
+
+
+def outside(layers: Workload, fitted: Fitted) -> dict[int, str]:
+    """The same, and of which layers none of their kind was measured."""
+    lines = sizes_outside(layers, fitted)
+    for part, holds in _parts(layers, fitted):
+        lines |= dict.fromkeys(np.flatnonzero(part.unlike(layers) & holds).tolist(), _ANOTHER_KIND)
+    return dict(sorted(lines.items()))
+
+
+def _parts(
+    layers: Workload, fitted: Fitted, rows: np.ndarray | None = None
+) -> list[tuple[Fitted, np.ndarray]]:
+    """What each row is priced by: the parts, and a mask of the rows of each."""
+    left = np.ones(len(layers), bool) if rows is None else rows
+    found = []
+    for sort, part in reversed(fitted.parts.items()):  # the first has whatever no other has
+        holds = np.asarray(SORTS[sort].holds(layers)) & left if part is not fitted else left
+        left = left & ~holds
+        found.append((part, holds))
+    return found
+
+
+def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
+    """In words, what of each of the rows lies outside the layers that a part was fitted to."""
+    sort = SORTS[part.sort]
+    names = sort.sizes
+    if part.layers is None or not names:
+        return {}
+    x = np.asarray(sort.of(layers), np.float64)
+    measured = part.layers[sort.sized(part.layers), : len(names)]
+    rows = rows & sort.sized(x)
+    if not len(measured):
+        return {}
+    low, high = measured.min(axis=0) - _BEYOND, measured.max(axis=0) + _BEYOND
+    sizes = x[:, : len(names)]
+    beyond = ((sizes < low) | (sizes > high)) & rows[:, None]
+    least, most = (np.exp(ends) for ends in (low + _BEYOND, high - _BEYOND))
+    return {
+        int(row): ", ".join(
+            f"{np.exp(sizes[row, i]):.0f} {names[i]} (measured: {least[i]:.0f} to {most[i]:.0f})"
+            for i in np.flatnonzero(beyond[row])
+        )
+        for row in np.flatnonzero(beyond.any(axis=1))
+    }

@@ -1,0 +1,62 @@
+"""Layers outside what was measured are named, those within are not; layer by layer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import jaxcost as jc
+from jaxcost.calibrate.outside import outside, sizes_outside
+
+DENSE = {
+    "op": "dense", "batch": 8, "in_h": 1, "in_w": 1, "c_in": 512, "c_out": 512, "k_h": 1, "k_w": 1,
+    "stride": 1, "padding": "valid", "groups": 1, "dtype": "float32",
+}  # fmt: skip
+SOFTMAX = DENSE | {"op": "softmax"}
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    sizes = rng.choice([64, 128, 256, 512, 1024], (30, 3))
+    rows = [DENSE | {"batch": b, "c_in": c, "c_out": d} for b, c, d in sizes]
+    rows += [SOFTMAX | {"batch": b, "c_in": c, "c_out": c} for b, c, _ in sizes]
+    of_rows = pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+    moved = of_rows["batch"] * (of_rows["c_in"] + of_rows["c_out"])
+    return of_rows.assign(time_s=1e-6 + moved * 4e-11)
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    return jc.fit(table, correction=True).models["time_s"]
+
+
+def of(fitted, *rows):
+    return outside(jc.from_table(pd.DataFrame(rows)), fitted)
+
+
+def test_nothing_that_was_measured_lies_outside(fitted, table):
+    assert set(fitted.parts) == {"products", "memory-bound"}
+    assert outside(jc.from_table(table), fitted) == {}
+
+
+def test_sizes_and_kinds_outside_are_named(fitted):
+    grouped = DENSE | {"op": "conv2d", "groups": 8, "k_h": 3, "k_w": 3, "padding": "same"}
+    attention = DENSE | {"op": "attention", "in_w": 64, "groups": 8}
+    found = of(fitted, DENSE | {"batch": 64}, DENSE | {"batch": 64, "c_in": 4096},
+               SOFTMAX | {"batch": 8192}, grouped, attention, SOFTMAX | {"batch": 64})  # fmt: skip
+    assert found == {
+        1: "4096 input channels (measured: 64 to 1024)",
+        2: "8192 positions (measured: 64 to 1024)",
+        3: "no layer of its kind was measured",
+        4: "no layer of its kind was measured",
+    }
+
+
+def test_only_the_rows_asked_for_are_looked_at(fitted):
+    layers = jc.from_table(pd.DataFrame([DENSE | {"batch": 4096}] * 2))
+    assert list(sizes_outside(layers, fitted, np.array([False, True]))) == [1]
+
+
+def test_without_a_record_of_what_was_measured_nothing_is_said():
+    printed = jc.load_calibration("quadro-t2000").models["time_s"]
+    assert of(printed, DENSE | {"batch": 2**20}) == {}
