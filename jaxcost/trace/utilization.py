@@ -75,8 +75,8 @@ class Utilization:
         if mfu <= 1 or self._told:
             return
         self._told.append(
-            f"MFU = {mfu:.3g} is above 1, the {self.ceilings.basis}: most likely the time is of a call "
-            "that was not awaited; time jax.block_until_ready(step(...))"
+            f"MFU = {mfu:.3g} is above 1, the {self.ceilings.basis}: most likely the time is of a "
+            "call that was not awaited; time jax.block_until_ready(step(...))"
         )
         warnings.warn(self._told[0], stacklevel=3)
 
