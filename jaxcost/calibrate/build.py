@@ -197,14 +197,14 @@ class _Choice:
         return dataclasses.replace(alone, corrected={kind: kinds[kind] for kind in alone.corrected})
 
     def _groups(self, best: _Candidate) -> list[_LeftOut]:
-        """The rows left out in whole sweeps, and the largest: what a correction is far from."""
+        """The rows left out in sweeps or blocks, and the largest: far from what is corrected."""
         groups = []
         if "sweeps" in best.corrected:
             every = np.ones(len(self.rows.x), bool)
             groups.append(self._left_out(*best.corrected["sweeps"], every))
-        if best.result.largest is not None:
-            each = ((self.rows.corrected(fold), fold.masks[0]) for fold in best.result.largest)
-            apart = [self._left_out(*predicted, largest) for predicted, largest in each]
+        for folds in filter(None, (best.result.largest, best.result.blocks)):
+            each = ((self.rows.corrected(fold), fold.masks[0]) for fold in folds)
+            apart = [self._left_out(*predicted, rows) for predicted, rows in each]
             error, novelty, weights = map(np.concatenate, zip(*apart, strict=True))
             groups.append((error, novelty, weights))
         return groups

@@ -41,9 +41,9 @@ class Correction(eqx.Module):
         amplitude: of ln(observed / predicted) before any layer nearby is known, > 0; scalar.
         noise: of ln(observed / predicted) at a layer that was measured, > 0; scalar.
         lengths: how far in each feature a layer informs about others, > 0; shape `(features,)`.
-        least, most: of each feature among the layers measured, shape `(features,)`: lengths that
-            hold between them say nothing of what lies beyond, where the correction fades within a
-            factor e or two, whatever they are.
+        least, most: of each feature among the layers measured, and of each total of the sort, shape
+            `(features + totals,)`: lengths that hold between them say nothing of what lies beyond,
+            where the correction fades within a factor e or two, whatever they are.
         kinds: that were measured, each once, as the features mark them; shape `(kinds, marks)`.
         doubted: as in `fit_correction`.
         sort: of the layers, by which they are described.
@@ -57,8 +57,8 @@ class Correction(eqx.Module):
     amplitude: Float[Array, ""]
     noise: Float[Array, ""]
     lengths: Float[Array, " features"]
-    least: Float[Array, " features"]
-    most: Float[Array, " features"]
+    least: Float[Array, " spans"]
+    most: Float[Array, " spans"]
     kinds: Float[Array, "kinds marks"]
     doubted: float | None = eqx.field(static=True, default=DOUBTED)
     sort: Sort = eqx.field(static=True, default=SORTS["products"])
@@ -70,9 +70,9 @@ class Correction(eqx.Module):
     def novelty(self, layers: Workload) -> np.ndarray:
         """How far each layer is from all measured ones, shape `(layers,)`; of concrete layers.
 
-        0 at one of them, 1 far from every one, and 1 more for every factor e by which a size is
-        beyond those measured; 1 of what the features do not describe, such as one that is no
-        product among products.
+        0 at one of them, 1 far from every one, and 1 more for every factor e by which a size, or a
+        total such as FLOPs, is beyond those measured; 1 of what the features do not describe, such
+        as one that is no product among products.
         """
         own, x = self._in_numpy, self.sort.describe(layers)
         parts = np.split(x, range(_CHUNK, len(x), _CHUNK))
@@ -202,10 +202,11 @@ def fit_correction(
         residual, trust = cut, np.ones(len(x))
     weights, evidence = _posterior(between, across, residual, trust / noise**2)
     explained = np.linalg.inv(between) - np.linalg.inv(evidence)
-    least, most = x.min(axis=0), x.max(axis=0)
+    spans = sort.with_totals(x, np)
+    least, most = spans.min(axis=0), spans.max(axis=0)
     kinds = np.unique(sort.kinds(x, np), axis=0)
     if lengths_given:  # as earlier versions did, short lengths fade of themselves
-        least, most = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
+        least, most = np.full(len(least), -np.inf), np.full(len(most), np.inf)
     numbers: dict[str, Any] = {
         "centres": centres, "weights": weights, "explained": explained, "amplitude": amplitude,
         "noise": noise, "lengths": lengths, "least": least, "most": most, "kinds": kinds,
@@ -267,18 +268,21 @@ def _faded(fitted: Correction, x: Any, numpy: Any) -> Any:
     """The kernel between features `x` and the centres, less beyond the sizes measured."""
     origin = numpy.mean(fitted.centres, axis=0, keepdims=True)  # keeps the square exact
     kernel = matern(x - origin, fitted.centres - origin, fitted.amplitude, fitted.lengths, numpy)
-    outside = numpy.sum(_beyond(fitted, x, numpy) ** 4, -1)  # smooth where it begins
+    outside = numpy.sum(_beyond(fitted, x, numpy)[0] ** 4, -1)  # smooth where it begins
     return kernel * numpy.exp(-outside / 2)[:, None]
 
 
-def _beyond(fitted: Correction, x: Any, numpy: Any) -> Any:
-    """How far each feature is outside what was measured, in its unit; 0 within."""
-    return numpy.maximum(numpy.maximum(x - fitted.most[None], fitted.least[None] - x), 0)
+def _beyond(fitted: Correction, x: Any, numpy: Any) -> tuple[Any, Any]:
+    """How far each feature, and each total, is outside what was measured, in its unit; 0 within."""
+    spans, features = fitted.sort.with_totals(x, numpy), x.shape[1]
+    outside = numpy.maximum(spans - fitted.most[None], fitted.least[None] - spans)
+    return numpy.maximum(outside[:, :features], 0), numpy.maximum(outside[:, features:], 0)
 
 
 def _novelty(fitted: Correction, x: Any, kernel: Any, numpy: Any) -> Any:
     taken = numpy.sum((kernel @ fitted.explained) * kernel, axis=-1)
     unexplained = numpy.clip(1 - taken / fitted.amplitude**2, 0, 1)
-    beyond = numpy.sum(_beyond(fitted, x, numpy), -1)
+    features, totals = _beyond(fitted, x, numpy)
+    beyond = numpy.maximum(numpy.sum(features, -1), numpy.max(totals, -1, initial=0))
     # What is no product has no size to be beyond those of products.
     return unexplained + numpy.where(fitted.sort.sized(x), beyond, 0)

@@ -31,6 +31,7 @@ class Sort:
         words: what the layers are called.
         sizes: what the first features are the logarithms of, in words.
         sized: from features to whether the layer has the sizes that they are of.
+        totals: what grows though no feature does, such as FLOPs: exponents of the first features.
     """
 
     holds: Callable[[Workload], Array]
@@ -40,6 +41,12 @@ class Sort:
     words: str
     sizes: tuple[str, ...] = ()
     sized: Callable[[Any], Any] = lambda x: x[:, 0] > -np.inf
+    totals: tuple[tuple[float, ...], ...] = ()
+
+    def with_totals(self, x: Any, numpy: Any) -> Any:
+        """Features, then logarithms of the totals; shape `(layers, features + totals)`."""
+        sums = [sum(power * x[:, [i]] for i, power in enumerate(each)) for each in self.totals]
+        return numpy.concatenate([x, *sums], axis=1)
 
     def describe(self, layers: Workload) -> np.ndarray:
         """The features of concrete layers, in float64; compiled, as the parts of it would be."""
@@ -173,6 +180,7 @@ _SIZES = (
     "is_dense",
 )
 _CHANNELS = ("input channels", "output channels", "taps of the kernel", "groups")
+_FLOPS, _WEIGHTS = (1, 1, 1, 1, -1), (0, 1, 1, 1, -1)  # of positions and _CHANNELS
 _OF_GRADIENTS = ("ln_c_in", "ln_c_out", "ln_taps", "ln_groups")
 _FILL = tuple(f"ln_fill_{tile}" for tile in _TILES)
 SORTS = {
@@ -184,6 +192,7 @@ SORTS = {
         "products",
         ("positions", *_CHANNELS),
         _has_channels,
+        (_FLOPS, _WEIGHTS),
     ),
     "batched-products": Sort(
         lambda layers: _is_product(layers) & _is_batched(layers),
@@ -192,6 +201,7 @@ SORTS = {
         lambda x: (x[:, 3] > 0,),
         "products side by side",
         ("rows", "inputs", "outputs", "products side by side"),
+        totals=((1, 1, 1, 1),),
     ),
     "input-gradients": Sort(
         lambda layers: layers.gradient == BY_INPUT,
@@ -200,6 +210,7 @@ SORTS = {
         _kinds_of_gradients,
         "gradients of convolutions by their input",
         ("positions", *_CHANNELS),
+        totals=(_FLOPS, _WEIGHTS),
     ),
     "weight-gradients": Sort(
         lambda layers: layers.gradient == BY_WEIGHTS,
@@ -208,6 +219,7 @@ SORTS = {
         _kinds_of_gradients,
         "gradients of convolutions by their weights",
         ("pixels", *_CHANNELS, "images"),
+        totals=((*_FLOPS, 1), _WEIGHTS),
     ),
     "memory-bound": Sort(
         lambda layers: (layers.operation > 0) & (layers.operation != ATTENTION),
@@ -216,6 +228,7 @@ SORTS = {
         lambda x: (x[:, 3],),
         "memory-bound",
         ("positions", "bytes a position"),
+        totals=((1, 1),),
     ),
     "attention": Sort(
         lambda layers: layers.operation == ATTENTION,
@@ -224,6 +237,7 @@ SORTS = {
         lambda x: (x[:, 0] > -np.inf,),
         "attention",
         ("in a batch", "tokens", "heads", "numbers in a head"),
+        totals=((1, 1, 1, 1), (1, 2, 1, 1)),
     ),
 }
 GRADIENT_SORTS = ("input-gradients", "weight-gradients")

@@ -14,6 +14,7 @@ from jaxcost._support.sizes import guarded, is_traced
 from jaxcost._support.sizes import temperature as checked
 from jaxcost.calibrate import on_screen
 from jaxcost.calibrate.correction import Correction
+from jaxcost.calibrate.extrapolation import doubt
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.intervals import Intervals, ends
@@ -165,7 +166,7 @@ class Fitted(OnScreen):
         if isinstance(workload, TrainingRun):
             return self._interval_of_runs(workload, device)
         costs = self._priced(self.layer_costs(workload, device))
-        _, reach = self.trust(workload)
+        _, reach = self.trust(workload, device)
         return costs, *ends(np.log(costs), reach)
 
     def unlike(self, layers: Workload) -> np.ndarray:
@@ -176,7 +177,7 @@ class Fitted(OnScreen):
         strange = np.asarray((layers.gradient > 0) & ~SORTS[self.sort].holds(layers))
         return strange if self.correction is None else strange | self.correction.unlike(layers)
 
-    def trust(self, layers: Workload) -> tuple[np.ndarray, np.ndarray]:
+    def trust(self, layers: Workload, device: Device) -> tuple[np.ndarray, np.ndarray]:
         """How novel each layer is, and half its 90 % interval of ln(cost), each `(layers,)`.
 
         What is within a program is unlike any layer that was measured.
@@ -186,8 +187,10 @@ class Fitted(OnScreen):
             novelty = self.correction.novelty(layers)
         novelty = np.where(np.asarray(layers.within) > 0, 1.0, novelty)
         reach = self.intervals.reach(novelty, self.unlike(layers))
+        if self.correction is not None:
+            reach = np.hypot(reach, doubt(self, layers, device, novelty))
         for sort, fitted in self.apart.items():
-            theirs = fitted.trust(layers)
+            theirs = fitted.trust(layers, device)
             holds = SORTS[sort].holds(jax.tree.map(np.asarray, layers))
             novelty, reach = np.where(holds, theirs, (novelty, reach))
         return novelty, reach

@@ -13,7 +13,7 @@ _USUAL = 0.75  # of the layers left out singly, so many are no more novel than i
 # deviation is 0.7, as models believe of a rate and of the sizes that halve it.
 UNLIKE = 1.645 * 0.7
 _A_FACTOR_E = 1.0  # of novelty, by which a size is beyond those measured
-_FEW = 10  # novel layers that were left out say nothing of nine in ten
+_FEW = 4  # novel layers that were left out say nothing of nine in ten
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jaxcost.calibrate.correction import (
 )
 from jaxcost.calibrate.features import GRADIENT_SORTS, SORTS, Sort
 from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
-from jaxcost.calibrate.fit.folds import Folds
+from jaxcost.calibrate.fit.folds import Folds, block_folds
 from jaxcost.calibrate.fit.repeats import Repeats
 from jaxcost.calibrate.fit.sample import some_of
 from jaxcost.device import Device
@@ -179,8 +179,8 @@ class MeasuredLayers:
         """A model of `jaxcost.models.registry`, fitted to these rows."""
         kind = model_class(name, BY_SORT[self.sort])
         return fit_model(
-            kind, self.layers, self.device, self.observed,
-            sweeps=self.sweeps, largest=self.largest, spread=self.spread, starts=starts, seed=seed,
+            kind, self.layers, self.device, self.observed, sweeps=self.sweeps,
+            largest=self.largest, blocks=self.blocks, spread=self.spread, starts=starts, seed=seed,
         )  # fmt: skip
 
     @property
@@ -194,6 +194,14 @@ class MeasuredLayers:
             sizes = np.stack([flops, self.x[:, 0], self.x[:, 1:4].sum(axis=1)])
         masks = sizes > np.quantile(sizes, 1 - _LARGEST, axis=1, keepdims=True)
         return masks[masks.any(axis=1)]
+
+    @property
+    def blocks(self) -> np.ndarray:
+        """Contiguous blocks of sizes, where there are no two sweeps to leave out: masks of shape
+        `(masks, rows)`."""
+        if self.sweeps and len(set(self.sweeps)) > 1:
+            return np.zeros((0, len(self.x)), bool)
+        return block_folds(self.x)
 
     def correction(self, residual: np.ndarray) -> Correction:
         """Of a model that leaves, in ln, the last column beside the features of each layer."""

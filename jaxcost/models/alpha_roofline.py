@@ -238,7 +238,8 @@ class AlphaRoofline(LayerwiseCost):
         dense = (layer.is_dense > 0) & (layer.c_in > 0)  # what is no product has no sizes
         few = jnp.where(dense, self._few_dense(layer), few)
         grouped = self.grouped_ratio / self._few_grouped(layer)
-        ratio = jnp.where((layer.groups > 1) & (layer.is_dense == 0), grouped, kind / few)
+        apart = (layer.groups > 1) & (layer.is_dense == 0) & (layer.c_in > 0)
+        ratio = jnp.where(apart, grouped, kind / few)
         return _log(counts.flops(layer)) - jnp.log(self.rate) - jnp.log(ratio)
 
     def _few_dense(self, layer: Workload) -> Array:

@@ -179,7 +179,7 @@ def _each(
     tree = jax.tree.structure(layers)
     few = jax.tree.unflatten(tree, [jnp.asarray(row) for row in padded])
     costs = eqx.filter_jit(lambda w: fitted.layer_costs(w, device))(few)
-    found = (costs, *fitted.trust(few))
+    found = (costs, *fitted.trust(few, device))
     each, novelty, reach = (np.asarray(x, np.float64)[place.ravel()] for x in found)
     return each, novelty, reach
 

@@ -16,7 +16,7 @@ from jaxcost.calibrate.fit import sample as sample_module
 from jaxcost.calibrate.fit.folds import Folds, row_folds, sweep_folds
 from jaxcost.calibrate.likelihood import _unlikely
 from jaxcost.calibrate.likelihood import matern as covariance_of
-from jaxcost.workload import Workload, conv2d, dense, rows
+from jaxcost.workload import Workload, conv2d, counts, dense, rows
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,14 @@ def test_between_measured_layers_it_follows_the_curve(correction):
     np.testing.assert_allclose(correction.log_ratio(new), expected, atol=0.03)
 
 
+def spans(layers):
+    """The features, ln(multiply-adds) and ln(weights), each by the counts of another module."""
+    logs = np.log(
+        np.stack([counts.macs(layers), counts.weight_bytes(layers) / layers.item_bytes], axis=1)
+    )
+    return np.concatenate([np.asarray(features(layers)), logs], axis=1)
+
+
 @pytest.mark.parametrize(
     "far",
     [
@@ -112,8 +120,10 @@ def test_between_measured_layers_it_follows_the_curve(correction):
 )
 def test_far_from_all_layers_it_fades(correction, far):
     assert correction.log_ratio(far)[0] == pytest.approx(0, abs=2e-3)
-    beyond = np.maximum(features(far)[0] - correction.most, 0).sum()
-    assert correction.novelty(far)[0] == pytest.approx(1 + beyond, rel=1e-3)
+    *sizes, flops, weights = np.maximum(spans(far)[0] - correction.most, 0)
+    assert correction.novelty(far)[0] == pytest.approx(
+        1 + max(sum(sizes), flops, weights), rel=1e-3
+    )
 
 
 def test_another_kind_of_operation_is_another_layer(correction):
@@ -162,7 +172,7 @@ def test_the_slope_of_the_likelihood_is_its_difference_quotient():
 def test_novelty_is_a_share_and_more_only_beyond_the_sizes_measured(correction, layers):
     assert (correction.novelty(layers) < 0.05).all()
     at = between_and_beyond()
-    x, every = np.asarray(features(at)), np.asarray(correction.novelty(at))
+    x, every = spans(at), np.asarray(correction.novelty(at))
     least, most = np.asarray(correction.least), np.asarray(correction.most)
     within = ((x >= least) & (x <= most)).all(axis=1)
     assert within.any()

@@ -105,8 +105,8 @@ def test_a_kind_that_was_not_measured_is_wide(split):
         rows(c_in=0, c_out=0, other_flops=1e6, other_bytes=1e7, within=1),
     ]
     for layer in layers:
-        assert fitted.trust(layer)[1][0] > np.log(3), layer
-    assert fitted.trust(dense(batch=512, c_in=768, c_out=768))[1][0] < np.log(2)
+        assert fitted.trust(layer, A_GPU)[1][0] > np.log(3), layer
+    assert fitted.trust(dense(batch=512, c_in=768, c_out=768), A_GPU)[1][0] < np.log(2)
 
 
 def test_errors_of_layers_held_out_are_each_sorts_own(split):

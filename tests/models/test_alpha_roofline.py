@@ -247,3 +247,15 @@ def test_without_layers_that_memory_binds_the_bandwidth_is_near_the_most_bytes_a
     most = float((np.asarray(bytes_moved(layers)) / seconds).max())
     assert most / 30 < bandwidth.value < 2 * most
     assert bandwidth.upper / bandwidth.lower < 30
+
+
+def test_attention_that_was_not_measured_costs_its_flops_and_bytes_and_not_16000_years():
+    """8 x 4096 tokens, 32 heads of 128: 2.2 TFLOP, at the rate and the bandwidth of the model."""
+    sizes = {"in_h": 1, "in_w": 4096, "c_in": 4096, "c_out": 4096, "k_h": 1, "k_w": 1, "groups": 32}
+    row = {"op": "attention", "batch": 8, "stride": 1, "padding": "valid", "dtype": "float32"}
+    layers = from_table(pd.DataFrame([row | sizes]))
+    flops = 4 * 8 * 4096**2 * 4096
+    cost = float(model().layer_costs(layers, T2000)[0])
+    slowest = VALUES["rate"] * min(VALUES["conv_ratio"], VALUES["spatial_ratio"], 1.0)
+    assert flops / VALUES["rate"] / VALUES["conv_ratio"] < cost
+    assert cost < 2 * (flops / slowest + float(bytes_moved(layers)[0]) / VALUES["bandwidth"])

@@ -92,8 +92,8 @@ def test_what_it_would_become_is_what_is_estimated_with_that_reach(
     row = found.layers[place]
     trust, half = Fitted.trust, calibration.models["time_s"].intervals.half_width
 
-    def known(self, layers):
-        novelty, reach = trust(self, layers)
+    def known(self, layers, device):
+        novelty, reach = trust(self, layers, device)
         own = (np.asarray(layers.c_in) == row.layer.c_in) & (
             np.asarray(layers.c_out) == row.layer.c_out
         )

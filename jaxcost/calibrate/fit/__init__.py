@@ -48,7 +48,7 @@ class FitResult:
         losses: the loss reached from every start, shape `(starts,)`.
         warnings: what the data leave open, a line each.
         folds: by kind (`rows`, `sweeps`), what was left out and what was predicted then.
-        largest: the same of the rows that were to be left out besides; None: none were.
+        largest, blocks: the same of the rows that were to be left out besides; None: none were.
     """
 
     model: CostModel
@@ -56,14 +56,15 @@ class FitResult:
     losses: np.ndarray
     folds: dict[str, Folds]
     largest: Folds | None
+    blocks: Folds | None
     _notes: tuple[str, ...]
     _identify: Callable[[], Identifiability] = dataclasses.field(repr=False)
 
     def of_rows(self, rows: np.ndarray) -> "FitResult":
         """The same fit, with what was left out and predicted of some of the rows: a mask."""
         folds = {kind: folds.of_rows(rows) for kind, folds in self.folds.items()}
-        largest = None if self.largest is None else self.largest.of_rows(rows)
-        return dataclasses.replace(self, folds=folds, largest=largest)
+        largest, blocks = (f and f.of_rows(rows) for f in (self.largest, self.blocks))
+        return dataclasses.replace(self, folds=folds, largest=largest, blocks=blocks)
 
     @functools.cached_property
     def _known(self) -> Identifiability:
@@ -96,6 +97,7 @@ def fit_model(
     *,
     sweeps: Sequence[str] | None = None,
     largest: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
     spread: ArrayLike | None = None,
     folds: int = 5,
     starts: int = 16,
@@ -119,8 +121,8 @@ def fit_model(
             row was measured on another device.
         observed: what was measured, in the model's unit, > 0, shape `(rows,)`.
         sweeps: a label a row, keyword-only; cross-validation then also leaves out whole sweeps.
-        largest: rows to leave out besides, such as the largest, as boolean masks of shape
-            `(masks, rows)`, keyword-only.
+        largest, blocks: rows to leave out besides, such as the largest, or those of a range of
+            sizes, as boolean masks of shape `(masks, rows)`, keyword-only.
         spread: coefficient of variation of each row's own measurement, such as between
             processes, shape `(rows,)`, >= 0; NaN where it is not known. A row that scatters by
             `robust` counts half. keyword-only.
@@ -155,8 +157,8 @@ def fit_model(
     given = np.log(observed), _checked_spread(spread, rows)
     log_mean, scatter = repeats.combined(*given, robust)
     masks, shared = _masks(repeats, folds, sweeps, seed)
-    if masks and largest is not None and len(largest):
-        masks["largest"] = largest
+    besides = {"largest": largest, "blocks": blocks}
+    masks |= {k: v for k, v in besides.items() if masks and v is not None and len(v)}
     with double_precision():
         problem = Problem.of(
             space, *_layers(workloads, device, repeats), np.exp(log_mean),
@@ -164,14 +166,15 @@ def fit_model(
         )  # fmt: skip
         reached, losses, in_sample, left_out = _solved(problem, masks, repeats, starts, seed)
     best = reached[losses.argmin()]
-    apart = left_out.pop("largest", None)
+    apart = {kind: left_out.pop(kind, None) for kind in besides}
     predictions = {"in_sample": in_sample} | {k: v.predicted() for k, v in left_out.items()}
     return FitResult(
         model=space.build(space.values(best)),
         errors={k: Accuracy.of(v, given[0], repeats) for k, v in predictions.items()},
         losses=losses,
         folds=left_out,
-        largest=apart,
+        largest=apart["largest"],
+        blocks=apart["blocks"],
         _notes=shared,
         _identify=functools.partial(identify, problem, best, reached),
     )

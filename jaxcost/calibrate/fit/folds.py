@@ -8,6 +8,7 @@ import numpy as np
 from jaxcost.calibrate.fit.repeats import Repeats
 
 _MOST_SWEEPS = 20  # folds: every one is another fit
+_LEAST_HALVED = (20, 20, 60)  # layers: blocks are four, or eight, of five layers or more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,3 +60,28 @@ def sweep_folds(sweeps: Sequence[str], *, seed: int = 0) -> np.ndarray:
     if len(names) <= _MOST_SWEEPS:
         return sweep == np.arange(len(names))[:, None]
     return row_folds(len(names), folds=_MOST_SWEEPS, seed=seed)[:, sweep]
+
+
+def block_folds(x: np.ndarray) -> np.ndarray:
+    """Masks of shape `(folds, rows)`: each leaves out a block of sizes; none where rows are few.
+
+    Halved again and again at the median of what varies most, four times or eight in all: what is
+    within a block is unlike all that is outside, as sweeps are unlike each other.
+
+    Args: x: logarithms of the sizes of each row's layer, shape `(rows, features)`.
+    """
+    layers, layer = np.unique(x, axis=0, return_inverse=True)
+    blocks = [np.arange(len(layers))]
+    for least in _LEAST_HALVED:
+        if len(layers) >= least:
+            blocks = [half for block in blocks for half in _halves(layers, block)]
+    if len(blocks) < 2:
+        return np.zeros((0, len(x)), bool)
+    return np.stack([np.isin(layer.ravel(), block) for block in blocks])
+
+
+def _halves(x: np.ndarray, block: np.ndarray) -> list[np.ndarray]:
+    """Both halves of a block at the median of the feature that varies most in it."""
+    widest = int(np.ptp(x[block], axis=0).argmax())
+    order = block[np.argsort(x[block, widest], kind="stable")]
+    return np.array_split(order, 2)
