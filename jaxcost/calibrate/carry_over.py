@@ -13,12 +13,11 @@ from jaxcost.calibrate.fit.space import Space
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals
 from jaxcost.device import Device
-from jaxcost.device.data_sheets import data_sheet, is_known, known_device
+from jaxcost.device.data_sheets import PRECISIONS, data_sheet, is_known, known_device
 from jaxcost.models.base import LayerwiseCost, Parameter
 from jaxcost.workload.layer_table import ITEM_BYTES
 
 _TARGET = "time_s"
-_PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16-tensor"}  # of data sheets
 # What a layer takes before it is under way shrinks by the cube root of the peak: from the A100 to
 # the H100 and the B200 by 1.5 and 1.3, as measured for AIConfigurator (experiments/accuracy).
 _START = -1 / 3
@@ -198,7 +197,7 @@ def _ratio(other: Device, device: Device, fact: str) -> float | None:
 
 def _peak(other: Device, device: Device, dtype: str | None) -> float | None:
     """The ratio of peaks in a precision; where a data sheet lacks it, in float32."""
-    precision = _PRECISIONS.get(dtype or "")
+    precision = PRECISIONS.get(dtype or "")
     try:
         before, now = (data_sheet(d.name, precision) for d in (other, device) if is_known(d.name))
     except ValueError:  # one is unknown, or has no peak in this precision

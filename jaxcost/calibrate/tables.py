@@ -12,6 +12,8 @@ from jaxcost.calibrate import Calibration
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.fit import fit_model
+from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.plausible import too_slow
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, detect_device
 from jaxcost.device.data_sheets import is_known, known_device
@@ -24,6 +26,7 @@ from jaxcost.models.registry import (
     name_of,
     register_model,
 )
+from jaxcost.workload import from_table
 from jaxcost.workload.columns import Columns
 from jaxcost.workload.layer_table import read_layer_table, read_text, validate_layers
 from jaxcost.workload.run_table import RUN_TARGET, is_run_table, read_run_table, validate_runs
@@ -166,10 +169,18 @@ class MeasuredTable:
                 )
         except ValueError as error:
             raise ValueError(f"{self.source}: {error}") from None
+        fitted = dataclasses.replace(fitted, warnings=(*self._doubts(fitted), *fitted.warnings))
         source = provenance(self.name, self.content, rows=len(self.frame), **settings)
         if self.origin is not None:
             source |= {"started_from": self.origin.told}
         return Calibration(self.device, {self.target: fitted}, source)
+
+    def _doubts(self, fitted: Fitted) -> list[str]:
+        """A line where the times are most likely in another unit, and no value fitted says so."""
+        if self.target != "time_s" or any("in seconds?" in line for line in fitted.warnings):
+            return []
+        times, dtype = self.frame["time_s"].to_numpy(float), str(self.frame["dtype"].iloc[0])
+        return too_slow(from_table(self.frame), times, self.device, dtype)
 
 
 def _validated(

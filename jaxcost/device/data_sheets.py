@@ -24,6 +24,7 @@ _ALSO = {
     "v100-pcie-32gb": "v100-pcie",
 }
 _USUAL = "fp32"
+PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16-tensor"}  # by type of arrays
 _TABLES = "Desislavov (2021), table"
 
 
@@ -116,6 +117,14 @@ def known_device(name: str) -> Device:
 def is_known(name: str) -> bool:
     """Whether `known_device` knows it."""
     return name in presets() or _slug(name) in data_sheets()
+
+
+def variants(name: str, precision: str) -> list[DataSheet]:
+    """The data sheets in a precision of a device, or of those that a short name such as `H100` may
+    mean."""
+    slug = _slug(name)
+    names = [known for known in data_sheets() if known == slug or known.startswith(f"{slug}-")]
+    return [of[precision] for of in map(data_sheets().__getitem__, names) if precision in of]
 
 
 def same_device(one: str, other: str) -> bool:

@@ -34,7 +34,8 @@ def peak(program: Program, liveness: Liveness | None = None) -> Peak:
     """The most bytes that are alive at once, run in the program's order.
 
     A value lives from the operation that makes it to the last that reads it; inputs and results
-    live throughout. What a compiler fuses away is counted, and so are copies in another layout of
+    live throughout, a result in a donated input of its shape and type where the program is one
+    `jax.jit`. What a compiler fuses away is counted, and so are copies in another layout of
     what a convolution takes and makes. Rounding by an allocator, and copies in another type (of
     bfloat16 on a CPU), are not; nor that XLA orders operations anew and keeps several copies at
     once. So it is an estimate and no upper bound: XLA's CPU backend asks for a fifth more for a
@@ -42,7 +43,7 @@ def peak(program: Program, liveness: Liveness | None = None) -> Peak:
     of a block of attention.
     """
     jaxpr, memory = program.jaxpr, _Memory(liveness or Liveness(), Names(program.root))
-    held = collections.Counter({_RESULTS: _results(jaxpr)})
+    held = collections.Counter({_RESULTS: _results(jaxpr) - _in_donated(jaxpr)})
     for place, value in enumerate((*jaxpr.invars, *jaxpr.constvars)):
         leaf = program.leaves.get(place)
         held[(leaf.layer or NO_NAME) if leaf else _INPUTS] += work.value_bytes(value.aval)
@@ -52,6 +53,27 @@ def peak(program: Program, liveness: Liveness | None = None) -> Peak:
 
 def _results(jaxpr: Any) -> int:
     return work.total_bytes(v.aval for v in jaxpr.outvars)
+
+
+def _in_donated(jaxpr: Any) -> int:
+    """Bytes of results that take the place of inputs, as of `jax.jit` with `donate_argnums`.
+
+    Within a larger program donations are not heeded.
+    """
+    if len(jaxpr.eqns) != 1:
+        return 0
+    (equation,) = jaxpr.eqns
+    inputs, results = set(map(id, jaxpr.invars)), set(map(id, jaxpr.outvars))
+    donated = zip(equation.invars, equation.params.get("donated_invars", ()))
+    given = [v for v, is_donated in donated if is_donated and id(v) in inputs - results]
+    free = collections.Counter(_kind(v) for v in given)
+    own = collections.Counter(_kind(v) for v in equation.outvars if id(v) in results)
+    sizes = {_kind(v): work.value_bytes(v.aval) for v in given}
+    return sum(sizes[kind] * times for kind, times in (free & own).items())
+
+
+def _kind(value: Any) -> tuple[Any, ...]:
+    return value.aval.shape, value.aval.dtype
 
 
 class _Memory:

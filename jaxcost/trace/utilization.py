@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class Utilization:
     ceilings: Ceilings
     predicted: ProgramEstimate | None
     warnings: tuple[str, ...]
+    _told: list[str] = dataclasses.field(default_factory=list, repr=False, compare=False)
 
     @property
     def model_flops(self) -> float:
@@ -52,6 +54,7 @@ class Utilization:
             `bandwidth_use`, `bytes_per_s`, `bandwidth_bytes_per_s` and `bandwidth` the same of
             bytes; `predicted_s` and `predicted_over_measured`; `energy_j` and `energy`, joules of a
             step and where they are from. Peak and bandwidth are those of all devices together.
+        Warns: UserWarning: once, of an MFU above 1, which no step has that was awaited.
         Raises: ValueError: a time that is not finite and above 0.
         """
         time_s = one("time_s", time_s, lambda t: 0 < t < math.inf, "seconds of a step, above 0")
@@ -59,6 +62,7 @@ class Utilization:
         found: dict[str, float | str] = {"time_s": time_s}
         found |= _use("mfu", "flops_per_s", "peak", self.model_flops / time_s, many * of.peak_flops)
         found["peak"] = of.basis
+        self._doubt(self.model_flops / time_s / (many * of.peak_flops))
         if self.counts.recomputed_flops:
             found["hfu"] = self.counts.flops / time_s / (many * of.peak_flops)
         for what, bandwidth in list(of.bandwidths.items())[:1]:
@@ -66,6 +70,15 @@ class Utilization:
             found |= _use("bandwidth_use", "bytes_per_s", "bandwidth", moved, many * bandwidth)
             found["bandwidth"] = f"{of.source}, {of.device}, {what}"
         return found | self._predicted(time_s)
+
+    def _doubt(self, mfu: float) -> None:
+        if mfu <= 1 or self._told:
+            return
+        self._told.append(
+            f"MFU = {mfu:.3g} is above 1, the {self.ceilings.basis}: most likely the time is of a "
+            "call that was not awaited; time jax.block_until_ready(step(...))"
+        )
+        warnings.warn(self._told[0], stacklevel=3)
 
     def _predicted(self, time_s: float) -> dict[str, float | str]:
         found: dict[str, float | str] = {}
@@ -126,11 +139,11 @@ def utilization(
     else:
         assert loaded is not None
         of = ceilings.of_calibration(loaded)
-    warnings = list(found.warnings if predicted is None else predicted.warnings)
+    lines = list(found.warnings if predicted is None else predicted.warnings)
     if 0 < share < 0.99:
         others = f"{1 - share:.0%} of the FLOPs are in another precision than {dtype}"
-        warnings.append(f"{others}, and all are held against the peak in {of.precision}")
-    return Utilization(found, of, predicted, tuple(warnings))
+        lines.append(f"{others}, and all are held against the peak in {of.precision}")
+    return Utilization(found, of, predicted, tuple(lines))
 
 
 def _use(use: str, rate: str, ceiling: str, found: float, most: float) -> dict[str, float | str]:

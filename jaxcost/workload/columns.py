@@ -26,7 +26,9 @@ JOULES = {
 }
 JOULES |= {name.lower(): factor for name, factor in JOULES.items()} | {"MJ": 1e6, "MWh": 3.6e9}
 _OPTIONS = {"--time-column": SECONDS, "--energy-column": JOULES}
+_SUMS = {"--time-column": "times", "--energy-column": "energies"}
 _UNIT = re.compile(r"[\s_.(\[]([a-zµμ]+)[)\]]?$", re.IGNORECASE)
+_RATE = re.compile(r"(/|(^|[\s_.(\[])per)[\s_.]*[a-zµμ]+[)\]]?$", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +78,18 @@ def missing(column: str, others: Sequence[str]) -> str:
 
 
 def unit(name: str) -> str | None:
-    """The unit that a column's name ends in, in small letters; None where it ends in no word."""
-    found = _UNIT.search(name)
+    """The unit that a column's name ends in, in small letters; None where it ends in no word, or is
+    of a rate such as `tokens_per_s`."""
+    found = None if _RATE.search(name) else _UNIT.search(name)
     return found[1].lower() if found else None
 
 
 def _check_units(old: str, new: str) -> None:
-    """ValueError for a renaming that would take one unit for another."""
+    """ValueError for a renaming that would take one unit, or a rate, for another."""
     for option, known in _OPTIONS.items():
+        if _RATE.search(old) and unit(new) in set(known):
+            words = f"--rename = '{old}={new}' would take a rate for {unit(new)}"
+            raise ValueError(f"{words}; give a column of {_SUMS[option]}")
         if {unit(old), unit(new)} <= set(known) and unit(old) != unit(new):
             words = f"--rename = '{old}={new}' would take {unit(old)} for {unit(new)}"
             raise ValueError(f"{words}; give {option} {old!r} to convert it")
@@ -101,6 +107,8 @@ def _converted(frame: "pd.DataFrame", old: str | None, new: str, source: str) ->
 
 def _factor(name: str, option: str) -> float:
     """How many seconds or joules the unit is that a column's name ends in."""
+    if _RATE.search(name):
+        raise ValueError(refused(option, name, f"a column of {_SUMS[option]}, not of a rate"))
     found = _UNIT.search(name)
     word = found[1] if found else ""
     given = _OPTIONS[option].get(word.lower() if option == "--time-column" else word)

@@ -2,14 +2,18 @@
 
 import dataclasses
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import jaxcost as jc
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.fit import Estimate
-from jaxcost.calibrate.plausible import implausible
+from jaxcost.calibrate.plausible import implausible, too_slow
 from jaxcost.calibrate.presets import PRESETS, preset
 from jaxcost.device import Device, device
-from jaxcost.device.data_sheets import data_sheets, known_device
+from jaxcost.device.data_sheets import data_sheets, known_device, variants
+from jaxcost.workload import from_table
 
 UNKNOWN = Device("unknown")
 
@@ -78,3 +82,50 @@ def test_milliseconds_taken_for_seconds_are_doubted_by_a_fit(clean):
 
 def test_no_device_is_held_to_another_ones_peak():
     assert implausible([estimate(1e13, "FLOP/s")], dataclasses.replace(UNKNOWN, name="x")) == []
+
+
+def products(name: str, dtype: str, smallest: bool) -> pd.DataFrame:
+    """15 products at half of the data sheet's rates, with 5 µs to begin; or all of them tiny."""
+    (sheet,) = variants(name, {"bfloat16": "bf16", "float32": "fp32"}[dtype])
+    sides = np.geomspace(8, 64 if smallest else 8192, 15).astype(int)
+    table = pd.DataFrame({"m": sides, "n": sides[::-1], "k": sides, "dtype": dtype})
+    m, n, k = (table[name].to_numpy(float) for name in "mnk")
+    moved = (m * k + k * n + m * n) * (2 if dtype == "bfloat16" else 4)
+    roof = np.maximum(2 * m * n * k / sheet.peak_flops, moved / sheet.bandwidth)
+    return table.assign(device=name, time_s=5e-6 + 2 * roof)
+
+
+@pytest.mark.parametrize("smallest", [False, True])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("NVIDIA H100 80GB HBM3", "bfloat16"), ("Tesla T4", "float32")]
+)
+def test_milliseconds_are_doubted_by_a_fit_to_small_layers_and_large(name, dtype, smallest):
+    table = products(name, dtype, smallest)
+    for scale, doubted in ((1, False), (1e3, True)):
+        found = jc.fit(table.assign(time_s=table["time_s"] * scale), model="alpha-roofline")
+        lines = [w for w in found.models["time_s"].warnings if "are the times in seconds?" in w]
+        assert len(lines) == doubted
+
+
+def test_layers_that_the_host_is_slow_to_start_are_not_doubted():
+    table = products("NVIDIA H100 80GB HBM3", "bfloat16", smallest=True)
+    layers, h100 = from_table(table), known_device("h100-sxm")
+    assert too_slow(layers, np.full(15, 5e-4), h100, "bfloat16") == []
+    (line,) = too_slow(layers, np.full(15, 5e-3), h100, "bfloat16")
+    assert "takes 250 times as long as the data sheet of h100-sxm lets it take" in line
+    assert too_slow(layers, np.full(15, 5e-3), UNKNOWN, "bfloat16") == []
+    assert too_slow(layers, np.full(15, 5e-3), h100, "int8") == []
+    assert too_slow(layers, np.full(15, 5e-3), Device("H100"), "bfloat16")
+
+
+@pytest.mark.parametrize("name", ["neusight_conv2d_fp32", "vidur_memory_bound_fp16"])
+def test_of_real_tables_only_those_in_milliseconds_are_doubted(name, shared):
+    table = pd.read_csv(shared / "datasets" / "gpu" / f"{name}.csv")
+    rng = np.random.default_rng(0)
+    for called, rows in table.groupby("device"):
+        measured_on = Device(str(called))
+        for _ in range(5):
+            some = rows.sample(15, random_state=rng)
+            layers, times = from_table(some), some["time_s"].to_numpy()
+            assert too_slow(layers, times, measured_on, some["dtype"].iloc[0]) == []
+            assert too_slow(layers, 1e3 * times, measured_on, some["dtype"].iloc[0])

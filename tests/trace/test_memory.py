@@ -136,3 +136,27 @@ def test_what_is_alive_within_a_program_is_of_the_layer_that_it_is_in():
     layers = count(program, ROWS).peak_layers
     assert layers["outer"] == 4 * (256 * 64 + 64 * 128 + 256 * 128)  # with x transposed
     assert "(no name)" not in layers
+
+
+@pytest.mark.parametrize("donated", [(), (0,), (1,), (0, 1)])
+def test_results_lie_in_donated_inputs_as_xla_has_it(donated):
+    def step(w, state, x):
+        gradient = jnp.ones_like(w) * jnp.sin(x).sum()
+        state = 0.9 * state + gradient
+        return w - state, state
+
+    step = jax.jit(step, donate_argnums=donated)
+    shapes = S(512, 512), S(512, 512), S(8, 64)
+    asked = step.lower(*shapes).compile().memory_analysis()
+    whole = asked.argument_size_in_bytes + asked.output_size_in_bytes - asked.alias_size_in_bytes
+    found, plain = (count(f, *shapes).peak_bytes for f in (step, step.__wrapped__))
+    assert plain - found == asked.alias_size_in_bytes == len(donated) * 512 * 512 * 4
+    assert found >= whole
+
+
+def test_donations_that_no_result_fits_or_that_are_of_a_part_change_nothing():
+    step = jax.jit(lambda w: (w.sum(), w.astype(jnp.bfloat16)), donate_argnums=0)
+    assert count(step, SQUARE).peak_bytes == count(step.__wrapped__, SQUARE).peak_bytes
+    part = jax.jit(lambda w: w + 1, donate_argnums=0)
+    whole = count(lambda w: part(w) @ w, SQUARE)
+    assert whole.peak_bytes == count(lambda w: (w + 1) @ w, SQUARE).peak_bytes

@@ -39,6 +39,18 @@ def test_mfu_is_model_flops_over_time_and_peak():
     assert "hfu" not in found
 
 
+@pytest.mark.parametrize("against", [{"device": "h100-sxm"}, {"calibration": "h100-sxm"}])
+def test_a_time_that_was_not_awaited_is_doubted_once(against):
+    use = jc.utilization(jnp.dot, X, W, **against)
+    assert use(1e-3)["mfu"] < 1
+    with pytest.warns(
+        UserWarning, match=r"MFU = .* not awaited; time jax.block_until_ready"
+    ) as told:
+        assert use(1e-8)["mfu"] > 1
+    assert told[0].filename == __file__
+    assert use(2e-8)["mfu"] > 1  # in a loop once is enough
+
+
 def test_what_is_computed_again_is_of_hfu_and_not_of_mfu():
     def remat(w, x):
         return step(w, x, jax.checkpoint)

@@ -39,6 +39,30 @@ def test_times_are_converted_from_the_unit_in_their_name(read, column, factor):
     assert frame[column].tolist() == ["1.5"]
 
 
+RATES = ["tokens_per_s", "Tokens per ms", "per_s", "GB/s", "images/ s", "throughput (img/s)"]
+
+
+@pytest.mark.parametrize("column", RATES)
+def test_a_rate_is_not_taken_for_a_time(read, column):
+    with pytest.raises(ValueError, match="--time-column = .* give a column of times, not of a ra"):
+        read(column, columns=Columns(time=column))
+    with pytest.raises(ValueError, match="would take a rate for s; give a column of times"):
+        read(column, columns=Columns(rename=((column, "time_s"),)))
+    with pytest.raises(ValueError, match="column 'time_s' is missing") as caught:
+        read(column)
+    assert "--time-column" not in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["time_per_step_s", "upper_s", "paper ms"])
+def test_a_time_of_each_is_no_rate(read, column):
+    assert read(column, columns=Columns(time=column))["time_s"].tolist()[0] > 0
+
+
+def test_a_rate_is_not_taken_for_an_energy(read):
+    with pytest.raises(ValueError, match="give a column of energies, not of a rate"):
+        read("tokens_per_J", columns=Columns(energy="tokens_per_J"))
+
+
 @pytest.mark.parametrize(
     ("column", "factor"),
     [
