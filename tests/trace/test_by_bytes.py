@@ -1,0 +1,66 @@
+"""What computes far more than it moves is named, and nothing that networks usually do is."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+import jaxcost as jc
+
+EPYC = jc.load_calibration("amd-epyc")
+
+
+def floats(*shape):
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def window(side, stride, start, reduce):
+    def apply(x):
+        return lax.reduce_window(
+            x, start, reduce, (1, side, side, 1), (1, stride, stride, 1), "SAME"
+        )
+
+    return apply
+
+
+def said(function, *args):
+    found = jc.estimate(function, *args, calibration=EPYC)
+    return [line for line in found.warnings if "priced by the bytes" in line]
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "kind"),
+    [
+        (jnp.linalg.svd, (300, 300), "linear algebra"),
+        (lambda x: jnp.linalg.eigh(x + x.T), (100, 100), "linear algebra"),
+        (jnp.sort, (100_000,), "sort"),
+        (jnp.median, (100_000,), "sort"),
+        (jnp.cumsum, (1_000_000,), "running sums"),
+        (jnp.fft.fft, (100_000,), "Fourier transform"),
+        (window(31, 1, 0.0, lax.add), (4, 64, 64, 8), "large windows"),
+    ],
+)
+def test_what_computes_more_than_it_moves_is_named(function, shape, kind):
+    (line,) = said(function, floats(*shape))
+    assert line.startswith(kind)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: jax.nn.softmax(x @ w),
+        lambda x, w: jax.nn.gelu(x @ w).mean(axis=-1),
+        lambda x, w: window(3, 2, -jnp.inf, lax.max)((x @ w).reshape(4, 16, 16, 512)),
+    ],
+)
+def test_what_networks_usually_do_is_not(function):
+    assert said(function, floats(1024, 512), floats(512, 512)) == []
+
+
+def test_a_little_of_it_beside_a_network_is_not_worth_a_line_and_more_of_it_is():
+    def beside(x, w, y):
+        return x @ w @ w @ w, jnp.cumsum(y)
+
+    network = floats(4096, 1024), floats(1024, 1024)
+    assert said(beside, *network, floats(8)) == []
+    assert said(beside, *network, floats(10_000_000))
