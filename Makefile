@@ -14,7 +14,8 @@ PYTEST_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS="$$XLA_FLAGS $
 QUICK := jaxcost/trace $(addprefix tests/, _support workload device figures trace papers/test_*data.py \
 	test_habits.py test_imports.py test_public_names.py)
 # Whole models of five frameworks, programs of several devices, and estimates take half a minute.
-NOT_QUICK := $(addprefix --ignore tests/trace/test_, invariants_of_networks.py estimate.py sharding.py)
+NOT_QUICK := $(addprefix --ignore tests/trace/test_, invariants_of_networks.py estimate.py sharding.py \
+	by_bytes.py rounds.py unsure.py) --ignore tests/trace/profile
 
 .PHONY: help calibrate test quick docs lint format clean
 
