@@ -19,7 +19,7 @@ def sizes_outside(
     Args: rows: those to look at, a mask of shape `(layers,)`; None for all.
     """
     lines: dict[int, str] = {}
-    for part, holds in _parts(layers, fitted, rows):
+    for part, holds in parts_of(layers, fitted, rows):
         lines |= _beyond(part, layers, holds)
     return lines
 
@@ -27,12 +27,12 @@ def sizes_outside(
 def outside(layers: Workload, fitted: Fitted) -> dict[int, str]:
     """The same, and of which layers none of their kind was measured."""
     lines = sizes_outside(layers, fitted)
-    for part, holds in _parts(layers, fitted):
+    for part, holds in parts_of(layers, fitted):
         lines |= dict.fromkeys(np.flatnonzero(part.unlike(layers) & holds).tolist(), _ANOTHER_KIND)
     return dict(sorted(lines.items()))
 
 
-def _parts(
+def parts_of(
     layers: Workload, fitted: Fitted, rows: np.ndarray | None = None
 ) -> list[tuple[Fitted, np.ndarray]]:
     """What each row is priced by: the parts, and a mask of the rows of each."""

@@ -212,9 +212,10 @@ class AlphaRoofline(LayerwiseCost):
     def layer_cost(self, layer: Workload, device: Device) -> Float[Array, ""]:
         """Latency of one layer, in seconds."""
         if device.platform == "cpu":
-            loops = gradients_on_cpu.in_loops(layer)
+            loops = gradients_on_cpu.flops_of_loops(layer)
             kernel = self._of_kernel(gradients_on_cpu.as_computed(layer), device)
-            return jnp.where(loops > 0, loops, kernel)
+            cores = 1.0 if device.compute_units is None else device.compute_units
+            return jnp.where(loops > 0, loops * cores / self.rate, kernel)
         return self._of_kernel(layer, device)
 
     def _of_kernel(self, layer: Workload, device: Device) -> Float[Array, ""]:

@@ -19,8 +19,9 @@ from jaxtyping import Array, Float
 from jaxcost.workload import Workload, counts
 from jaxcost.workload.gradients import BY_INPUT, BY_WEIGHTS
 
-# Of plain loops, which check at each step whether it is inside: 5 to 12 ns on one core of an EPYC.
-STEP = 7e-9
+# What a core computes of a large dense layer while it runs one step of plain loops, which checks at
+# each whether it is inside: 5 to 12 ns on an EPYC, a core of which reaches 100 GFLOP/s.
+STEP_FLOPS = 700.0
 _SKIPPED = 16.0  # groups: of fewer, most steps of plain loops that add nothing cost nothing
 
 
@@ -37,8 +38,9 @@ def as_computed(layer: Workload) -> Workload:
     return eqx.tree_at(lambda one: (one.groups, one.out_h, one.out_w), layer, sizes)
 
 
-def in_loops(layer: Workload) -> Float[Array, ""]:
-    """How long plain loops take, in seconds; 0 where the backend has something better."""
+def flops_of_loops(layer: Workload) -> Float[Array, ""]:
+    """FLOPs of large dense layers that a core would compute while plain loops run, so that they
+    cost time and energy alike; 0 where the backend has something better."""
     grouped, alone = _kinds(layer)
     macs = counts.flops(layer) / 2
     skipped = layer.in_h * layer.in_w / (layer.out_h * layer.out_w)
@@ -47,7 +49,7 @@ def in_loops(layer: Workload) -> Float[Array, ""]:
         grouped & ~alone & (layer.gradient == BY_WEIGHTS),
         alone & (layer.gradient == BY_INPUT) & (skipped > 2),
     )
-    return STEP * jnp.select(cases, (twice, macs * skipped), 0.0)
+    return STEP_FLOPS * jnp.select(cases, (twice, macs * skipped), 0.0)
 
 
 def _kinds(layer: Workload) -> tuple[Array, Array]:

@@ -1,13 +1,13 @@
 """The distinct layers of a program, and what its interval becomes when one of them is measured."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.outside import parts_of
 from jaxcost.measure.layers import LayerSpec
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.estimate import sizes_outside
@@ -23,7 +23,6 @@ from jaxcost.trace.unsure_layers import (
     UnsureLayer,
 )
 from jaxcost.trace.whole_program import Priced
-from jaxcost.workload import Workload
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +35,15 @@ class Known:
 
 
 def known_of(found: Counts, fitted: Fitted, priced: Priced) -> Known:
+    """How like those measured each row of a program is, and its reach were it measured.
+
+    Args: priced: the rows, as from `Priced.of` of the same program and fit.
+    """
     beyond = sizes_outside(found, fitted)
     measured, words = priced.reach.copy(), [WITHIN] * len(priced.layers)
     layers = [layer_of(o) if _is_product(o) else None for o in found.operations]
     can = np.array([layer is not None for layer in layers] + [False] * priced.laid_out)
-    for part, holds in _parts(fitted, priced.layers):
+    for part, holds in parts_of(priced.layers, fitted):
         unlike = part.unlike(priced.layers)
         measured = np.where(holds & can, part.intervals.reach(np.zeros(len(can))), measured)
         for row in np.flatnonzero(holds):
@@ -60,16 +63,6 @@ def _word(part: Fitted, unlike: bool, beyond: bool, novel: bool) -> str:
     if part.correction is None:
         return UNKNOWN
     return BEYOND if beyond else BETWEEN if novel else LIKE
-
-
-def _parts(fitted: Fitted, layers: Workload) -> Iterator[tuple[Fitted, np.ndarray]]:
-    """Each part of a fit with the rows that it prices; the first has whatever no other has."""
-    left = np.ones(len(layers), bool)
-    for sort, part in fitted.apart.items():
-        holds = np.asarray(SORTS[sort].holds(layers))
-        left &= ~holds
-        yield part, holds
-    yield fitted, left
 
 
 class Ranked:

@@ -13,7 +13,7 @@ from jaxcost.calibrate import load_calibration
 from jaxcost.device import device
 from jaxcost.measure.clock.operations import operation
 from jaxcost.measure.layers import conv
-from jaxcost.models.gradients_on_cpu import as_computed, in_loops
+from jaxcost.models.gradients_on_cpu import as_computed, flops_of_loops
 from jaxcost.workload import from_table
 from jaxcost.workload.counts import flops
 
@@ -81,15 +81,15 @@ def _share_of_taps_inside(sizes):
 
 
 @pytest.mark.parametrize("sizes", LOOPS)
-def test_what_is_left_to_plain_loops_is_a_dilated_convolution_in_no_fusion(sizes):
+def test_what_is_left_to_plaflops_of_loops_is_a_dilated_convolution_in_no_fusion(sizes):
     assert "convolution-base-dilated" in compiled(*sizes).as_text()
-    assert in_loops(row(*sizes))[0] > 0
+    assert flops_of_loops(row(*sizes))[0] > 0
 
 
 @pytest.mark.parametrize("sizes", KERNELS)
-def test_nothing_else_is_left_to_plain_loops(sizes):
+def test_nothing_else_is_left_to_plaflops_of_loops(sizes):
     assert "convolution-base-dilated" not in compiled(*sizes).as_text()
-    assert in_loops(row(*sizes))[0] == 0
+    assert flops_of_loops(row(*sizes))[0] == 0
 
 
 def test_by_its_input_a_strided_one_is_worked_through_as_with_a_stride_of_1():
@@ -109,7 +109,9 @@ def test_a_depthwise_one_by_its_weights_costs_what_a_full_convolution_costs(size
 
 
 @pytest.mark.parametrize("sizes", LOOPS)
-def test_plain_loops_take_longer_than_the_forward_layer_and_a_gpu_has_kernels_of_its_own(sizes):
+def test_plaflops_of_loops_take_longer_than_the_forward_layer_and_a_gpu_has_kernels_of_its_own(
+    sizes,
+):
     gpu = device("quadro-t2000")
     forward, gradient = row("conv2d", *sizes[1:]), row(*sizes)
     assert priced(gradient, EPYC.device) > priced(forward, EPYC.device)
@@ -132,3 +134,13 @@ def test_prices_have_slopes(sizes):
 
     near = float(cost(1.01) - cost(0.99)) / 0.02
     assert float(jax.grad(cost)(1.0)) == pytest.approx(near, rel=0.02)
+
+
+@pytest.mark.parametrize("sizes", LOOPS)
+def test_plain_loops_cost_in_the_unit_of_the_model(sizes):
+    """Fitted to joules, at 50 W, all rates are a fiftieth; they were seconds, whatever the unit."""
+    model = EPYC.models["time_s"].model
+    watts = {"rate": model.rate / 50, "bandwidth": model.bandwidth / 50, "floor": model.floor * 50}
+    energy = dataclasses.replace(model, **watts, term_latency=model.term_latency * 50)
+    joules = float(energy.layer_costs(row(*sizes), EPYC.device)[0])
+    assert joules == pytest.approx(50 * float(priced(row(*sizes), EPYC.device)), rel=1e-4)
