@@ -260,7 +260,16 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @functools.cache
 def case_of(kind: type[CostModel]) -> Case:
-    return CASES[kind]()
+    """Kept for all tests, so never in the precision of the one that happens to ask first."""
+    with jax.enable_x64(False):
+        return CASES[kind]()
+
+
+@pytest.mark.usefixtures("x64")
+def test_what_is_kept_is_of_no_tests_own_precision():
+    for kind in CASES:
+        leaves = jax.tree.leaves(case_of.__wrapped__(kind))
+        assert not [x for x in leaves if isinstance(x, jax.Array) and x.dtype == "float64"]
 
 
 @pytest.fixture
