@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from jaxcost.optimize.penalty import soft_width as soft_width
     from jaxcost.optimize.slimming import channel_groups as channel_groups
     from jaxcost.optimize.slimming import slim as slim
+    from jaxcost.optimize.widths import ByLayer as ByLayer
     from jaxcost.optimize.widths import WidthSearch as WidthSearch
     from jaxcost.optimize.widths import search_front as search_front
     from jaxcost.optimize.widths import search_widths as search_widths
@@ -103,7 +104,7 @@ _HOMES = {
         "soft_width",
     ),
     "optimize.slimming": ("channel_groups", "slim"),
-    "optimize.widths": ("WidthSearch", "search_front", "search_widths"),
+    "optimize.widths": ("ByLayer", "WidthSearch", "search_front", "search_widths"),
     "trace": ("count", "trace"),
     "trace.budget": ("check",),
     "trace.comparison": ("compare",),

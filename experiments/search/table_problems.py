@@ -6,7 +6,7 @@ transformer blocks without what mixes tokens: width, attention's inner width, hi
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import equinox as eqx
@@ -93,6 +93,22 @@ class Problem:
     def cost(self, of_layers: np.ndarray) -> Summed:
         """Of a network, given those of the layers measured, by inputs and then outputs."""
         return self._summed(np.nan_to_num(self._matrix(of_layers)))
+
+    def network(self, widths: jax.Array) -> jc.Workload:
+        """The layers of so many widths, as the table's rows are."""
+        c_in, c_out, times = layers_of(widths, jnp.asarray(self.given), self.block, jnp)
+        sizes = {"batch": self.rows, "item_bytes": 2, "repeat": times, "bias": 0}
+        return jc.dense(c_in=c_in, c_out=c_out, **sizes)
+
+    def layer(self, of_layers: np.ndarray) -> Callable[[jc.Workload], float]:
+        """From a layer to what was measured of it, given that of all by inputs and then outputs."""
+        matrix = self._matrix(of_layers)
+
+        def look_up(layer: jc.Workload) -> float:
+            at = (np.searchsorted(self.axis, float(side)) for side in (layer.c_in, layer.c_out))
+            return float(matrix[tuple(at)])
+
+        return look_up
 
     def _summed(self, table: np.ndarray) -> Summed:
         numbers = (jnp.asarray(x, dtype=float) for x in (table, self.axis, self.given))

@@ -6,8 +6,8 @@
 FOLDER has the tables of products in bfloat16 of NVIDIA's AIConfigurator (`table_problems.py`); they
 are not ours to ship. Of each card 400 rows at random are fitted as users fit them; the problems are
 drawn without regard to these. `search_widths` finds widths by the calibration alone, and with a
-shortlist of networks that are looked up in the table. It tries all networks, with what the
-calibration predicts of each layer in a table: how well gradients find that optimum is for
+shortlist of networks, or of layers, that are looked up in the table. It tries all networks, with
+what the calibration predicts of each layer in a table: how well gradients find that optimum is for
 `optimum.py` to say. The other costs take the best that they predict to be within the budget.
 What came out: `tables.csv`, `tables.json` (each problem), `tables.png`. A card that was judged
 already is read from its file among the parts.
@@ -30,7 +30,8 @@ import jaxcost as jc
 from jaxcost import figures
 from jaxcost.workload import counts
 
-SHORTLISTS = {"ours": 0, "ours, 5 measured": 5, "ours, 10 measured": 10}
+NETWORKS = {"ours": 0, "ours, 5 measured": 5, "ours, 10 measured": 10}
+LAYERS = {"ours, 5 layers": 5, "ours, 15 layers": 15}
 NEAR = 0.03  # what counts as the best, and as a budget that is met
 Judged = tuple[float, float]
 
@@ -40,14 +41,18 @@ def judge(device: str, target: str, table: pd.DataFrame, number: int) -> pd.Data
     fitted, _ = at_random(table, np.random.default_rng(0))
     fitted = fitted.reset_index(drop=True)
     table = table.sort_values(["batch", "c_in", "c_out"], ignore_index=True)
-    predicted = _predicted(fitted, table, target, jc.Device(name=device, platform="gpu"))
+    calibration = jc.fit(fitted, jc.Device(name=device, platform="gpu"), target=target)
+    predicted = _predicted(fitted, table, target, calibration)
     rows = []
     for place, problem in enumerate(draw(table, target, number)):
         about = {"device": device, "budget": target, "problem": place, "kind": problem.kind,
                  "goal": problem.goal, "candidates": len(problem.candidates)}  # fmt: skip
         own = (table["batch"] == problem.rows).to_numpy()  # in the order of the problem's layers
         costs = {name: of_all[own] for name, of_all in predicted.items()}
-        found = {n: _searched(problem, costs["ours"], short) for n, short in SHORTLISTS.items()}
+        whole = Whole(problem, costs["ours"])
+        found = {name: whole.searched(short) for name, short in NETWORKS.items()}
+        by = jc.ByLayer(problem.network, calibration, problem.layer(table[target][own]), target)
+        found |= {name: whole.searched(short, by) for name, short in LAYERS.items()}
         costs["ours, 3 % below"] = costs.pop("ours") / (1 - NEAR)
         found |= {n: problem.judged(chosen_by(problem, each)) for n, each in costs.items()}
         for cost, (short, over) in found.items():
@@ -56,31 +61,37 @@ def judge(device: str, target: str, table: pd.DataFrame, number: int) -> pd.Data
 
 
 def _predicted(
-    fitted: pd.DataFrame, table: pd.DataFrame, target: str, device: jc.Device
+    fitted: pd.DataFrame, table: pd.DataFrame, target: str, calibration: jc.Calibration
 ) -> dict[str, np.ndarray]:
     """What each cost, fitted to some rows, predicts of all rows of a table."""
-    calibration = jc.fit(fitted, device, target=target)
     known = fitted.assign(time_s=fitted[target])  # the others know times only
     others = {"extra trees": extra_trees, "roofline": model_alone("roofline")}
     found = {"ours": calibration.predict(table)[f"predicted_{target}"].to_numpy()}
     for name, of in others.items():
-        found[name] = of(known, table, device)[0]["predicted_time_s"].to_numpy()
+        found[name] = of(known, table, calibration.device)[0]["predicted_time_s"].to_numpy()
     flops, of_fitted = (np.asarray(counts.flops(jc.from_table(t)), float) for t in (table, fitted))
     return found | {"FLOPs": flops * np.median(fitted[target].to_numpy(float) / of_fitted)}
 
 
-def _searched(problem: Problem, costs: np.ndarray, number: int) -> Judged:
-    """What the search chooses, with so many networks measured."""
-    measured = {"cost": lambda widths: problem.measured[problem.at(widths)]}
-    found = jc.search_widths(
-        problem.objective,
-        [set(widths.astype(int).tolist()) for widths in problem.candidates.T],
-        budgets={"cost": (problem.cost(costs), problem.limit), "layers": (problem.unmeasured, 0.5)},
-        method="brute",
-        measure_shortlist=number,
-        measure=measured if number else None,
-    )
-    return problem.judged(problem.at(found.widths))
+class Whole:
+    """A problem as `search_widths` is asked it, with predicted costs of layers."""
+
+    def __init__(self, problem: Problem, costs: np.ndarray) -> None:
+        self._problem, self._cost = problem, problem.cost(costs)
+
+    def searched(self, number: int, by: jc.ByLayer | None = None) -> Judged:
+        """What is chosen with so many networks measured, or layers."""
+        problem = self._problem
+        measured = by or (lambda widths: problem.measured[problem.at(widths)])
+        found = jc.search_widths(
+            problem.objective,
+            [set(widths.astype(int).tolist()) for widths in problem.candidates.T],
+            budgets={"cost": (self._cost, problem.limit), "layers": (problem.unmeasured, 0.5)},
+            method="brute",
+            measure_shortlist=number,
+            measure={"cost": measured} if number else None,
+        )
+        return problem.judged(problem.at(found.widths))
 
 
 def chosen_by(problem: Problem, of_layers: np.ndarray) -> int:
@@ -94,16 +105,21 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
     """A row a card and a cost, shares in percent. `best`: within 3 % of the best and of the budget;
     `met`: within 3 % of the budget. `beats`, `loses`: of the problems, how often what the search
     found by prediction alone is better than that cost's, or worse: first by the budget being met,
-    then by what was sought; `5 beat`, `5 lose`: what it found with five measured."""
+    then by what was sought; `5 beat`, `5 lose`: what it found with five networks measured;
+    `15 beat`, `15 lose`: with fifteen layers, about as many as five networks have."""
     rows = []
     for (device, budget), part in judged.groupby(["device", "budget"], sort=False):
-        ours, five = (part[part["cost"] == name] for name in ("ours", "ours, 5 measured"))
+        names = {"": "ours", "5 ": "ours, 5 measured", "15 ": "ours, 15 layers"}
+        chosen = {short: part[part["cost"] == name] for short, name in names.items()}
         for cost, own in part.groupby("cost", sort=False):
             met = own["over"] <= NEAR
             best = met & (own["short"] <= NEAR)
             goals = {f"best, {g}": best[own["goal"] == g].mean() for g in ("parameters", "law")}
-            against = {"beats": _better(ours, own).mean(), "loses": _better(own, ours).mean()}
-            against |= {"5 beat": _better(five, own).mean(), "5 lose": _better(own, five).mean()}
+            against = {}
+            for short, one in chosen.items():
+                words = ("beat", "lose") if short else ("beats", "loses")
+                against[short + words[0]] = _better(one, own).mean()
+                against[short + words[1]] = _better(own, one).mean()
             shares = {"best": best.mean(), "met": met.mean(), **goals, **against}
             about = {"device": device, "budget": budget, "cost": cost, "problems": len(own)}
             rows.append(about | {name: round(100 * share, 1) for name, share in shares.items()})

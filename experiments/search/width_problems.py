@@ -18,6 +18,10 @@ _PARAMETERS = {  # of AlphaRoofline about these: a small CPU, a large GPU lie wi
     "half_run": 30.0, "half_c_out": 20.0, "misaligned": 1.5, "half_taps_grouped": 15.0,
     "half_c_out_grouped": 50.0, "floor": 2e-6, "sharpness": 2.0,
 }  # fmt: skip
+_LATER = {  # parameters that the model got when the problems were drawn already: without effect
+    "half_rows": 0.0, "half_inputs": 0.0, "half_outputs": 0.0, "hidden": 0.0, "tile_waste": 0.0,
+    "term_latency": 0.0, "start_sharpness": 1.0,
+}  # fmt: skip
 _RATIOS = {
     "pass_energy": 1.0, "layer_ratio": 0.02, "access_ratio": 0.03, "byte_energy": 3e-8,
     "activation_ratio": 0.1, "beyond_ratio": 0.5,
@@ -124,7 +128,7 @@ def _error(random: np.random.Generator, widths: int, kind: str) -> Error:
 def _latency(random: np.random.Generator, kind: str) -> TiledLatency:
     values = {n: v * np.exp(0.5 * random.standard_normal()) for n, v in _PARAMETERS.items()}
     return TiledLatency(
-        jc.AlphaRoofline(**values),
+        jc.AlphaRoofline(**values, **_LATER),
         jnp.asarray([float(random.integers(3, 784)), 10.0]),
         jnp.asarray(2.0 ** random.integers(0, 9)),
         jnp.asarray(float(random.choice([16, 32, 64, 128]))),

@@ -65,6 +65,17 @@ def test_a_network_is_priced_by_its_layers_and_what_is_not_in_the_table_is_count
         assert float(problem.cost(costs)(jnp.asarray(widths))) == pytest.approx(cost)
 
 
+def test_layers_looked_up_one_by_one_cost_together_what_the_network_does(problems, table):
+    for problem in problems:
+        own = table[table["batch"] == problem.rows].sort_values(["c_in", "c_out"])
+        look_up = problem.layer(own["time_s"].to_numpy())
+        for widths, cost in zip(problem.candidates[:5], problem.measured):
+            layers = problem.network(jnp.asarray(widths))
+            costs = [float(layers.repeat[i]) * look_up(layers[i]) for i in range(len(layers))]
+            assert sum(costs) == pytest.approx(cost)
+            assert layers.batch[0] == problem.rows
+
+
 def test_a_choice_by_the_measured_costs_themselves_is_the_best(problems, table):
     for problem in problems:
         own = table[table["batch"] == problem.rows].sort_values(["c_in", "c_out"])

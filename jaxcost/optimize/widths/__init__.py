@@ -15,6 +15,7 @@ from jaxcost.optimize.problem import GRADIENT_PRICE, Cost, Evaluator, Problem, c
 from jaxcost.optimize.widths.anneal import Schedule, default_schedule, descend
 from jaxcost.optimize.widths.beliefs import Measured
 from jaxcost.optimize.widths.binding import Binding, bindings
+from jaxcost.optimize.widths.by_layer import ByLayer, LayerMeasured
 from jaxcost.optimize.widths.called import Called, nothing, search_called, untraced
 from jaxcost.optimize.widths.feasible import check_feasible
 from jaxcost.optimize.widths.result import Starts, WidthSearch
@@ -23,6 +24,7 @@ from jaxcost.optimize.widths.snap import Snapped, snap
 
 __all__ = [
     "Binding",
+    "ByLayer",
     "Front",
     "Starts",
     "WidthSearch",
@@ -54,7 +56,7 @@ def search_widths(
     run: Callable[[Any], Any] | None = None,
     device: Device | None = None,
     measure_shortlist: int = 0,
-    measure: Mapping[str, Callable[[np.ndarray], Any]] | None = None,
+    measure: Mapping[str, Callable[[np.ndarray], Any] | ByLayer] | None = None,
     doubt: float = DOUBT,
 ) -> WidthSearch:
     """The widths of least cost, in whole numbers, under budgets.
@@ -81,16 +83,16 @@ def search_widths(
         learning_rate, seed: at the first step, in ln(width); of the starts.
         evaluations: no more than so many of the exact model, or calls of an objective that cannot
             be traced; None: until no move is better.
-        run: from whole widths to the `TrainingRun` or `Workload` whose working sets are reported,
-            together with `device`.
-        measure_shortlist: how many networks are measured in the end, each the one expected to
-            improve most on those before it, by which predictions are corrected. 0: none.
+        run: from whole widths to a `TrainingRun` or `Workload`, to report what binds on `device`.
+        measure_shortlist: how many networks are measured in the end, each expected to improve most
+            on those before it, by which predictions are corrected.
         measure: name of a budget, or 'objective' -> function of whole widths, an array of integers,
-            to its cost, > 0, as looked up in a table or timed. Others are as predicted.
+            to its cost, > 0, looked up or timed. Others are as predicted. Or, of one budget that
+            is a sum over layers, a `ByLayer`: then `measure_shortlist` layers are measured.
         doubt: standard deviation of ln(measured / predicted) before any is measured.
     Returns:
         The widths, their exact cost and budgets, the gap between the smooth and the exact model,
-        what binds, and all starts. With a shortlist the best as measured, and all in `measured`.
+        what binds, and all starts. With a shortlist the best as measured, or as layers say.
     Raises:
         ValueError: bounds the wrong way round, a cost that is no scalar or NaN, a budget that
             nothing meets (naming it and the nearest that can be met), an unknown method, a device
@@ -124,9 +126,9 @@ def search_widths(
     pace = {"steps": steps, "learning_rate": learning_rate, "schedule": schedule}
     begin = drawn, feasible.widths
     widths, snapped = _found(chosen[0], problem, lattice, evaluate, begin, tiles, pace)
-    widths, measured = measure_best(problem, lattice, evaluate, widths, seen, wanted)
+    widths, measured, layers = measure_best(problem, lattice, evaluate, widths, seen, wanted)
     binding = () if run is None or device is None else tuple(bindings(run(widths), device))
-    return _result(problem, evaluate, chosen, widths, snapped, binding, measured)
+    return _result(problem, evaluate, chosen, widths, snapped, binding, measured, layers)
 
 
 def _found(
@@ -196,6 +198,7 @@ def _result(
     snapped: Snapped | None,
     binding: tuple[Binding, ...],
     measured: tuple[Measured, ...],
+    layers_measured: tuple[LayerMeasured, ...],
 ) -> WidthSearch:
     evaluations = evaluate.evaluations
     value, over = evaluate(widths[None])
@@ -217,6 +220,7 @@ def _result(
         starts=starts,
         differentiated=evaluate.differentiated,
         measured=measured,
+        layers_measured=layers_measured,
     )
 
 

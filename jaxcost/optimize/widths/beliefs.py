@@ -11,7 +11,7 @@ Additive Gaussian processes, each the Matérn kernel of smoothness 3/2.
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +22,9 @@ from jaxcost.optimize.problem import broken_by
 
 OBJECTIVE = "objective"
 _FACTOR = 1.0  # in ln: widths a factor e apart still say something of each other
-_SAME = 0.5  # of the variance: what only networks share that have the same two widths
-_SURE = 0.95  # chance of meeting budgets at which the better network is taken, not the surer
-_JITTER = 1e-8
+SAME = 0.5  # of the variance: what only networks share that have the same two widths
+SURE = 0.95  # chance of meeting budgets at which the better network is taken, not the surer
+JITTER = 1e-8
 
 
 class Measured(NamedTuple):
@@ -51,7 +51,7 @@ class Beliefs:
         self,
         seen: tuple[np.ndarray, np.ndarray, np.ndarray],
         budgets: Mapping[str, float],
-        measure: Mapping[str, Callable[[np.ndarray], Any]],
+        measure: Mapping[str, Any],
         doubt: float,
     ) -> None:
         self._widths, self._goal, self._over = seen
@@ -72,7 +72,7 @@ class Beliefs:
         chance = ndtr(-over[:, doubted] / spread[:, None]).prod(axis=1)
         meeting = [goal for broken, goal in self._ended if broken == 0]
         if last and not meeting:
-            return int(np.lexsort((goal, -np.minimum(chance, _SURE)))[0])
+            return int(np.lexsort((goal, -np.minimum(chance, SURE)))[0])
         beyond = self._goal.max() + 1e-3 * max(float(np.ptp(self._goal)), 1e-9)
         best = min(meeting, default=beyond)
         gain = np.maximum(best - goal, 0)
@@ -119,7 +119,7 @@ class Beliefs:
         if not self._done:
             return goal, over, spread
         across = self._alike(self._widths, self._widths[self._done])
-        between = across[self._done] + _JITTER * np.eye(len(self._done))
+        between = across[self._done] + JITTER * np.eye(len(self._done))
         told = np.linalg.solve(between, across.T)
         off = told.T @ np.array(self._off)
         for i, name in enumerate(self._measure):
@@ -128,17 +128,22 @@ class Beliefs:
             else:
                 over[:, list(self._budgets).index(name)] += off[:, i]
         left = 1 - np.einsum("ij,ji->i", across, told)
-        return goal, over, self._doubt * np.sqrt(np.maximum(left, _JITTER))
+        return goal, over, self._doubt * np.sqrt(np.maximum(left, JITTER))
 
     def _alike(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """The correlation of ln(measured / predicted) of networks, `(m, k)`."""
         a, b = np.log(one), np.log(other)
         total = np.zeros((len(a), len(b)))
         for i, j in self._pairs:
-            apart = np.hypot(a[:, None, i] - b[:, i], a[:, None, j] - b[:, j]) / _FACTOR
-            near = (1 + np.sqrt(3) * apart) * np.exp(-np.sqrt(3) * apart)
-            total += (1 - _SAME) * near + _SAME * (apart == 0)
+            apart = np.hypot(a[:, None, i] - b[:, i], a[:, None, j] - b[:, j])
+            total += (1 - SAME) * near(apart) + SAME * (apart == 0)
         return total / len(self._pairs)
+
+
+def near(apart: np.ndarray) -> np.ndarray:
+    """The correlation of what is so far apart, in ln of sizes, if it is not the same."""
+    apart = np.sqrt(3) * apart / _FACTOR
+    return (1 + apart) * np.exp(-apart)
 
 
 def _cost(name: str, widths: tuple[int, ...], found: Any) -> float:

@@ -29,7 +29,7 @@ class Polished:
 
     def try_all(self, places: np.ndarray) -> bool:
         """Whether one of the places, `(m, n)`, is better; the best of them is then taken."""
-        places = np.unique(places, axis=0)
+        places = _distinct(places, [len(axis) for axis in self._lattice.axes])
         if len(places) > self._evaluate.left:  # some of every kind
             places = np.random.default_rng(0).permutation(places)[: self._evaluate.left]
         if not len(places):
@@ -44,15 +44,26 @@ class Polished:
 
 
 def polish(
-    lattice: Lattice, evaluate: Evaluator, start: np.ndarray, tiles: Sequence[int] = ()
+    lattice: Lattice,
+    evaluate: Evaluator,
+    start: np.ndarray,
+    tiles: Sequence[int] = (),
+    visited: set[tuple[int, ...]] | None = None,
 ) -> Polished:
     """A network that no move improves: near widths and tiles, whole axes, then pairs of widths.
 
     Cheap moves come first; dearer ones only where these no longer help, and while evaluations
     are left.
+
+    Args: visited: places from which others were polished, which are added to; at one of these it
+        ends, as the one that was there before went on from it.
     """
+    visited = set() if visited is None else visited
     best = Polished(lattice, evaluate, lattice.places(start))
     for _ in range(_ROUNDS):
+        if (here := tuple(best.places.tolist())) in visited:
+            return best
+        visited.add(here)
         for moves in (_near, _along, _pairs):
             if best.try_all(moves(lattice, best.places, tiles)):
                 break
@@ -61,6 +72,14 @@ def polish(
         if not evaluate.left:
             return best
     return best
+
+
+def _distinct(places: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Each row once, in order; by a number a row where there are not too many, which is faster."""
+    if np.prod(sizes, dtype=float) >= 1 << 62:
+        return np.unique(places, axis=0)
+    numbers = np.ravel_multi_index(tuple(places.T), tuple(sizes))
+    return places[np.unique(numbers, return_index=True)[1]]
 
 
 def _near(lattice: Lattice, places: np.ndarray, tiles: Sequence[int]) -> np.ndarray:

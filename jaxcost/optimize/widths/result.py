@@ -7,6 +7,7 @@ import numpy as np
 from jaxcost._support.messages import shown
 from jaxcost.optimize.widths.beliefs import Measured
 from jaxcost.optimize.widths.binding import Binding
+from jaxcost.optimize.widths.by_layer import LayerMeasured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,9 @@ class WidthSearch:
         starts: every start; None for brute force and exact moves.
         differentiated: whether JAX traced the objective; if not, `evaluations` is how often it
             was called.
-        measured: the networks that were measured, in order, where `measure_shortlist` asked for it.
+        measured: the networks that were measured, in order, where `measure_shortlist` asked for
+            it; where it measured layers, the one found, with what it is expected to cost by them.
+        layers_measured: the layers that were measured, in order.
     """
 
     widths: tuple[int, ...]
@@ -63,6 +66,7 @@ class WidthSearch:
     starts: Starts | None
     differentiated: bool = True
     measured: tuple[Measured, ...] = ()
+    layers_measured: tuple[LayerMeasured, ...] = ()
 
     @property
     def binding(self) -> Binding | None:
@@ -88,5 +92,8 @@ class WidthSearch:
         for widths, costs, meets in self.measured:
             found = ", ".join(f"{name} {shown(cost)}" for name, cost in costs.items())
             mark = "" if meets else ", over budget"
-            lines.append(f"measured         {' '.join(map(str, widths))}: {found}{mark}")
+            some = len(self.layers_measured)
+            mark += f", by {some} layers measured" if some else ""
+            head = "expected" if some else "measured"
+            lines.append(f"{head}         {' '.join(map(str, widths))}: {found}{mark}")
         return "\n".join(lines)

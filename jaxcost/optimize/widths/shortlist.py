@@ -16,10 +16,10 @@ from jaxcost._support.messages import refused, unknown
 from jaxcost._support.sizes import count, one
 from jaxcost.optimize.lattice import Lattice
 from jaxcost.optimize.problem import Evaluator, Problem, broken_by
-from jaxcost.optimize.widths.beliefs import Beliefs, Measured
+from jaxcost.optimize.widths.beliefs import OBJECTIVE, Beliefs, Measured
+from jaxcost.optimize.widths.by_layer import POOL, ByLayer, LayerBeliefs, LayerMeasured
 from jaxcost.optimize.widths.polish import polish
 
-OBJECTIVE = "objective"
 # Of ln(measured / predicted): calibrations to 400 rows of four GPUs have a robust standard
 # deviation of 0.05 to 0.08 on the other rows (experiments/search/tables.py).
 DOUBT = 0.07
@@ -34,13 +34,13 @@ _MOST = 1 << 17  # networks seen, beyond which those that are worth nothing are 
 class Wanted:
     """How many networks are measured, by what, and how far predictions are doubted.
 
-    Attributes: number: >= 0; measure: name of a budget, or `objective` -> function of whole widths;
-        doubt: the standard deviation of ln(measured / predicted); doubted: of each budget, whether
-        it is measured.
+    Attributes: number: >= 0; measure: name of a budget, or `objective` -> function of whole widths,
+        or of a budget alone a `ByLayer`; doubt: the standard deviation of ln(measured / predicted);
+        doubted: of each budget, whether it is measured.
     """
 
     number: int
-    measure: Mapping[str, Callable[[np.ndarray], Any]]
+    measure: Mapping[str, Callable[[np.ndarray], Any] | ByLayer]
     doubt: float
     doubted: np.ndarray
 
@@ -49,7 +49,8 @@ class Wanted:
         """From what `search_widths` is given, and the names of its budgets.
 
         Raises: ValueError: one of number and measure without the other, a name that is no
-            budget's, what is no function, a doubt that is not above 0.
+            budget's, what is no function, layers to measure and something else, a doubt that is
+            not above 0.
         """
         number = count("measure_shortlist", number, least=0)
         if (number > 0) != bool(measure):
@@ -60,7 +61,9 @@ class Wanted:
         for name, function in dict(measure or {}).items():
             if name not in (OBJECTIVE, *names):
                 raise ValueError(unknown("what to measure,", name, (*names, OBJECTIVE)))
-            if not callable(function):
+            if isinstance(function, ByLayer):
+                _check_alone(name, measure)
+            elif not callable(function):
                 raise ValueError(refused(f"measure[{name!r}]", function, "a function of widths"))
         doubt = one("doubt", doubt, lambda d: 0 < d < np.inf, "a finite number above 0")
         doubted = np.array([name in (measure or {}) for name in names], bool)
@@ -108,11 +111,17 @@ class Seen:
             return widths[kept], goal[kept], over[kept]
         worst = goal[near].max() if cautious[0] is None else goal[cautious[0]]
         worst += 2 * _REACH * doubt * self._wanted.of_objective  # of two logarithms that are off
-        worth = np.where(near, worst - goal, -1.0) * ndtr(-broken / doubt)
+        worth = np.where(near, (worst - goal) * ndtr(-broken / doubt), -1.0)
         kept = np.argsort(-worth, kind="stable")[:most]
         kept = np.union1d(kept[worth[kept] >= 0], [at for at in cautious if at is not None])
         kept = kept.astype(int)
         return widths[kept], goal[kept], over[kept]
+
+
+def _check_alone(name: str, measure: Mapping[str, Any]) -> None:
+    if name == OBJECTIVE or len(measure) > 1:
+        alone = "give it for one budget, and nothing else to measure"
+        raise ValueError(f"measure[{name!r}] measures single layers; {alone}")
 
 
 def _least(goal: np.ndarray, among: np.ndarray) -> int | None:
@@ -123,13 +132,13 @@ def _least(goal: np.ndarray, among: np.ndarray) -> int | None:
 def measure_best(
     problem: Problem, lattice: Lattice, evaluate: Evaluator, widths: np.ndarray, seen: Seen,
     wanted: Wanted,
-) -> tuple[np.ndarray, tuple[Measured, ...]]:  # fmt: skip
-    """The best network as measured, `(n,)`, and all that were measured, in order.
+) -> tuple[np.ndarray, tuple[Measured, ...], tuple[LayerMeasured, ...]]:  # fmt: skip
+    """The best network as measured, `(n,)`, and all networks and layers that were, in order.
 
     Args: widths: what was found by prediction, shape `(n,)`; seen: what `evaluate` was asked.
     """
     if not wanted.number:
-        return widths, ()
+        return widths, (), ()
     if evaluate.differentiated and wanted.doubted.any():
         for aim in _AIMS:
             by = aim * wanted.doubt * wanted.doubted
@@ -140,10 +149,17 @@ def measure_best(
 
             polish(lattice, Evaluator(moved, evaluate.left, keep=keep), widths)
     budgets = {name: float(limit) for name, limit in zip(problem.names, problem.limits)}
+    [(name, first), *_] = wanted.measure.items()
+    if isinstance(first, ByLayer):
+        by_layer = LayerBeliefs(seen.best(POOL), first, name, budgets)
+        while len(by_layer.found) < wanted.number and (layer := by_layer.next()) is not None:
+            by_layer.learn(layer)
+        best, believed = by_layer.best()
+        return best, (believed,), tuple(by_layer.found)
     beliefs = Beliefs(seen.best(), budgets, wanted.measure, wanted.doubt)
     while (
         len(beliefs.found) < wanted.number
         and (at := beliefs.next(last=len(beliefs.found) == wanted.number - 1)) is not None
     ):
         beliefs.learn(at)
-    return beliefs.best(), tuple(beliefs.found)
+    return beliefs.best(), tuple(beliefs.found), ()

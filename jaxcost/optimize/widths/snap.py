@@ -37,10 +37,12 @@ def snap(
     )  # fmt: skip
     chosen = _apart(lattice.places(starts.snapped))[:_POLISHED]
     most, polished = evaluate.most, []
+    # With few evaluations left the one that was there before may have stopped.
+    visited: set[tuple[int, ...]] | None = set() if most is None else None
     for left, place in zip(range(len(chosen), 0, -1), chosen):
         if most is not None:  # half of what is left, so that the best end gets most of it
             evaluate.most = evaluate.evaluations + (most - evaluate.evaluations) // min(left, 2)
-        polished.append(polish(lattice, evaluate, starts.snapped[place], tiles))
+        polished.append(polish(lattice, evaluate, starts.snapped[place], tiles, visited))
     evaluate.most = most
     best = _best(polished)
     return Snapped(polished[best].widths, float(starts.smooth[chosen[best]]), starts)
