@@ -4,12 +4,13 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
@@ -26,7 +27,8 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     try:
         if not _write_through(path, content):
             # Not Path.resolve: until Python 3.13 it raises RuntimeError where links go in a circle.
-            _replace(Path(os.path.realpath(path)), content)
+            with whole_file(Path(os.path.realpath(path))) as file:
+                file.write(content)
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise
@@ -58,6 +60,24 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
             place = target / file.relative_to(name)
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder under a temporary name, which becomes `folder` when all files in it are written.
+
+    After an error or an interruption nothing is left of it.
+    """
+    target = Path(os.path.realpath(folder))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=target.parent, prefix=".jaxcost-"))
+    try:
+        made.chmod(0o777 & ~_umask())
+        yield made
+        made.rename(target)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
 
 
 def rename_to_new(path: Path, new: Path) -> None:
@@ -97,16 +117,21 @@ def _write_through(path: Path, content: bytes) -> bool:
     return True
 
 
-def _replace(path: Path, content: bytes) -> None:
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file under a temporary name beside `path`, which it is renamed to when all is written.
+
+    After an error or an interruption what was there is untouched, and what was written is gone.
+    """
     before = _found(path)
     if before is not None and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".jaxcost-")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         _as_before(temporary, before)

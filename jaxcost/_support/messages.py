@@ -7,6 +7,17 @@ from numbers import Real
 from typing import Any
 
 
+class RowError(ValueError):
+    """What is wrong with one row of a table; who knows its line or its file says that instead.
+
+    Attributes: row: its position, from 0; text: the line without it.
+    """
+
+    def __init__(self, row: int, text: str):
+        super().__init__(f"row {row + 1}: {text}")
+        self.row, self.text = row, text
+
+
 def refused(field: str, value: Any, allowed: str) -> str:
     """The line for a value out of range: `c_in = 0 is not allowed; give <allowed>`."""
     if isinstance(value, str) and not value:

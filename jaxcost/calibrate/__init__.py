@@ -20,7 +20,9 @@ from jaxcost.calibrate.intervals import Intervals, calibrate_intervals
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel
 from jaxcost.models.residency import Temperature
-from jaxcost.workload import Workload, from_table
+from jaxcost.workload import Workload
+from jaxcost.workload.builders import from_valid
+from jaxcost.workload.layer_table import validate_layers
 from jaxcost.workload.run_table import RUN_TARGET, runs_from_table
 from jaxcost.workload.runs import TrainingRun
 
@@ -111,10 +113,14 @@ class Calibration(OnScreen):
             which a model has no price.
         """
         of_runs = RUN_TARGET in self.models
+        rows: Any
         with double_precision():
-            rows = runs_from_table(frame) if of_runs else from_table(frame)
-            if not of_runs:
-                precision.check_rows(self.models, frame)
+            if of_runs:
+                rows = runs_from_table(frame)
+            else:
+                layers = validate_layers(frame)
+                rows = from_valid(layers)
+                precision.check_rows(self.models, layers["dtype"])
                 _warn(precision.unsaid(self.models))
             found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
         frame = frame.copy()

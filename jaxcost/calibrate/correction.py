@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxcost._support.precision import as_default
+from jaxcost._support.precision import as_default, double_precision
 from jaxcost.calibrate.features import SORTS, Sort
 from jaxcost.calibrate.fit.folds import Folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -76,7 +76,10 @@ class Correction(eqx.Module):
         """
         own, x = self._in_numpy, self.sort.describe(layers)
         parts = np.split(x, range(_CHUNK, len(x), _CHUNK))
-        return np.concatenate([_novelty(own, x, _faded(own, x, np), np) for x in parts])
+        few = [_novelty(own, x, _faded(own, x, np), np) for x in parts[-1:]]
+        with double_precision():  # compiled once, for all that are as long
+            many = [np.asarray(_novelty_of_many(own, x)) for x in parts[:-1]]
+        return np.concatenate([*many, *few])
 
     def unlike(self, layers: Workload) -> np.ndarray:
         """Whether no layer of its kind was measured: dense, with a larger kernel, a softmax."""
@@ -87,6 +90,11 @@ class Correction(eqx.Module):
     @property
     def _in_numpy(self) -> "Correction":
         return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), self)
+
+
+@eqx.filter_jit
+def _novelty_of_many(fitted: Correction, x: Any) -> Any:
+    return _novelty(fitted, x, _faded(fitted, x, jnp), jnp)
 
 
 @eqx.filter_jit

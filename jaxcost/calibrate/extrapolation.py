@@ -3,7 +3,6 @@ leaves open, and by levels of memory that no row has reached."""
 
 from typing import TYPE_CHECKING
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcost.calibrate.fit.space import Space
@@ -55,7 +54,7 @@ def _left_open(fitted: "Fitted", layers: Workload, device: Device) -> np.ndarray
     steps[[names.index(e.name) for e in fitted.estimates]] = axes * np.sqrt(np.maximum(variance, 0))
 
     def log_costs(z: np.ndarray) -> np.ndarray:
-        moved = space.model(jnp.asarray(z))
+        moved = space.build(space.values(z))
         assert isinstance(moved, LayerwiseCost)
         costs = np.asarray(moved.layer_costs(layers, device), np.float64)
         return np.log(np.maximum(costs, _NOTHING))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxcost._support.messages import RowError
 from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import guarded, is_traced
 from jaxcost._support.sizes import temperature as checked
@@ -207,9 +208,10 @@ class Fitted(OnScreen):
         bad = ~(np.isfinite(found) & (found > 0))
         if bad.any():
             row = int(bad.argmax())
-            raise ValueError(
-                f"row {row + 1}: {self.name} gives it a cost of {found[row]:g} {self.model.unit}, "
+            raise RowError(
+                row,
+                f"{self.name} gives it a cost of {found[row]:g} {self.model.unit}, "
                 "having no price for such work; leave it out, or use a calibration whose model "
-                "knows bytes, such as alpha-roofline"
+                "knows bytes, such as alpha-roofline",
             )
         return found

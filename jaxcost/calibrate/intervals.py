@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxcost._support.messages import RowError
+
 COVERAGE = 0.9
 _ROUNDING = 1e-9  # of weights such as thirds, which do not add up to exactly 1
 _WIDENINGS = (0.0, *np.geomspace(0.25, 16, 49))
@@ -69,9 +71,10 @@ def ends(log_predicted: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.n
     held = (lower > 0) & np.isfinite(upper)
     if not held.all():
         row = int(np.argmin(held))
-        raise ValueError(
-            f"row {row + 1}: its 90 % interval, a factor of exp({np.ravel(reach)[row]:.3g}) "
-            "either way, is beyond any number; leave it out, or calibrate again"
+        raise RowError(
+            row,
+            f"its 90 % interval, a factor of exp({np.ravel(reach)[row]:.3g}) "
+            "either way, is beyond any number; leave it out, or calibrate again",
         )
     return lower, upper
 

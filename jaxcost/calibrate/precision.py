@@ -6,29 +6,30 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from jaxcost._support.messages import RowError
 from jaxcost._support.sizes import is_traced
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.workload import Workload, counts
-from jaxcost.workload.layer_table import ITEM_BYTES, validate_layers
+from jaxcost.workload.layer_table import ITEM_BYTES
 from jaxcost.workload.runs import TrainingRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def check_rows(models: Mapping[str, Fitted], frame: "pd.DataFrame") -> None:
-    """ValueError for rows of a table of layers in another precision than was measured."""
-    dtypes = validate_layers(frame)["dtype"]
+def check_rows(models: Mapping[str, Fitted], dtypes: "pd.Series") -> None:
+    """RowError for the first row of a table of layers in another precision than was measured."""
     for fitted in models.values():
-        others = sorted(set(dtypes) - {fitted.dtype})
-        if fitted.dtype is None or not others:
+        others = np.flatnonzero(dtypes != fitted.dtype)
+        if fitted.dtype is None or not len(others):
             continue
-        number = int((dtypes != fitted.dtype).sum())
-        raise ValueError(
-            f"{number} of {len(frame)} rows are in {', '.join(others)}, but the calibration was "
-            f"measured in {fitted.dtype}; keep only the latter with --dtype {fitted.dtype}, or "
-            f"make another with jaxcost calibrate --dtype {others[0]}"
+        first = dtypes.iloc[others[0]]
+        raise RowError(
+            int(others[0]),
+            f"dtype is {first}, but the calibration was measured in {fitted.dtype}; keep only such "
+            f"rows with --dtype {fitted.dtype}, or make another with "
+            f"jaxcost calibrate --dtype {first}",
         )
 
 

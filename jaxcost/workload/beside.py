@@ -59,6 +59,10 @@ _OF_ATTENTION: tuple[tuple[tuple[str, ...], _Good, str, str], ...] = (
 _CACHE_TYPES = ("kv_cache_dtype", "kv_dtype")
 _DILATIONS = ("dilation_rate", "atrous_rate", "dil")
 _DILATION_OF_SIDES = ("dilation_h", "dilation_w")
+NAMES = (
+    *(*_COUNTS_OF_PRODUCTS, *_MAY_BE_ROWS, *(n for names, *_ in _OF_ATTENTION for n in names)),
+    *(*_CACHE_TYPES, *_DILATIONS, *_DILATION_OF_SIDES),
+)
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "none": 0.0}
 
 

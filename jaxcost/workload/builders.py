@@ -216,7 +216,11 @@ def from_table(frame: "pd.DataFrame") -> Workload:
         `jaxcost.workload.memory_bound` has no channels, but `other_flops` and `other_bytes`.
     Raises: ValueError: whatever `jaxcost.workload.layer_table.validate_layers` refuses.
     """
-    frame = validate_layers(frame)
+    return from_valid(validate_layers(frame))
+
+
+def from_valid(frame: "pd.DataFrame") -> Workload:
+    """The same of a table that `validate_layers` has returned."""
     padding = frame["padding"].replace(explicit_padding.EXPLICIT, "same")
     layers = conv2d(
         **{name: frame[name].to_numpy(float) for name in COUNTS},

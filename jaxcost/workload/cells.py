@@ -23,10 +23,15 @@ POSITIVE = "a finite number greater than 0"
 
 
 class Where:
-    """Names a row in messages: the line of a file, or the index of a frame."""
+    """Names a row in messages: the line of a file, or the index of a frame.
 
-    def __init__(self, source: str, lines: Sequence[int] | None, index: Any = None):
-        self.source, self.lines, self.index = source, lines, index
+    Args: whole: whether the rows are the whole table, so that those alike can be counted.
+    """
+
+    def __init__(
+        self, source: str, lines: Sequence[int] | None, index: Any = None, whole: bool = True
+    ):
+        self.source, self.lines, self.index, self.whole = source, lines, index, whole
 
     def header(self) -> str:
         return self.source if self.lines is None else f"{self.source}, line 1"
@@ -103,7 +108,7 @@ def positive_numbers(column: "pd.Series", where: Where) -> Any:
 def check_rows(column: "pd.Series", good: Any, allowed: str, where: Where) -> None:
     """ValueError for the first row that is not `good`, naming its value and what is allowed."""
     if not good.all():
-        others = int((~good).sum()) - 1
+        others = int((~good).sum()) - 1 if where.whole else 0
         line = str(refusal(column, int(np.argmin(good)), allowed, where))
         raise ValueError(line + (f" ({others} more rows alike)" if others else ""))
 

@@ -102,6 +102,8 @@ def _converted(frame: "pd.DataFrame", old: str | None, new: str, source: str) ->
     option = "--time-column" if new == "time_s" else "--energy-column"
     _check_move(frame, old, new, source, option)
     factor = _factor(old, option)
+    if frame[old].dtype.kind in "iuf":
+        return frame.assign(**{new: frame[old] * factor})
     return frame.assign(**{new: [_times(cell, factor) for cell in frame[old]]})
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxcost._support.messages import nearest, unknown
 from jaxcost._support.problems import Problems
 from jaxcost._support.sizes import PADDINGS
-from jaxcost.workload import beside, explicit_padding, memory_bound
+from jaxcost.workload import beside, explicit_padding, memory_bound, other_tables
 from jaxcost.workload.cells import (
     Where,
     check_rows,
@@ -40,6 +40,8 @@ REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
 OPTIONAL = ("dilation",)
 DESCRIBING = ("device", "sweep", "process_cv")
 KNOWN = (*REQUIRED, *OPTIONAL, *TARGETS, *DESCRIBING)
+# Whatever says what a row's layer is; rows that are equal in these are of one layer.
+SAYING = {*REQUIRED, *OPTIONAL, *explicit_padding.NAMES, *beside.NAMES, *other_tables.NAMES}
 
 
 def read_layer_table(
@@ -62,7 +64,7 @@ def read_layer_table(
         and what is allowed.
     """
     frame, lines = read_text(path, columns)
-    return _validate(frame, target, Where(str(path), lines))
+    return validated(frame, target, Where(str(path), lines))
 
 
 def validate_layers(
@@ -77,10 +79,11 @@ def validate_layers(
     Returns: a copy, sizes as integers, the target as floats.
     Raises: ValueError: as there.
     """
-    return _validate(frame, target, Where(source, None, frame.index))
+    return validated(frame, target, Where(source, None, frame.index))
 
 
-def _validate(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
+def validated(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
+    """The same of a table whose rows are called as `where` says."""
     frame = as_layers(named(frame, (*KNOWN, *explicit_padding.NAMES)), where)
     frame = beside.with_dilation(explicit_padding.as_columns(frame, where), where)
     _check_columns(frame, target, where)

@@ -116,6 +116,8 @@ _KINDS: tuple[tuple[set[str], _Reader], ...] = (
     ),
 )
 
+NAMES = (*(name for needed, _ in _KINDS for name in sorted(needed)), "attn_dtype")
+
 
 def _filled(frame: "pd.DataFrame", name: str) -> np.ndarray:
     if name not in frame:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RUN_TARGET = "energy_per_epoch_j"
 RUN_COUNTS = ("n_observations", "n_features", "n_labels", "batch_size")
 _REQUIRED = (*RUN_COUNTS, "widths")
+SAYING = {*_REQUIRED}  # whatever says what a row's run is
 _DESCRIBING = ("device", "dataset", "shape", "depth")
 _WIDTHS = "three or more whole numbers of at least 1, input first, separated by spaces"
 
@@ -46,7 +47,7 @@ def read_run_table(
     Raises: ValueError: whatever is no such table; names file, line, column and what is allowed.
     """
     frame, lines = read_text(path, columns)
-    return _validate(frame, target, Where(str(path), lines))
+    return validated(frame, target, Where(str(path), lines))
 
 
 def validate_runs(
@@ -57,7 +58,7 @@ def validate_runs(
     Args: frame: is not changed; target: as there; source: what errors call the table.
     Raises: ValueError: as there.
     """
-    return _validate(frame, target, Where(source, None, frame.index))
+    return validated(frame, target, Where(source, None, frame.index))
 
 
 def runs_from_table(frame: "pd.DataFrame") -> TrainingRun:
@@ -100,7 +101,8 @@ def _padded(chain: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([chain, np.ones(missing)]), present
 
 
-def _validate(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFrame":
+def validated(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFrame":
+    """The same of a table whose rows are called as `where` says."""
     frame = named(frame, (*_REQUIRED, RUN_TARGET, *_DESCRIBING))
     needed = [*_REQUIRED, *([RUN_TARGET] if target else [])]
     for column in needed:

@@ -18,13 +18,15 @@ def of_device(frame: "pd.DataFrame", device: str | None, source: Path) -> "pd.Da
     return one_of(frame, "device", device, str(source))
 
 
-def check_device(calibration: "Calibration", frame: "pd.DataFrame") -> list[str]:
-    """A warning where a table was measured on another device than the calibration."""
+def check_device(calibration: "Calibration", names: set[str]) -> list[str]:
+    """A warning where a table was measured on another device than the calibration.
+
+    Args: names: all that stand in its column `device`.
+    """
     from jaxcost.device.data_sheets import same_device
 
-    names = set(frame["device"].astype(str)) - {""} if "device" in frame else set()
     own = calibration.device.name
-    others = sorted(name for name in names if not same_device(name, own))
+    others = sorted(name for name in names - {""} if not same_device(name, own))
     if not others or own == "unknown":
         return []
     what = "times" if "time_s" in calibration.models else "energies"
