@@ -8,6 +8,7 @@ what it takes on the clock depends on who else is on the cores.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -19,8 +20,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from jaxcost._support.files import write_json
 
 _WIDTHS = (
     *(16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512),
@@ -70,7 +69,7 @@ def main() -> None:
         "peak_bytes": used.ru_maxrss * 1024,
     }  # fmt: skip
     print(found)
-    write_json(given.out, found)
+    given.out.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def make(path: Path, rows: int) -> int:
