@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CONTRADICTS = np.log(2)
+_CLEARLY = 0.9  # of another model's error, which noise alone does not make less
 
 _LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties and weights of rows
 
@@ -35,17 +36,10 @@ _LeftOut = tuple[np.ndarray, np.ndarray, np.ndarray]  # errors in ln, novelties 
 class _Candidate:
     name: str
     result: FitResult
-    largest: float  # mean |ln(predicted / observed)| of the largest rows, left out, uncorrected
     corrected: dict[str, tuple[np.ndarray, np.ndarray]]  # by kind of fold: ln predicted, novelty
-
-    def error(self, log_observed: np.ndarray, weights: np.ndarray) -> float:
-        """Mean over the kinds of fold of the mean |ln(predicted / observed)|.
-
-        Not of the relative error, which forgives a prediction of almost nothing.
-        """
-        each = (np.abs(p - log_observed) for p, _ in self.corrected.values())
-        means = [float(np.average(error, weights=weights)) for error in each]
-        return float(np.mean([self.largest, *means]))
+    # By kind of fold, and of the largest rows uncorrected: mean |ln(predicted / observed)|, not of
+    # the relative error, which forgives a prediction of almost nothing.
+    errors: dict[str, float]
 
 
 @one_thread
@@ -72,8 +66,8 @@ def fit_layers(
             has one. Rows of the same sizes are one layer, measured several times.
         device: what was measured.
         target: the measured column, `time_s` or `energy_j`, keyword-only.
-        model: a name from `jaxcost.models.registry`; None takes the one with the smallest
-            cross-validated error. keyword-only.
+        model: a name from `jaxcost.models.registry`; None takes the first of the sort of layers,
+            unless cross-validation finds another clearly better. keyword-only.
         correction: whether to correct the model between measured layers; None: unless a model
             was asked for by name. keyword-only.
         starts, seed: as in `jaxcost.fit_model`, keyword-only.
@@ -139,62 +133,52 @@ def check_enough(rows: int, different: int, what: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Choice:
-    """Among the models fitted to rows, the one that predicts those left out best."""
+    """Among the models fitted to rows, the one to predict with."""
 
     rows: MeasuredLayers
 
     def best(self, results: dict[str, FitResult], corrected: bool) -> _Candidate:
-        """The model with the smallest cross-validated error, corrected or not.
+        """The first, unless another is clearly better in every way that rows are left out.
 
-        To that error counts what it predicts of the largest rows from the others: of two models
-        that a correction makes equal among the rows, the one that holds beyond them is better.
-
-        The most promising comes first, so that most of the others are given up early. Of very
-        many layers, some choose.
+        The first knows most of what makes layers slow: a simpler one that a few sweeps or a
+        correction make its equal is worse where nothing was measured. Of very many layers, some
+        choose.
         """
         if corrected and len(results) > 1 and self.rows.repeats.layers > MOST_LAYERS:
             rows, chosen = self.rows.some()
             few = {name: result.of_rows(chosen) for name, result in results.items()}
             name = _Choice(rows).best(few, corrected).name
             results = {name: results[name]}
-        alone = [self._alone(name, result) for name, result in results.items()]
-        alone.sort(key=self._error)
-        if not corrected:
-            return alone[0]
-        best = self._corrected(alone[0], np.inf)
+        first, *others = results
+        best = self._candidate(first, results[first], corrected, {})
         assert best is not None
-        for other in alone[1:]:
-            best = self._corrected(other, self._error(best)) or best
+        for name in others:
+            most = {kind: _CLEARLY * error for kind, error in best.errors.items()}
+            best = self._candidate(name, results[name], corrected, most) or best
         return best
 
-    def _alone(self, name: str, result: FitResult) -> _Candidate:
-        none, largest = np.zeros(len(self.rows.x)), result.largest
-        beyond = 0.0 if largest is None else self._error_of_the_left_out(largest)
-        corrected = {k: (f.predicted(), none) for k, f in result.folds.items()}
-        return _Candidate(name, result, beyond, corrected)
+    def _candidate(
+        self, name: str, result: FitResult, corrected: bool, most: dict[str, float]
+    ) -> _Candidate | None:
+        """With what is predicted of rows left out; None as soon as an error is above the `most`."""
+        kinds, errors = {}, {}
+        if result.largest is not None:
+            errors["largest"] = self._error_of_the_left_out(result.largest)
+        for kind in sorted(result.folds, reverse=True):  # sweeps, where there are, tell soonest
+            if not _within(errors, most):
+                return None
+            folds = result.folds[kind]
+            alone = folds.predicted(), np.zeros(len(self.rows.x))
+            kinds[kind] = self.rows.corrected(folds) if corrected else alone
+            error = np.abs(kinds[kind][0] - self.rows.log_observed)
+            errors[kind] = float(np.average(error, weights=self.rows.repeats.weights))
+        if not _within(errors, most):
+            return None
+        return _Candidate(name, result, {kind: kinds[kind] for kind in result.folds}, errors)
 
     def _error_of_the_left_out(self, folds: Folds) -> float:
         error = np.abs(folds.log_predicted - self.rows.log_observed)
         return float(np.average(error, weights=folds.masks * self.rows.repeats.weights))
-
-    def _error(self, candidate: _Candidate) -> float:
-        return candidate.error(self.rows.log_observed, self.rows.repeats.weights)
-
-    def _corrected(self, alone: _Candidate, most: float) -> _Candidate | None:
-        """With what is predicted of rows left out; None as soon as its error is above `most`."""
-        parts = len(alone.corrected) + 1
-        shares = self.rows.repeats.weights / self.rows.repeats.layers / parts
-        error, kinds = alone.largest / parts, {}
-        for kind in sorted(alone.corrected, reverse=True):  # sweeps, where there are, tell soonest
-            log_predicted, novelty = np.zeros(len(self.rows.x)), np.zeros(len(self.rows.x))
-            folds = alone.result.folds[kind]
-            for out, *found in self.rows.corrected_each_fold(folds):
-                log_predicted[out], novelty[out] = found
-                error += float(shares[out] @ np.abs(log_predicted - self.rows.log_observed)[out])
-                if error > most:
-                    return None
-            kinds[kind] = log_predicted, novelty
-        return dataclasses.replace(alone, corrected={kind: kinds[kind] for kind in alone.corrected})
 
     def _groups(self, best: _Candidate) -> list[_LeftOut]:
         """The rows left out in sweeps or blocks, and the largest: far from what is corrected."""
@@ -250,6 +234,10 @@ class _Choice:
         predictions = {"in_sample": in_sample} | {k: p for k, (p, _) in best.corrected.items()}
         errors = {k: Accuracy.of(p, observed, rows.repeats) for k, p in predictions.items()}
         return dataclasses.replace(fitted, errors=errors)
+
+
+def _within(errors: dict[str, float], most: dict[str, float]) -> bool:
+    return all(error <= most.get(kind, np.inf) for kind, error in errors.items())
 
 
 def _contradictions(

@@ -1,6 +1,6 @@
 """What a model with few parameters leaves unexplained, interpolated between measured layers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -134,22 +134,6 @@ def cross_validate_correction(
         kernel, least_noise: as in `fit_correction`.
     """
     log_predicted, novelty = np.zeros(len(x)), np.zeros(len(x))
-    given = x, log_observed, folds, repeats, sort, kernel, least_noise
-    for out, predicted, novel in correct_each_fold(*given):
-        log_predicted[out], novelty[out] = predicted, novel
-    return log_predicted, novelty
-
-
-def correct_each_fold(
-    x: np.ndarray,
-    log_observed: np.ndarray,
-    folds: Folds,
-    repeats: Repeats | None = None,
-    sort: Sort = SORTS["products"],
-    kernel: tuple[float, float, np.ndarray] | None = None,
-    least_noise: float = 0.0,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The same fold by fold: a mask of the rows left out, and what is predicted of these alone."""
     alone = repeats or Repeats(np.arange(len(x)))
     for out, log_model in zip(folds.masks, folds.log_predicted, strict=True):
         seen = alone.first[~alone.any(out)]
@@ -157,7 +141,9 @@ def correct_each_fold(
         told = fit_correction(x[seen], residual, kernel, sort=sort, least_noise=least_noise)
         own = told._in_numpy
         faded = _faded(own, x[out], np)
-        yield out, log_model[out] + faded @ own.weights, _novelty(own, x[out], faded, np)
+        log_predicted[out] = log_model[out] + faded @ own.weights
+        novelty[out] = _novelty(own, x[out], faded, np)
+    return log_predicted, novelty
 
 
 def log_ratio_at(fitted: Correction, x: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The rows of a table of measured layers, as every fit to it sees them."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax
@@ -11,11 +11,10 @@ from jax.typing import ArrayLike
 from jaxcost._support.precision import as_default, as_double, double_precision
 from jaxcost.calibrate.correction import (
     Correction,
-    correct_each_fold,
     cross_validate_correction,
     fit_correction,
 )
-from jaxcost.calibrate.features import GRADIENT_SORTS, SORTS, Sort
+from jaxcost.calibrate.features import GRADIENT_SORTS, SORTS
 from jaxcost.calibrate.fit import ROBUST, FitResult, fit_model
 from jaxcost.calibrate.fit.folds import Folds, block_folds
 from jaxcost.calibrate.fit.repeats import Repeats
@@ -210,19 +209,9 @@ class MeasuredLayers:
 
     def corrected(self, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
         """ln of the corrected prediction of each left-out row, and its novelty."""
-        return cross_validate_correction(*self._to_correct(folds))
-
-    def corrected_each_fold(
-        self, folds: Folds
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The same fold by fold: a mask of the rows left out, and both of these alone."""
-        return correct_each_fold(*self._to_correct(folds))
-
-    def _to_correct(
-        self, folds: Folds
-    ) -> tuple[np.ndarray, np.ndarray, Folds, Repeats, Sort, None, float]:
-        sort, noise = SORTS[self.sort], self.noise
-        return self.x, self.log_layer, folds, self.repeats, sort, None, noise
+        return cross_validate_correction(
+            self.x, self.log_layer, folds, self.repeats, SORTS[self.sort], least_noise=self.noise
+        )
 
     def can_fit(self, name: str) -> bool:
         """Whether the model gives every row a cost: some know products of matrices alone."""

@@ -1,5 +1,7 @@
 """From a made-up table to a model: what was planted is found, what is wrong is said."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,40 +162,68 @@ def test_a_scatter_that_is_no_number_is_refused(table):
         fit_layers(table.assign(process_cv="wide"), T2000, model="roofline")
 
 
-@pytest.mark.parametrize("name", ["NV_V100", "AMD_MI25"])
-def test_giving_up_early_chooses_what_correcting_all_does(name, shared):
-    """There, of two baselines, the one that is further off alone is the better once corrected."""
+@pytest.fixture(scope="module")
+def of_a_v100(shared) -> MeasuredLayers:
     path = shared / "datasets" / "gpu" / "deepbench_train.csv"
     table = read_layer_table(path, target="time_s")
-    rows = table[(table["device"] == name) & (table["dtype"] == "float32")].drop(columns="sweep")
-    data = MeasuredLayers.of(rows, Device(name), "time_s")
-    results = {n: data.fit(n, starts=4) for n in ("alpha-flops", "flops-only")}
-    errors = {}
-    for n, result in results.items():
-        (folds,) = result.folds.values()
-        log_predicted, _ = data.corrected(folds)
-        each = np.abs(log_predicted - data.log_observed)
-        largest = np.abs(result.largest.log_predicted - data.log_observed)[result.largest.masks]
-        repeated = data.repeats.weights[None] * result.largest.masks
-        largest = np.average(largest, weights=repeated[result.largest.masks])
-        errors[n] = (largest + np.average(each, weights=data.repeats.weights)) / 2
-    alone = {n: r.errors["rows"].mean_absolute for n, r in results.items()}
-    best = _Choice(data).best(results, corrected=True)
-    assert best.name == min(errors, key=errors.get) != min(alone, key=alone.get)
-    assert best.error(data.log_observed, data.repeats.weights) == pytest.approx(errors[best.name])
+    rows = table[(table["device"] == "NV_V100") & (table["dtype"] == "float32")]
+    return MeasuredLayers.of(rows.drop(columns="sweep"), Device("NV_V100"), "time_s")
+
+
+def test_models_are_judged_by_what_they_predict_of_rows_left_out(of_a_v100):
+    data = of_a_v100
+    result = data.fit("flops-only", starts=4)
+    best = _Choice(data).best({"flops-only": result}, corrected=True)
+    log_predicted, _ = data.corrected(result.folds["rows"])
+    each = np.abs(log_predicted - data.log_observed)
+    largest = np.abs(result.largest.log_predicted - data.log_observed)[result.largest.masks]
+    repeated = (data.repeats.weights[None] * result.largest.masks)[result.largest.masks]
+    assert best.errors == pytest.approx(
+        {
+            "rows": np.average(each, weights=data.repeats.weights),
+            "largest": np.average(largest, weights=repeated),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("shares", "chosen"),
+    [
+        ({"rows": 0.8, "sweeps": 0.8, "largest": 0.8}, "another"),
+        ({"rows": 0.8, "sweeps": 0.8, "largest": 0.95}, "first"),
+        ({"rows": 0.95, "sweeps": 0.3, "largest": 0.3}, "first"),
+        ({"rows": 1.0, "sweeps": 1.0, "largest": 1.0}, "first"),
+    ],
+)
+def test_another_model_is_chosen_where_it_is_clearly_better_in_every_way(clean, shares, chosen):
+    """Another, which is this share of the first's error off, of each row left out."""
+    data = MeasuredLayers.of(clean, T2000, "time_s")
+    first = data.fit("roofline", starts=4)
+
+    def nearer(folds, share):
+        error = folds.log_predicted - data.log_observed
+        return dataclasses.replace(folds, log_predicted=data.log_observed + share * error)
+
+    another = dataclasses.replace(
+        first,
+        folds={kind: nearer(folds, shares[kind]) for kind, folds in first.folds.items()},
+        largest=nearer(first.largest, shares["largest"]),
+    )
+    results = {"first": first, "another": another}
+    assert _Choice(data).best(results, corrected=False).name == chosen
 
 
 def test_of_very_many_layers_some_choose_and_all_are_judged(monkeypatch, clean):
     data = MeasuredLayers.of(clean, T2000, "time_s")
     results = {n: data.fit(n, starts=2) for n in ("roofline", "flops-only")}
     asked = []
-    corrected = MeasuredLayers.corrected_each_fold
+    corrected = MeasuredLayers.corrected
 
     def counted(rows, folds):
         asked.append(len(rows.x))
         return corrected(rows, folds)
 
-    monkeypatch.setattr(MeasuredLayers, "corrected_each_fold", counted)
+    monkeypatch.setattr(MeasuredLayers, "corrected", counted)
     whole = _Choice(data).best(results, corrected=True)
     for module in (build_module, sample_module):
         monkeypatch.setattr(module, "MOST_LAYERS", 40)

@@ -40,8 +40,8 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="One of `jaxcost models`, or MODULE:CLASS of your own; without it, "
-            "cross-validation chooses.",
+            help="One of `jaxcost models`, or MODULE:CLASS of your own; without it, the "
+            "first, unless cross-validation finds another clearly better.",
         ),
     ] = None,
     target: Annotated[
