@@ -29,7 +29,7 @@ def batches(x: np.ndarray, y: np.ndarray, steps: int):
 def latency(hidden: jnp.ndarray) -> jnp.ndarray:
     """Latency of the network with so many hidden units, shape (2,), in s."""
     chain = jnp.concatenate([jnp.array([INPUTS * 1.0]), hidden, jnp.array([OUTPUTS * 1.0])])
-    return CALIBRATION.latency(jc.mlp(chain, batch_size=BATCH))
+    return CALIBRATION.latency(jc.mlp(chain, batch=BATCH))
 
 
 FULL = float(latency(jnp.array(HIDDEN, float)))

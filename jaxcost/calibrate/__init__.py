@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost._support.lazy import lazy
@@ -61,7 +62,7 @@ class Calibration(OnScreen):
         >>> calibration = jc.load_calibration("quadro-t2000")
         >>> def latency(hidden):
         ...     widths = jnp.concatenate([jnp.array([784.0]), hidden, jnp.array([10.0])])
-        ...     return calibration.latency(jc.mlp(widths, batch_size=32))
+        ...     return calibration.latency(jc.mlp(widths, batch=32))
         >>> jax.grad(latency)(jnp.array([512.0, 256.0])).shape       # seconds per unit of width
         (2,)
     """
@@ -108,7 +109,8 @@ class Calibration(OnScreen):
             in the target's unit.
         Computed in float64.
 
-        Warns: UserWarning: the calibration does not say in which precision it was measured.
+        Warns: UserWarning: layers lie outside what was measured, one warning with a line for each;
+            the calibration does not say in which precision it was measured.
         Raises: ValueError: rows that are no layers, in another precision than was measured, or for
             which a model has no price.
         """
@@ -123,11 +125,21 @@ class Calibration(OnScreen):
                 precision.check_rows(self.models, layers["dtype"])
                 _warn(precision.unsaid(self.models))
             found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
+            if not of_runs:
+                self._warn_outside(rows, layers["op"])
         frame = frame.copy()
         for target, ends in found.items():
             for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
                 frame[f"predicted_{target}{suffix}"] = values
         return frame
+
+    def _warn_outside(self, rows: Workload, ops: "pd.Series") -> None:
+        from jaxcost.calibrate.outside import Outside, OutsideWarning, places
+
+        told, found = Outside(), places(rows, self.models.values())
+        told.add(found, np.ones(len(ops), int), lambda row: f"row {row + 1} ({ops.iloc[row]})")
+        if lines := told.lines():
+            warnings.warn("; ".join(lines), OutsideWarning, stacklevel=3)
 
     def to_frame(self) -> "pd.DataFrame":
         """The parameters as a table, one a row, with their 90 % intervals and units."""

@@ -1,7 +1,11 @@
 """Layers outside what a calibration measured: larger or smaller than all, or of another kind."""
 
+import dataclasses
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
+from jaxcost._support import text
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.workload import Workload
@@ -30,6 +34,60 @@ def outside(layers: Workload, fitted: Fitted) -> dict[int, str]:
     for part, holds in parts_of(layers, fitted):
         lines |= dict.fromkeys(np.flatnonzero(part.unlike(layers) & holds).tolist(), _ANOTHER_KIND)
     return dict(sorted(lines.items()))
+
+
+class OutsideWarning(UserWarning):
+    """Layers of a table lie outside what was measured: one warning for all of them."""
+
+
+@dataclasses.dataclass
+class First:
+    """The first row of which something holds, in words, and how many rows it holds of."""
+
+    row: str
+    rows: int
+
+
+class Outside:
+    """The layers that lie outside what was measured, those of which the same is said together."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, First] = {}
+        self._more = 0
+
+    def add(
+        self, places: dict[str, list[int]], times: np.ndarray, name: Callable[[int], str]
+    ) -> None:
+        """Adds rows: of each line the rows it is said of, how often each occurs, and its name."""
+        more: set[int] = set()
+        for words, rows in places.items():
+            if words in self._told or len(self._told) < MOST_LINES:
+                found = self._told.setdefault(words, First(name(rows[0]), 0))
+                found.rows += int(times[sorted(set(rows))].sum())
+            else:
+                more.update(rows)
+        self._more += int(times[sorted(more)].sum())
+
+    def lines(self) -> list[str]:
+        """What is said of them, in the order in which they came."""
+        told = []
+        for words, found in self._told.items():
+            others = found.rows - 1
+            more = f" and {text.count(others, 'more row')} lie" if others else " lies"
+            told.append(f"{found.row}{more} outside the calibration: {words}")
+        return [
+            *told,
+            *([f"{text.count(self._more, 'more row')} outside it"] if self._more else []),
+        ]
+
+
+def places(layers: Workload, models: Iterable[Fitted]) -> dict[str, list[int]]:
+    """Of each line on what lies outside what was measured, the rows that it is said of."""
+    found: dict[str, list[int]] = {}
+    for fitted in models:
+        for row, words in outside(layers, fitted).items():
+            found.setdefault(words, []).append(row)
+    return found
 
 
 def parts_of(

@@ -11,8 +11,9 @@ from jaxcost._support.messages import shown, unknown
 from jaxcost._support.published import published
 from jaxcost.device import Device, detect_device, device, presets
 
-_MAKERS = r"^(nvidia|amd|instinct|google|geforce|tesla)-"
-# As drivers and the calibrations that come with the package name them, where data sheets do not.
+_MAKERS = r"^(nvidia|nv|amd|instinct|google|geforce|tesla)-"
+# As drivers, the calibrations that come with the package and DeepBench's tables name them, where
+# data sheets do not. DeepBench's TitanX is the one of Maxwell, as its README says.
 _ALSO = {
     "a100-sxm": "a100-sxm-80gb",
     "a100-sxm4-80gb": "a100-sxm-80gb",
@@ -22,6 +23,10 @@ _ALSO = {
     "p100-pcie-16gb": "p100-pcie",
     "v100-pcie-16gb": "v100-pcie",
     "v100-pcie-32gb": "v100-pcie",
+    "1080ti": "gtx-1080-ti",
+    "titanx": "gtx-titan-x",
+    "titanx-pascal": "titan-x-pascal",
+    "titanxp": "titan-xp",
 }
 _USUAL = "fp32"
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16-tensor"}  # by type of arrays

@@ -56,12 +56,16 @@ _OF_ATTENTION: tuple[tuple[tuple[str, ...], _Good, str, str], ...] = (
     ),
     (("causal", "is_causal"), lambda n, sizes: n == 0, "0", "attention to earlier tokens alone"),
 )
+# AIConfigurator's names of its tables. Its context attention, of step 0, is causal: the collector
+# hands it to a decoder's kernel, and its own roofline takes half of the products (attention.py).
+_TABLE = ("op_name",)
+_OF_DECODERS = ("context_attention", "generation_attention")
 _CACHE_TYPES = ("kv_cache_dtype", "kv_dtype")
 _DILATIONS = ("dilation_rate", "atrous_rate", "dil")
 _DILATION_OF_SIDES = ("dilation_h", "dilation_w")
 NAMES = (
     *(*_COUNTS_OF_PRODUCTS, *_MAY_BE_ROWS, *(n for names, *_ in _OF_ATTENTION for n in names)),
-    *(*_CACHE_TYPES, *_DILATIONS, *_DILATION_OF_SIDES),
+    *(*_CACHE_TYPES, *_DILATIONS, *_DILATION_OF_SIDES, *_TABLE),
 )
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "none": 0.0}
 
@@ -96,6 +100,19 @@ def check_attention(frame: "pd.DataFrame", sizes: Mapping[str, np.ndarray], wher
             check_rows(column, fits, _else_leave_out(allowed, what), where)
     for column in _present(frame, _CACHE_TYPES):
         _check_cache_type(frame, column, where)
+    _check_not_of_decoders(frame, sizes["isl"], where)
+
+
+def _check_not_of_decoders(frame: "pd.DataFrame", tokens: np.ndarray, where: Where) -> None:
+    """Only tables of context attention have steps; where none looks ahead, half is computed."""
+    allowed = "attention of all tokens to one another, with a column causal of 0 to say so"
+    refusal = _else_leave_out(allowed, "attention to earlier tokens alone, as AIConfigurator's is")
+    said = any(filled(column).all() for column in _present(frame, ("causal", "is_causal")))
+    for column in _present(frame, _TABLE):
+        names = column.astype(str).str.strip().str.lower().isin(_OF_DECODERS).to_numpy()
+        check_rows(column, ~names, refusal, where)
+    for column in () if said else _present(frame, ("step",)):
+        check_rows(column, ~filled(column) | (tokens == 1), refusal, where)
 
 
 def with_dilation(frame: "pd.DataFrame", where: Where) -> "pd.DataFrame":

@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxcost._support import sizes
+from jaxcost._support.old_words import also_batch_size
 from jaxcost.workload import explicit_padding, memory_bound
 from jaxcost.workload.layer_table import COUNTS, ITEM_BYTES, validate_layers
 from jaxcost.workload.record import Workload, rows
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _SIZES = ("batch", "in_h", "in_w", "out_h", "out_w", "c_in", "c_out", "k_h", "k_w", "repeat")
 
 
+@also_batch_size
 def conv2d(
     *,
     in_h: ArrayLike,
@@ -90,6 +92,7 @@ def _guarded(layer: Workload) -> Workload:
     return dataclasses.replace(layer, **sizes.guarded(traced, **traced))
 
 
+@also_batch_size
 def dense(
     *, c_in: ArrayLike, c_out: ArrayLike, positions: ArrayLike = 1, **common: Any
 ) -> Workload:
@@ -116,10 +119,11 @@ def _dense(
     return eqx.tree_at(lambda w: w.is_dense, layer, jnp.ones_like(layer.is_dense))
 
 
+@also_batch_size
 def mlp(
     widths: ArrayLike | Sequence[ArrayLike],
     *,
-    batch_size: ArrayLike,
+    batch: ArrayLike,
     item_bytes: ArrayLike = 4,
     bias: ArrayLike = True,
 ) -> Workload:
@@ -129,27 +133,28 @@ def mlp(
 
     Args:
         widths: shape `(layers + 1,)`, input first, real and > 0; may be differentiated.
-        batch_size: inputs at once, > 0, keyword-only.
+        batch: inputs at once, > 0, keyword-only; may be called batch_size.
         item_bytes: bytes of one element, > 0, keyword-only.
         bias: whether each layer adds a bias, keyword-only.
     Returns: leaves of shape `(layers,)`.
     Raises: ValueError: fewer than two widths, a size out of range.
     Example:
-        >>> len(mlp([784, 512, 10], batch_size=32))
+        >>> len(mlp([784, 512, 10], batch=32))
         2
     """
     chain = sizes.chain("widths", widths)
-    batch = sizes.positive("batch_size", batch_size)
-    chain, batch = sizes.guarded((chain, batch), widths=chain, batch_size=batch)
+    batch = sizes.positive("batch", batch)
+    chain, batch = sizes.guarded((chain, batch), widths=chain, batch=batch)
     return _dense(c_in=chain[:-1], c_out=chain[1:], batch=batch, item_bytes=item_bytes, bias=bias)
 
 
+@also_batch_size
 def cnn(
     channels: ArrayLike | Sequence[ArrayLike],
     *,
     in_h: ArrayLike,
     in_w: ArrayLike,
-    batch_size: ArrayLike,
+    batch: ArrayLike,
     kernel: int | Sequence[int] = 3,
     stride: int | Sequence[int] = 1,
     padding: str | Sequence[str] = "same",
@@ -166,7 +171,7 @@ def cnn(
     Args:
         channels: shape `(convolutions + 1,)`, input first, real and > 0; may be differentiated.
         in_h, in_w: height and width of the first input, > 0, keyword-only.
-        batch_size: inputs at once, > 0, keyword-only.
+        batch: inputs at once, > 0, keyword-only; may be called batch_size.
         kernel, stride, padding, groups: as in `conv2d`, one for all or one a convolution.
         pool: window and stride of the pooling after each convolution ('valid'); 1 is none.
         head: widths of dense layers on the flattened output, input left out; may be empty.
@@ -174,13 +179,13 @@ def cnn(
     Returns: leaves of shape `(layers,)`.
     Raises: ValueError: a size out of range, a list of the wrong length.
     Example:
-        >>> len(cnn([3, 64, 128], in_h=32, in_w=32, batch_size=8, pool=2, head=[10]))
+        >>> len(cnn([3, 64, 128], in_h=32, in_w=32, batch=8, pool=2, head=[10]))
         3
     """
     widths = sizes.chain("channels", channels)
     common: dict[str, Any] = {"item_bytes": item_bytes, "bias": bias}
-    batch = sizes.positive("batch_size", batch_size)
-    widths, batch = sizes.guarded((widths, batch), channels=widths, batch_size=batch)
+    batch = sizes.positive("batch", batch)
+    widths, batch = sizes.guarded((widths, batch), channels=widths, batch=batch)
     settings = {"kernel": kernel, "stride": stride, "padding": padding, "groups": groups}
     settings |= {"pool": pool}
     each = [sizes.per_layer(*setting, widths.shape[0] - 1) for setting in settings.items()]
@@ -202,7 +207,7 @@ def cnn(
     tail = jnp.atleast_1d(sizes.real("head", head))
     if tail.shape[0]:
         flat = jnp.atleast_1d(high * wide * widths[-1])
-        layers.append(mlp(jnp.concatenate([flat, tail]), batch_size=batch, **common))
+        layers.append(mlp(jnp.concatenate([flat, tail]), batch=batch, **common))
     return Workload.concatenate(layers)
 
 

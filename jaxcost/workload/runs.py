@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxcost._support import sizes
 from jaxcost._support.messages import refused
+from jaxcost._support.old_words import also_batch_size
 from jaxcost.workload import Workload, mlp
 
 TRAIN_SHARE = 0.8  # of the data set, in the BUTTER data; the rest is the test split
@@ -99,23 +100,24 @@ class TrainingRun(eqx.Module):
         return TrainingRun(workload, **facts, train_share=runs[0].train_share)
 
 
+@also_batch_size
 def training_run(
     widths: ArrayLike | Sequence[ArrayLike],
     *,
     n_observations: ArrayLike,
     n_features: ArrayLike | None = None,
     n_labels: ArrayLike | None = None,
-    batch_size: ArrayLike = 256,
+    batch: ArrayLike = 256,
 ) -> TrainingRun:
     """A multi-layer perceptron and the data set it is trained on; widths in elements.
 
     Args:
         widths: shape `(layers + 1,)`, input first, real and > 0, at least two layers; may be
             differentiated.
-        n_observations: rows of the data set, at least `batch_size`, keyword-only as are the next.
+        n_observations: rows of the data set, at least `batch`, keyword-only as are the next.
         n_features, n_labels: columns of the data set; None: as many as the network's inputs and
             outputs.
-        batch_size: inputs at once, > 0.
+        batch: inputs at once, > 0; may be called batch_size.
     Raises: ValueError: one layer, a size out of range, a batch larger than the data set.
     Example:
         >>> run = training_run([126, 317, 212, 108, 3], n_observations=67557, n_features=42)
@@ -128,22 +130,22 @@ def training_run(
             f"widths = {_words(chain)} is a network of one layer; give three or more widths, "
             "input first: what passes between layers is what the model is about"
         )
-    _check_batch(n_observations, batch_size)
+    _check_batch(n_observations, batch)
     given = {
         "n_observations": n_observations,
         "n_features": chain[0] if n_features is None else n_features,
         "n_labels": chain[-1] if n_labels is None else n_labels,
     }
     data = {name: sizes.positive_scalar(name, value) for name, value in given.items()}
-    return TrainingRun(mlp(chain, batch_size=batch_size), **sizes.guarded(data, **data))
+    return TrainingRun(mlp(chain, batch=batch), **sizes.guarded(data, **data))
 
 
-def _check_batch(n_observations: ArrayLike, batch_size: ArrayLike) -> None:
-    given = {"n_observations": n_observations, "batch_size": batch_size}
+def _check_batch(n_observations: ArrayLike, batch: ArrayLike) -> None:
+    given = {"n_observations": n_observations, "batch": batch}
     observations, batch = (sizes.positive_scalar(name, value) for name, value in given.items())
     if not sizes.is_traced(observations, batch) and float(batch) > float(observations):
         allowed = f"at most the data set's {float(observations):.0f} observations"
-        raise ValueError(refused("batch_size", float(batch), allowed))
+        raise ValueError(refused("batch", float(batch), allowed))
 
 
 def _words(chain: Array) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import jaxcost as jc
-from jaxcost.calibrate.outside import outside, sizes_outside
+from jaxcost.calibrate.outside import OutsideWarning, outside, sizes_outside
 
 DENSE = {
     "op": "dense", "batch": 8, "in_h": 1, "in_w": 1, "c_in": 512, "c_out": 512, "k_h": 1, "k_w": 1,
@@ -60,3 +60,19 @@ def test_only_the_rows_asked_for_are_looked_at(fitted):
 def test_without_a_record_of_what_was_measured_nothing_is_said():
     printed = jc.load_calibration("quadro-t2000").models["time_s"]
     assert of(printed, DENSE | {"batch": 2**20}) == {}
+
+
+def test_predict_says_once_what_the_command_says_by_row(table):
+    calibration = jc.fit(table, correction=True)
+    calibration.predict(table)  # nothing to say: warnings are errors here
+    inside = table.drop(columns="time_s").iloc[0].to_dict()
+    large = [DENSE | {"batch": 10**6, "c_in": c} for c in (512, 4096)]
+    words = (
+        "row 2 (dense) lies outside the calibration: 1000000 positions (measured: 64 to 1024); "
+        "row 3 (dense) lies outside the calibration: 1000000 positions (measured: 64 to 1024), "
+        "4096 input channels (measured: 64 to 1024)"
+    )
+    with pytest.warns(OutsideWarning) as told:
+        calibration.predict(pd.DataFrame([inside, *large]))
+    assert [str(line.message) for line in told] == [words]
+    assert told[0].filename == __file__

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 import jaxcost as jc
@@ -107,3 +108,22 @@ def test_a_precision_that_a_device_has_not_is_refused_with_those_it_has():
     with pytest.raises(ValueError, match="precision of v100 'tf32' is not known") as caught:
         data_sheet("v100", "tf32")
     assert "fp16-tensor, mixed-cnn, mixed-nlp" in str(caught.value)
+
+
+def test_deepbench_s_devices_have_the_sheets_that_its_times_allow(shared):
+    """No product of the table is more than a few percent faster than the sheet's peak, which tells
+    a Titan X of Maxwell from one of Pascal, and the V100 on SXM from one on PCIe."""
+    table = pd.read_csv(shared / "datasets" / "gpu" / "deepbench_train.csv")
+    table = table[(table["op"] == "dense") & (table["dtype"] == "float32")]
+    reached = 2 * table["batch"] * table["c_in"] * table["c_out"] / table["time_s"]
+    fastest = reached.groupby(table["device"]).max()
+    for device, sheet in {
+        "NV_M40": "Tesla M40", "NV_P100": "Tesla P100", "NV_V100": "Tesla V100",
+        "NV_1080Ti": "GeForce GTX 1080 Ti", "NV_TitanX": "GeForce GTX TITAN X",
+        "NV_TitanX_Pascal": "TITAN X Pascal", "NV_TitanXp": "TITAN XP",
+    }.items():  # fmt: skip
+        assert same_device(device, sheet)
+        assert 0.7 < fastest[device] / data_sheet(device).peak_flops < 1.05
+    for device in ("AMD_MI25", "AMD_VegaFE"):
+        with pytest.raises(ValueError, match="has no data sheet here"):
+            data_sheet(device)

@@ -23,6 +23,12 @@ def window(side, stride, start, reduce):
     return apply
 
 
+def repeated(function, times, x):
+    for _ in range(times):
+        x = function(x)
+    return x
+
+
 def said(function, *args):
     found = jc.estimate(function, *args, calibration=EPYC)
     return [line for line in found.warnings if "priced by the bytes" in line]
@@ -38,6 +44,10 @@ def said(function, *args):
         (jnp.cumsum, (1_000_000,), "running sums"),
         (jnp.fft.fft, (100_000,), "Fourier transform"),
         (window(31, 1, 0.0, lax.add), (4, 64, 64, 8), "large windows"),
+        (jnp.sin, (1_000_000,), "long elementwise arithmetic"),
+        (jax.scipy.special.gammaln, (1_000_000,), "long elementwise arithmetic"),
+        (lambda x: repeated(jnp.tanh, 10, x), (1_000_000,), "long elementwise arithmetic"),
+        (lambda x: repeated(lambda y: y * y + 1, 100, x), (1_000_000,), "long elementwise arithm"),
     ],
 )
 def test_what_computes_more_than_it_moves_is_named(function, shape, kind):
@@ -49,6 +59,10 @@ def test_what_computes_more_than_it_moves_is_named(function, shape, kind):
     "function",
     [
         lambda x, w: jax.nn.softmax(x @ w),
+        lambda x, w: jax.nn.softmax(x),
+        lambda x, w: jax.nn.gelu(x, approximate=False),
+        lambda x, w: jax.grad(lambda y: jnp.sum(jax.nn.gelu(y) * jax.nn.log_softmax(y)))(x),
+        lambda x, w: repeated(lambda y: y * y + 1, 10, x),
         lambda x, w: jax.nn.gelu(x @ w).mean(axis=-1),
         lambda x, w: window(3, 2, -jnp.inf, lax.max)((x @ w).reshape(4, 16, 16, 512)),
     ],
@@ -64,3 +78,21 @@ def test_a_little_of_it_beside_a_network_is_not_worth_a_line_and_more_of_it_is()
     network = floats(4096, 1024), floats(1024, 1024)
     assert said(beside, *network, floats(8)) == []
     assert said(beside, *network, floats(10_000_000))
+
+
+def conv(dims, window):
+    def apply(x, w):
+        return lax.conv_general_dilated(x, w, window, "SAME", dimension_numbers=dims)
+
+    return apply
+
+
+def test_convolutions_in_three_dimensions_are_named_and_others_are_not():
+    """A calibration has 2-D ones alone; XLA's CPU backend takes a slow path for 3-D ones."""
+    solid = conv(("NDHWC", "DHWIO", "NDHWC"), (1, 1, 1))
+    found = jc.estimate(solid, floats(1, 8, 8, 8, 16), floats(3, 3, 3, 16, 16), calibration=EPYC)
+    (line,) = [line for line in found.warnings if "three dimensions" in line]
+    assert line.startswith("1 convolutions in three dimensions (100% of the time)")
+    flat = conv(("NHWC", "HWIO", "NHWC"), (1, 1))
+    found = jc.estimate(flat, floats(8, 8, 8, 16), floats(3, 3, 16, 16), calibration=EPYC)
+    assert not [line for line in found.warnings if "three dimensions" in line]

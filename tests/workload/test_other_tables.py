@@ -88,7 +88,9 @@ ATTENTION = {"batch_size": 2, "isl": 50, "num_heads": 4, "head_dim": 16, "attn_d
 @pytest.mark.parametrize(
     "nothing_new",
     [
-        {"step": 0, "beam_width": 1, "num_key_value_heads": 4, "kv_cache_dtype": "bf16"},
+        {"beam_width": 1, "num_key_value_heads": 4, "kv_cache_dtype": "bf16", "prefix": 0},
+        {"step": 0, "is_causal": 0},
+        {"op_name": "encoder_attention"},
         {"step": "", "kv_len": 50, "window_size": 0, "causal": "False", "v_head_dim": 16},
         {"sliding_window": 4096, "kv_cache_dtype": "auto", "is_causal": False},
     ],
@@ -118,6 +120,13 @@ def test_attention_that_no_layer_can_express_is_refused(column, value, line):
     table = pd.DataFrame([ATTENTION, ATTENTION | {column: value}])
     with pytest.raises(ValueError, match=f"row 1: {column} {line}"):
         jc.from_table(table)
+
+
+@pytest.mark.parametrize("column", [{"step": 0}, {"op_name": "context_attention"}])
+def test_context_attention_is_causal_whatever_its_step(column):
+    """AIConfigurator's `ContextAttention` counts half of the products of `EncoderAttention`."""
+    with pytest.raises(ValueError, match="with a column causal of 0 .* to earlier tokens alone"):
+        jc.from_table(pd.DataFrame([ATTENTION | column]))
 
 
 def test_a_table_of_layers_is_not_read_as_another():

@@ -12,6 +12,7 @@ from hypothesis import given
 from jaxcost.measure.designs.other_sweeps import other_sweep
 from jaxcost.workload import Workload, cnn, conv2d, counts, dense, from_table, mlp, rows
 from jaxcost.workload.layer_table import read_layer_table
+from jaxcost.workload.runs import training_run
 
 SMALL = {"in_h": 8, "in_w": 9, "c_in": 4, "c_out": 6, "k_h": 3, "k_w": 3}
 
@@ -230,7 +231,7 @@ def test_bad_sizes_are_refused_in_one_line(change, message):
     [
         (lambda: mlp([3], batch_size=2), "widths has shape (1,)"),
         (lambda: mlp([3, -1], batch_size=2), "widths = -1 is not allowed"),
-        (lambda: mlp([3, 4], batch_size=0), "batch_size = 0 is not allowed"),
+        (lambda: mlp([3, 4], batch_size=0), "batch = 0 is not allowed"),
         (lambda: dense(c_in=3, c_out=4, positions=0), "positions = 0 is not allowed"),
         (
             lambda: cnn([3, 4, 5], in_h=8, in_w=8, batch_size=1, kernel=[3]),
@@ -265,3 +266,20 @@ def test_traced_sizes_are_not_looked_at():
         return conv2d(**SMALL | {"c_in": channels}, groups=2).c_in
 
     assert outputs(4.0).tolist() == [4.0]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda **size: dense(c_in=8, c_out=4, **size),
+        lambda **size: conv2d(in_h=8, in_w=8, c_in=8, c_out=4, k_h=3, k_w=3, **size),
+        lambda **size: mlp([8, 4, 2], **size),
+        lambda **size: cnn([8, 4], in_h=8, in_w=8, **size),
+        lambda **size: training_run([8, 4, 2], n_observations=99, **size).workload,
+    ],
+)
+def test_the_batch_has_one_name_everywhere_and_the_other_is_read(build):
+    assert float(build(batch=32).batch[0]) == 32
+    np.testing.assert_array_equal(build(batch_size=32).batch, build(batch=32).batch)
+    with pytest.raises(ValueError, match="batch and batch_size are the same; give batch alone"):
+        build(batch=32, batch_size=32)

@@ -91,7 +91,8 @@ def calibrate(
       jaxcost calibrate --dtype bfloat16 --out laptop-bfloat16.json
       jaxcost calibrate --preset standard --out laptop.json --report laptop.html
       jaxcost calibrate --from h100-sxm --budget 1
-      jaxcost calibrate --for models:resnet --call --input f32[8,224,224,3] --step adam
+      jaxcost calibrate --for models:resnet --call --input f32[8,224,224,3] \\
+          --step adam
       jaxcost calibrate --for models:net --input f32[8,64] --until 20% --budget 10
       jaxcost calibrate --preset full --store full.db --resume
     """

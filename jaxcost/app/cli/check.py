@@ -42,8 +42,10 @@ def check(
 
     \b
     Example:
-      jaxcost check models:resnet --call --input f32[1,224,224,3] --budget budget.toml
-      jaxcost check models:net --input f32[8,64] --budget budget.toml --calibration calibration.json
+      jaxcost check models:resnet --call --input f32[1,224,224,3] \\
+          --budget budget.toml
+      jaxcost check models:net --input f32[8,64] --budget budget.toml \\
+          --calibration calibration.json
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show

@@ -30,7 +30,8 @@ def compare(
     \b
     Example:
       jaxcost compare a100-sxm h100-sxm models:net --call --input bf16[8,64]
-      jaxcost compare a.json b.json models:resnet --call --input f32[1,224,224,3] --step adam
+      jaxcost compare a.json b.json models:resnet --call \\
+          --input f32[1,224,224,3] --step adam
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show

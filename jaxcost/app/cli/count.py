@@ -54,7 +54,8 @@ def count(
     \b
     Example:
       jaxcost count models:resnet --call --input f32[1,224,224,3]
-      jaxcost count models:attention --input bf16[1,512,768] --backward --json counts.json
+      jaxcost count models:attention --input bf16[1,512,768] --backward \\
+          --json counts.json
     """
     from jaxcost._support.files import write_json, write_text
     from jaxcost._support.messages import unknown

@@ -70,9 +70,12 @@ def datasheet(
     \b
     Example:
       jaxcost datasheet --flops 4.1e9 --device v100 --assume-peak 0.4
-      jaxcost datasheet models:net --call --input f32[1,32,32,3] --device a100 --assume-peak 0.4
-      jaxcost datasheet --layers layers.csv --device h100-sxm --precision tf32 --assume-peak 0.3
-      jaxcost datasheet --flops 4.1e9 --date 2019-05-28 --line cnn --carbon-intensity 250
+      jaxcost datasheet models:net --call --input f32[1,32,32,3] --device a100 \\
+          --assume-peak 0.4
+      jaxcost datasheet --layers layers.csv --device h100-sxm --precision tf32 \\
+          --assume-peak 0.3
+      jaxcost datasheet --flops 4.1e9 --date 2019-05-28 --line cnn \\
+          --carbon-intensity 250
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show

@@ -45,7 +45,8 @@ def diff(
     Example:
       jaxcost diff models:resnet18 models:resnet34 --call --input f32[1,224,224,3]
       jaxcost diff before.json after.json --json differences.json
-      jaxcost diff models:net --input f32[8,64] --calibration a100-sxm --calibration h100-sxm
+      jaxcost diff models:net --input f32[8,64] --calibration a100-sxm \\
+          --calibration h100-sxm
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show

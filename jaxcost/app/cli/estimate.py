@@ -60,12 +60,14 @@ def estimate(
 
     \b
     Example:
-      jaxcost estimate models:resnet --call --input f32[1,224,224,3] --calibration calibration.json
-      jaxcost estimate models:resnet --call --input f32[8,224,224,3] --step adam \
-        --calibration calibration.json --measure
-      jaxcost estimate models:net --input f32[8,64] --calibration amd-epyc --report net.html
-      jaxcost estimate models:net --input f32[8,64] --calibration b200 --step adam --steps 90000 \
-        --trials 20 --carbon-intensity 250
+      jaxcost estimate models:resnet --call --input f32[1,224,224,3] \\
+          --calibration calibration.json
+      jaxcost estimate models:resnet --call --input f32[8,224,224,3] --step adam \\
+          --calibration calibration.json --measure
+      jaxcost estimate models:net --input f32[8,64] --calibration amd-epyc \\
+          --report net.html
+      jaxcost estimate models:net --input f32[8,64] --calibration b200 \\
+          --step adam --steps 90000 --trials 20 --carbon-intensity 250
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show

@@ -77,9 +77,12 @@ def fit(
     \b
     Example:
       jaxcost fit measurements.csv --out calibration.json --report report.html
-      jaxcost fit several.csv --device h100-sxm --dtype bfloat16 --out h100-bfloat16.json
-      jaxcost fit benchmark.csv --rename type=op --time-column latency_ms --out calibration.json
-      jaxcost fit twenty-layers.csv --device h200-sxm --from h100-sxm --out h200.json
+      jaxcost fit several.csv --device h100-sxm --dtype bfloat16 \\
+          --out h100-bfloat16.json
+      jaxcost fit benchmark.csv --rename type=op --time-column latency_ms \\
+          --out calibration.json
+      jaxcost fit twenty-layers.csv --device h200-sxm --from h100-sxm \\
+          --out h200.json
       jaxcost fit training_runs.csv --device eagle-gpu --out energy.json
     """
     from jaxcost.app.cli import show

@@ -40,7 +40,8 @@ def import_trace(
 
     \b
     Example:
-      jaxcost import-trace /tmp/profile models:net --call --input f32[8,64] --out layers.csv
+      jaxcost import-trace /tmp/profile models:net --call --input f32[8,64] \\
+          --out layers.csv
       jaxcost fit layers.csv --device this --out calibration.json
     """
     from jaxcost._support.files import write_json, write_text

@@ -55,7 +55,8 @@ def predict(
     Example:
       jaxcost predict calibration.json layers.csv --out predicted.csv
       jaxcost predict quadro-t2000 layers.csv --out predicted.csv
-      jaxcost predict butter-e-gpu training_runs.csv --device eagle-gpu --out predicted.csv
+      jaxcost predict butter-e-gpu training_runs.csv --device eagle-gpu \\
+          --out predicted.csv
     """
     from jaxcost.app.cli import show
     from jaxcost.app.cli.own_model import load

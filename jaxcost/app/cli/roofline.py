@@ -38,8 +38,10 @@ def roofline(
 
     \b
     Example:
-      jaxcost roofline models:net --call --input bf16[8,64] --calibration h100-sxm --out net.png
-      jaxcost roofline models:net --call --input bf16[8,64] --device a100-pcie-80gb --out net.png
+      jaxcost roofline models:net --call --input bf16[8,64] \\
+          --calibration h100-sxm --out net.png
+      jaxcost roofline models:net --call --input bf16[8,64] \\
+          --device a100-pcie-80gb --out net.png
     """
     from jaxcost.app.cli import show
     from jaxcost.app.cli.count import asked_for, trips_of

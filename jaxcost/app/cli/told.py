@@ -1,6 +1,5 @@
 """What `jaxcost predict` says of a table's rows, gathered while they are read."""
 
-import dataclasses
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,51 +12,7 @@ if TYPE_CHECKING:
 
     from jaxcost.calibrate import Calibration
     from jaxcost.calibrate.fit.repeats import Repeats
-
-
-@dataclasses.dataclass
-class First:
-    """The first row of which something holds, in words, and how many rows it holds of."""
-
-    row: str
-    rows: int
-
-
-class Outside:
-    """The layers that lie outside what was measured, those of which the same is said together."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, First] = {}
-        self._more = 0
-
-    def add(
-        self, places: dict[str, list[int]], times: "np.ndarray", name: Callable[[int], str]
-    ) -> None:
-        """Adds rows: of each line the rows it is said of, how often each occurs, and its name."""
-        from jaxcost.calibrate.outside import MOST_LINES
-
-        more: set[int] = set()
-        for words, rows in places.items():
-            if words in self._told or len(self._told) < MOST_LINES:
-                found = self._told.setdefault(words, First(name(rows[0]), 0))
-                found.rows += int(times[sorted(set(rows))].sum())
-            else:
-                more.update(rows)
-        self._more += int(times[sorted(more)].sum())
-
-    def lines(self) -> list[str]:
-        """What is said of them, in the order in which they came."""
-        from jaxcost._support import text
-
-        told = []
-        for words, found in self._told.items():
-            others = found.rows - 1
-            more = f" and {text.count(others, 'more row')} lie" if others else " lies"
-            told.append(f"{found.row}{more} outside the calibration: {words}")
-        return [
-            *told,
-            *([f"{text.count(self._more, 'more row')} outside it"] if self._more else []),
-        ]
+    from jaxcost.calibrate.outside import First
 
 
 class Unread:
@@ -72,6 +27,7 @@ class Unread:
         import numpy as np
 
         from jaxcost._support.messages import shown
+        from jaxcost.calibrate.outside import First
         from jaxcost.workload.cells import filled
 
         bad = np.flatnonzero(np.isnan(measured))
@@ -102,6 +58,8 @@ class Told:
     """
 
     def __init__(self, calibration: "Calibration") -> None:
+        from jaxcost.calibrate.outside import Outside
+
         self._calibration = calibration
         self.rows = 0
         self.outside = Outside()
@@ -120,9 +78,11 @@ class Told:
         import numpy as np
 
         from jaxcost._support.messages import RowError
+        from jaxcost.calibrate.outside import OutsideWarning
 
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
+            warnings.simplefilter("ignore", OutsideWarning)  # told by the names of the rows
             try:
                 full = self._priced(layers)
             except RowError as error:
@@ -162,16 +122,11 @@ class Told:
 def places_outside(calibration: "Calibration", layers: "pd.DataFrame") -> dict[str, list[int]]:
     """Of each line on what lies outside what was measured, the rows that it is said of."""
     from jaxcost._support.precision import double_precision
-    from jaxcost.calibrate.outside import outside
+    from jaxcost.calibrate.outside import places
     from jaxcost.workload.builders import from_valid
 
-    places: dict[str, list[int]] = {}
     with double_precision():  # as the prediction, so that nothing is compiled again
-        workload = from_valid(layers)
-        for fitted in calibration.models.values():
-            for row, words in outside(workload, fitted).items():
-                places.setdefault(words, []).append(row)
-    return places
+        return places(from_valid(layers), calibration.models.values())
 
 
 def measured_in(layers: "pd.DataFrame", target: str) -> "np.ndarray":

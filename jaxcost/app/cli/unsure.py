@@ -37,8 +37,10 @@ def where_unsure(
 
     \b
     Example:
-      jaxcost where-unsure calibration.json models:resnet --call --input f32[1,224,224,3]
-      jaxcost where-unsure laptop.json models:net --input f32[8,64] --step adam --out layers.csv
+      jaxcost where-unsure calibration.json models:resnet --call \\
+          --input f32[1,224,224,3]
+      jaxcost where-unsure laptop.json models:net --input f32[8,64] --step adam \\
+          --out layers.csv
       jaxcost calibrate --for layers.csv
     """
     from jaxcost._support.files import write_json, write_text

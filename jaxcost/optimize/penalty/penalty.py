@@ -1,12 +1,13 @@
 """A penalty that brings a network's cost to its target in training, and finds its own weight."""
 
-import itertools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
@@ -19,6 +20,7 @@ MODES = ("hinge", "log", "linear")
 _DAMPING = 4.0  # of the penalty's curvature above the target, in weights
 _MOST = 14.0  # ln of the weight, either way: six decades
 _NARROWED = (0.5, 0.1, 1e-2, 1e-4)  # of the widths: from them to hardly any
+_BETWEEN = 25  # scales of the widths that are tried where narrower is not always cheaper
 _MEMORY = 0.98  # of the loss's running mean
 
 
@@ -91,6 +93,9 @@ class CostRegularizer(eqx.Module):
 
         Checks the cost at `widths`, which must be concrete, and that it can fall to the target:
         where narrower is never dearer, what is left of the cost at no width at all is its least.
+
+        Warns: UserWarning: narrower is at times dearer, and none of the widths tried is cheap
+            enough, though others might be.
         """
         cost = jnp.asarray(self.cost_fn(widths))
         if cost.shape != ():
@@ -102,12 +107,28 @@ class CostRegularizer(eqx.Module):
         return Pressure(log_weight=zero, loss=zero, step=zero)
 
     def _check_reachable(self, widths: Any, cost: float) -> None:
-        narrowed = [jax.tree.map(lambda w, f=f: jnp.asarray(w) * f, widths) for f in _NARROWED]
-        costs = [cost, *(float(self.cost_fn(w)) for w in narrowed)]
-        falls = all(after <= before for before, after in itertools.pairwise(costs))
-        if falls and costs[-1] > float(self.target) * (1 + 1e-5):
-            least = f"a target above {shown(costs[-1])}, what is left of the cost at no width"
-            raise ValueError(refused("target", float(self.target), least))
+        costs = np.array([cost, *(self._cost_of(widths, f) for f in _NARROWED)])
+        if (np.diff(costs) > 0).any():  # it dips: the least may lie anywhere between
+            between = np.geomspace(1.0, _NARROWED[-1], _BETWEEN)[1:-1]
+            more = [self._cost_of(widths, f) for f in between]
+            order = np.argsort([-1.0, *(-f for f in _NARROWED), *-between])
+            costs = np.array([*costs, *more])[order]
+        least, target = float(costs.min()), float(self.target) * (1 + 1e-5)
+        dip = float((costs / np.minimum.accumulate(costs)).max())  # other widths may dip as far
+        if least / dip > target:
+            allowed = f"a target above {shown(least)}, what is left of the cost at no width"
+            raise ValueError(refused("target", float(self.target), allowed))
+        if least > target:
+            warnings.warn(
+                f"the target of {shown(float(self.target))} may never be reached: narrower is at "
+                f"times dearer, and at {len(costs)} scales of the widths the cost is at least "
+                f"{shown(least)}",
+                stacklevel=3,
+            )
+
+    def _cost_of(self, widths: Any, factor: float) -> float:
+        found = float(self.cost_fn(jax.tree.map(lambda w: jnp.asarray(w) * factor, widths)))
+        return found if np.isfinite(found) else np.inf  # such widths reach nothing
 
     def __call__(self, widths: Any, pressure: Pressure) -> Float[Array, ""]:
         """The penalty, to be added to the loss."""

@@ -76,7 +76,7 @@ def search_widths(
             A set, such as {64, 128, 192}, has the widths allowed, whatever the multiples.
         budgets: name -> (cost, limit): costs of widths as `objective`, and what they may be.
         multiples: what the free widths are whole multiples of, one for all or one a width.
-        tiles: sizes that hardware rounds up to, whose neighbours are to be tried.
+        tiles: sizes that hardware rounds up to, to be tried beside powers of two from 8 to 256.
         method: 'brute' tries all widths; 'auto' does so where that is less work, and says so.
         starts, steps: of the descents, spread over the logarithms of the bounds, and of each one.
         schedule: temperature by step, such as one of optax; None: 1 to 0.02, geometrically.
@@ -103,7 +103,7 @@ def search_widths(
         >>> calibration = jc.load_calibration("quadro-t2000")
         >>> found = search_widths(
         ...     lambda widths: jnp.sum(10.0 / widths), [(784, 784), (16, 512), (10, 10)],
-        ...     budgets={"s": (lambda w: calibration.latency(jc.mlp(w, batch_size=32)), 2e-5)},
+        ...     budgets={"s": (lambda w: calibration.latency(jc.mlp(w, batch=32)), 2e-5)},
         ...     multiples=16,
         ... )
         >>> found.method, found.widths

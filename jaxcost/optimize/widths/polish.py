@@ -11,6 +11,8 @@ _NEAR = np.array([-4, -3, -2, -1, 1, 2, 3, 4])
 _FACTORS = np.array([0.5, 0.67, 0.8, 0.9, 0.95, 0.98, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0])
 _ALONG = 48  # places along the whole of an axis, in equal steps of the logarithm
 _ROUNDS = 200
+# Sizes that kernels are made for: a cost that falls only at their multiples shows no slope there.
+_USUAL_TILES = (8, 16, 32, 64, 128, 256)
 
 
 class Polished:
@@ -88,15 +90,23 @@ def _near(lattice: Lattice, places: np.ndarray, tiles: Sequence[int]) -> np.ndar
 
 
 def _along(lattice: Lattice, places: np.ndarray, tiles: Sequence[int]) -> np.ndarray:
-    """One width moved anywhere: coarsely over its whole axis, finer about where it is."""
-    del tiles
+    """One width moved anywhere: coarsely over its whole axis, finer about where it is, and to
+    whole numbers of tiles."""
     options = {}
     for i in lattice.free:
         axis = lattice.axes[i]
         coarse = np.geomspace(axis[0], axis[-1], _ALONG)
         fine = axis[places[i]] * np.geomspace(0.8, 1.25, _ALONG // 2)
-        options[i] = _places(lattice, i, np.append(coarse, fine))
+        whole = [_whole_tiles(axis, places[i], tile) for tile in {*_USUAL_TILES, *tiles}]
+        options[i] = _places(lattice, i, np.concatenate([coarse, fine, *whole]))
     return _moved(places, options)
+
+
+def _whole_tiles(axis: np.ndarray, place: int, tile: int) -> np.ndarray:
+    """The multiples of a tile on an axis, those nearest to a place on it."""
+    middle, half = axis[place] // tile, _ALONG // 2
+    first = max(-(-axis[0] // tile), middle - half)
+    return tile * np.arange(first, min(axis[-1] // tile, middle + half) + 1)
 
 
 def _pairs(lattice: Lattice, places: np.ndarray, tiles: Sequence[int]) -> np.ndarray:
@@ -131,6 +141,7 @@ def _close(lattice: Lattice, places: np.ndarray, i: int, tiles: Sequence[int]) -
     axis = lattice.axes[i]
     here = axis[places[i]]
     by_tile = [tile * (here // tile + k) for tile in tiles for k in (-1, 0, 1, 2)]
+    by_tile += [tile * (here // tile + k) for tile in _USUAL_TILES for k in (0, 1)]
     near = np.clip(places[i] + _NEAR, 0, len(axis) - 1)
     return np.unique(np.append(near, _places(lattice, i, np.array(by_tile))))
 

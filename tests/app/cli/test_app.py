@@ -2,6 +2,11 @@ import pytest
 
 COMMANDS = (
     "calibrate",
+    "measure",
+    "export",
+    "merge",
+    "carry-over",
+    "count",
     "fit",
     "predict",
     "estimate",
@@ -30,6 +35,10 @@ def test_every_command_has_help_with_an_example(jaxcost, command):
     assert (outcome.status, outcome.err) == (0, "")
     assert f"Example:\n    jaxcost {command}" in outcome.out
     assert "\b" not in outcome.out
+    examples = outcome.out.partition("Example:\n")[2].partition("\n\n")[0].splitlines()
+    for line in examples:
+        assert len(line) <= 80
+        assert "  " not in line.strip(), "lines that were joined"
 
 
 def test_options_are_those_that_scripts_call(jaxcost):

@@ -24,6 +24,9 @@ from jaxcost.measure.clock.visit import Visit
 from jaxcost.measure.store import Store
 from jaxcost.workload.layer_table import read_layer_table
 
+# What they predict is chosen to test other things, and lies outside at times.
+pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+
 SWEEPS = ("a", "b", "c")
 SHORT = SweepPlan(
     rules=TimingRules(block_s=0.002, rounds=1, most_rounds=1, blocks_per_visit=2), budget_s=60.0

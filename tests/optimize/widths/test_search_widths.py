@@ -201,3 +201,18 @@ def test_where_few_networks_meet_the_budgets_all_are_tried_and_said():
     assert found.widths == (72, 136, 200)
     assert (found.method, found.evaluations) == ("brute force", 37**3)
     assert "networks within the budgets are few among all 50,653" in str(found)
+
+
+@pytest.mark.parametrize(("tile", "slower"), [(64, 2.0), (64, 4.0), (32, 1.5), (128, 1.2)])
+@pytest.mark.parametrize("share", [0.44, 0.72])
+def test_widths_at_which_a_kernel_is_fast_are_found_though_no_tile_was_named(tile, slower, share):
+    """The cost jumps at multiples of the tile, between which there is no slope towards them."""
+
+    def time(widths):
+        odd = jnp.mod(widths, tile) > 0.5
+        return jnp.sum((1e-6 + 1e-8 * widths) * jnp.where(odd, slower, 1.0))
+
+    limit = share * (1e-6 + 1e-8 * 1024)
+    given = {"budgets": {"s": (time, limit)}, "method": "gradient"}
+    found = search_widths(lambda w: jnp.sum(1 / w), [(16, 1024)], **given)
+    assert found.widths == by_hand(lambda w: jnp.sum(1 / w), [range(16, 1025)], time, limit)
