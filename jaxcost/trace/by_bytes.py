@@ -23,19 +23,19 @@ _LARGE_WINDOW = 16  # elements; what networks pool by is smaller
 _COULD_BE = 0.05  # share of the time that an operation may come to before it is worth a line
 _NOTED = 0.01  # share of the time of convolutions in three dimensions that is worth a line
 
-# Of elementwise work, in evaluations of exp: chains of one to twenty functions on 2**20 numbers,
-# on two cores, took up to 40 times their bytes for each evaluation a byte.
+# Of elementwise work, in evaluations of exp: functions of 2**20 numbers, and chains of ten and a
+# hundred of them, took up to 50 times their bytes for each evaluation a byte, on two cores.
 _ARITHMETIC = "long elementwise arithmetic"
-_TIMES_BY_INTENSITY = 40.0
+_TIMES_BY_INTENSITY = 50.0
 _LONG = 0.5  # evaluations a byte; activations, softmax and optimizers have fewer
 _FLOP = 0.05
-_WEIGHTS = dict.fromkeys(
-    ("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh",
-     "atanh", "pow", "cbrt", "lgamma", "digamma"), 5.0,
-) | {"rsqrt": 1.0} | dict.fromkeys(
-    ("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "regularized_incomplete_beta",
-     "polygamma", "zeta"), 150.0,
-)  # fmt: skip
+_SLOW = (
+    *("sin", "cos", "tan", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh"),
+    *("pow", "cbrt", "lgamma", "digamma"),
+)
+_SERIES = ("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "polygamma", "zeta")
+_WEIGHTS = dict.fromkeys(_SLOW, 5.0) | dict.fromkeys(_SERIES, 150.0)
+_WEIGHTS |= {"rsqrt": 1.0, "asin": 15.0, "acos": 15.0, "regularized_incomplete_beta": 300.0}
 
 
 def priced_by_bytes(found: Counts, costs: Costs, platform: str | None) -> list[str]:
