@@ -39,11 +39,11 @@ class Block(eqx.Module):
         self.heads, self.causal = heads, causal
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        tokens, width = x.shape
+        tokens = len(x)
         qkv = jax.vmap(self.qkv)(jax.vmap(self.norm_1)(x)).reshape(tokens, 3, self.heads, -1)
         q, k, v = (qkv[:, part] for part in range(3))
         mixed = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + jax.vmap(self.out)(mixed.reshape(tokens, width))
+        x = x + jax.vmap(self.out)(mixed.reshape(tokens, -1))
         inside = jax.nn.gelu(jax.vmap(self.up)(jax.vmap(self.norm_2)(x)))
         return x + jax.vmap(self.down)(inside)
 

@@ -13,7 +13,7 @@ _MARKS = {  # each its colour and marker, the worst expected first
     "extra trees": (figures.PALETTE[1], "D"),
     "ours": (figures.PALETTE[0], "o"),
     "ours, 5 measured": (figures.PALETTE[2], "o"),
-    "ours, 10 measured": (figures.PALETTE[2], "*"),
+    "ours, 15 layers": (figures.PALETTE[2], "*"),
 }
 
 

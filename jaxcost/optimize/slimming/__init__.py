@@ -18,7 +18,7 @@ import numpy as np
 from jaxcost._support.messages import refused, unknown
 from jaxcost.optimize.slimming.check import check_alike
 from jaxcost.optimize.slimming.groups import Group, Member, find_groups
-from jaxcost.optimize.slimming.sizes import resized
+from jaxcost.optimize.slimming.sizes import resized, restated
 
 __all__ = ["Group", "Member", "Slimmed", "channel_groups", "slim"]
 
@@ -28,21 +28,25 @@ class Slimmed:
     """A smaller model, and how its arrays were cut.
 
     Attributes: model; cuts: path of an array -> for each axis that was cut, the places kept;
-        shapes: path of an array -> its shape before.
+        shapes: path of an array -> its shape before; sizes: path of an array -> size before -> now,
+        of what modules keep as numbers beside it.
     """
 
     model: Any
     cuts: Mapping[str, Mapping[int, np.ndarray]]
     shapes: Mapping[str, tuple[int, ...]]
+    sizes: Mapping[str, Mapping[int, int]]
 
     def alike(self, tree: Any) -> Any:
         """What has arrays at the model's paths, such as the state of an optax optimizer, cut alike.
 
         Raises: ValueError: an array at the path of one that was cut, but of another shape.
         """
-        return resized(jax.tree_util.tree_map_with_path(self._cut, tree))
+        pairs: dict[int, Mapping[int, int]] = {}
+        cut = jax.tree_util.tree_map_with_path(lambda p, leaf: self._cut(p, leaf, pairs), tree)
+        return _restated(cut, pairs)
 
-    def _cut(self, path: Any, leaf: Any) -> Any:
+    def _cut(self, path: Any, leaf: Any, pairs: dict[int, Mapping[int, int]]) -> Any:
         name = jax.tree_util.keystr(path)
         own = max((p for p in self.shapes if name.endswith(p)), key=len, default="")
         if own not in self.cuts or np.ndim(leaf) == 0:
@@ -50,7 +54,9 @@ class Slimmed:
         if np.shape(leaf) != self.shapes[own]:
             allowed = f"the shape {self.shapes[own]} of the model's {own}, which was cut"
             raise ValueError(refused(f"the array at {name}", np.shape(leaf), allowed))
-        return _taken(leaf, self.cuts[own])
+        taken = _taken(leaf, self.cuts[own])
+        pairs[id(taken)] = self.sizes.get(own, {})
+        return taken
 
 
 def channel_groups(model: Any, *args: Any, call: Callable[..., Any] | None = None) -> list[Group]:
@@ -93,8 +99,9 @@ def slim(
     Raises: ValueError: a group that there is not, or that cannot be left out, with the reason; a
         mask of another length, or that keeps nothing; a model that does not run when it is
         smaller, or computes something else.
-    Valid for: Equinox's layers, and whatever takes its sizes from its arrays. Grouped convolutions
-        that are not depthwise, and normalised channels, stay as they are.
+    Valid for: Equinox's and Flax NNX's modules, and whatever takes its sizes from its arrays, or
+        from whole numbers that its modules keep. Of grouped convolutions whole groups go; channels
+        that a normalisation runs over stay, as without them it is another.
     Example:
         >>> import equinox as eqx, jax
         >>> model = eqx.nn.MLP(4, 3, 16, 1, key=jax.random.key(0))
@@ -110,14 +117,39 @@ def slim(
     cuts = {path: by_axis for path, by_axis in kept.items() if by_axis}
     shapes = {path: np.shape(leaf) for path, leaf in leaves.items()}
 
-    def smaller(whole: Any) -> Any:
-        return resized(_mapped(whole, lambda p, leaf: _taken(leaf, cuts.get(p, {}))))
-
     def emptied(whole: Any) -> Any:
         return _mapped(whole, lambda p, leaf: _zeroed(leaf, cuts.get(p, {})))
 
-    check_alike(model, smaller, emptied, call, args)
-    return Slimmed(smaller(model), cuts, shapes)
+    first: ValueError | None = None
+    for sizes in ({}, _sizes(groups, masks)):  # numbers beside arrays only where need be
+        found = Slimmed(None, cuts, shapes, sizes)
+        try:
+            check_alike(model, found.alike, emptied, call, args)
+        except ValueError as error:
+            first = first or error
+        else:
+            return dataclasses.replace(found, model=found.alike(model))
+    assert first is not None
+    raise first
+
+
+def _restated(model: Any, pairs: Mapping[int, Mapping[int, int]]) -> Any:
+    if any(pairs.values()):
+        restated(model, pairs)
+    return resized(model)
+
+
+def _sizes(groups: dict[str, Group], masks: dict[str, np.ndarray]) -> dict[str, dict[int, int]]:
+    """Of each array that is cut the sizes that the groups have in it, before -> now."""
+    found: dict[str, dict[int, int]] = {}
+    for name, mask in masks.items():
+        for member in groups[name].members:
+            within = member.inner * member.outer
+            for times in (n for n in range(1, within + 1) if within % n == 0):
+                sizes = found.setdefault(member.path, {})
+                before, now = times * len(mask), times * int(mask.sum())
+                sizes[before] = now if sizes.get(before, now) == now else before
+    return found
 
 
 def _called(model: Any, *args: Any) -> Any:

@@ -19,9 +19,14 @@ class Axes:
 
     A node that is kept says why in `reasons`: its channels cannot be left out. `summed` has the
     axes that products sum over: what is nowhere summed over has no use that could be seen to end.
+
+    Where an axis is taken apart, or several are made one, only one of the parts can be made
+    smaller: which, `choices` says by the place among all such axes; the first that is not kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, choices: dict[int, int] | None = None) -> None:
+        self._choices = choices or {}
+        self._chosen: list[tuple[Label, int]] = []  # of each choice the axis, and how many others
         self._sizes: list[int] = []
         self._made_of: dict[int, Label] = {}
         self.reasons: dict[int, str] = {}
@@ -34,6 +39,20 @@ class Axes:
         if why is not None:
             self.reasons[node] = why
         return (Segment(node),)
+
+    def choose(self, among: int) -> int:
+        """Which of so many parts is to be made smaller; `chosen` is to follow."""
+        return min(self._choices.get(len(self._chosen), 0), among - 1)
+
+    def chosen(self, label: Label, among: int) -> None:
+        """Says which axis was chosen."""
+        self._chosen.append((label, among))
+
+    def other_choices(self) -> dict[int, int]:
+        """The next choice, by place, wherever the axis chosen turned out to be kept."""
+        now = {at: self._choices.get(at, 0) for at in range(len(self._chosen))}
+        kept = (at for at, (label, _) in enumerate(self._chosen) if self.kept(label))
+        return {at: now[at] + 1 for at in kept if now[at] + 1 < self._chosen[at][1]}
 
     def size(self, node: int) -> int:
         return self._sizes[node]

@@ -63,16 +63,29 @@ def find_groups(model: Any, args: tuple[Any, ...], call: Callable[..., Any]) -> 
     traced = jax.make_jaxpr(lambda v, g: run(v, eqx.combine(g, fixed)))(
         [v for _, v in leaves], given
     )
-    axes = Axes()
-    of_each = {id(leaf): fresh(axes, leaf.shape) for _, leaf in leaves}
-    labels = [of_each[id(leaf)] for _, leaf in leaves]  # what is tied has the same
+    paths = [jax.tree_util.keystr(path) for path, _ in leaves]
+    choices: dict[int, int] = {}
+    while True:
+        axes, labels = _labelled(traced, [leaf for _, leaf in leaves], choices)
+        if not (other := axes.other_choices()):
+            return _groups(axes, paths, labels)
+        choices |= other
+
+
+def _labelled(
+    traced: ClosedJaxpr, leaves: list[Any], choices: dict[int, int]
+) -> tuple[Axes, list[Labels]]:
+    """What the program says of its axes, and those of the leaves, with such choices made."""
+    axes = Axes(choices)
+    of_each = {id(leaf): fresh(axes, leaf.shape) for leaf in leaves}
+    labels = [of_each[id(leaf)] for leaf in leaves]  # what is tied has the same
     inputs = traced.in_avals[len(leaves) :]
     ends = _walk(
         axes, traced, [*labels, *(fresh(axes, a.shape, "an input has it") for a in inputs)]
     )
     for label in (label for out in ends for label in out if label):
         axes.keep(label, "the output has it")
-    return _groups(axes, [jax.tree_util.keystr(path) for path, _ in leaves], labels)
+    return axes, labels
 
 
 def _walk(axes: Axes, closed: ClosedJaxpr, inputs: list[Labels]) -> list[Labels]:
@@ -90,13 +103,32 @@ def _walk(axes: Axes, closed: ClosedJaxpr, inputs: list[Labels]) -> list[Labels]
         given = [of(atom) for atom in equation.invars]
         inner = next((equation.params[k] for k in _INNER if k in equation.params), None)
         name = equation.primitive.name
-        if name in _ONCE and inner is not None:
+        if name == "scan":
+            found = _scanned(axes, equation, given)
+        elif name in _ONCE and inner is not None:
             closed_inner = inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
             found = _walk(axes, closed_inner, given[-len(closed_inner.jaxpr.invars) :])
         else:
             found = RULES.get(name, unknown)(axes, equation, given)
         known.update(zip(equation.outvars, found))
     return [of(atom) for atom in jaxpr.outvars]
+
+
+def _scanned(axes: Axes, equation: Any, given: list[Labels]) -> list[Labels]:
+    """A loop's body once: what is carried is of the same channels before and after."""
+    params = equation.params
+    first, carried = params["num_consts"], params["num_carry"]
+    why = "a loop runs over it"
+    for labels in given[first + carried :]:
+        if labels[0] is not None:
+            axes.keep(labels[0], why)
+    each = [labels[1:] for labels in given[first + carried :]]
+    found = _walk(axes, params["jaxpr"], [*given[: first + carried], *each])
+    for before, after in zip(given[first:], found[:carried]):
+        for one, other in zip(before, after):
+            axes.unite(one, other)
+    stacked = [[*fresh(axes, [params["length"]], why), *labels] for labels in found[carried:]]
+    return [*found[:carried], *stacked]
 
 
 def _groups(axes: Axes, paths: list[str], labels: list[Labels]) -> list[Group]:

@@ -126,12 +126,16 @@ def _conv(axes: Axes, equation: Any, inputs: list[Labels]) -> list[Labels]:
     if groups == 1 and single:
         axes.unite(channels, consumed)
         axes.summed += [channels] if channels else []
-    elif single and channels and produced and groups == axes.length(produced):  # depthwise
-        axes.unite(channels, produced)
+    elif single and channels and produced:  # whole groups go, of a depthwise convolution channels
+        own = axes.new(groups)
+        for label in (channels, produced):
+            axes.unite(label, (Segment(own[0].node, axes.length(label) // groups),))
+        if consumed is not None:
+            axes.keep(consumed, f"a convolution of {groups} groups sums over it in each")
     else:
         for label in (channels, produced, consumed):
             if label is not None:
-                axes.keep(label, f"a convolution of {groups} groups joins it, not one a channel")
+                axes.keep(label, f"a convolution of {groups} groups joins it")
     return [out]
 
 
@@ -279,9 +283,13 @@ def _regrouped(axes: Axes, labels: list[Any], olds: list[int], news: list[int]) 
     free = [i for i, label in enumerate(labels) if not axes.kept(label)]
     if not free:
         return fresh(axes, news, axes.reasons[axes.find(labels[0])[0].node])
-    if len(news) == 1 and len(free) == 1:
-        inner, outer = math.prod(olds[free[0] + 1 :]), math.prod(olds[: free[0]])
-        parts = axes.find(labels[free[0]])
+    if len(news) == 1:
+        one = free[axes.choose(len(free))]
+        axes.chosen(labels[one], len(free))
+        for i in (i for i in free if i != one):
+            axes.keep(labels[i], why)
+        inner, outer = math.prod(olds[one + 1 :]), math.prod(olds[:one])
+        parts = axes.find(labels[one])
         if len(parts) == 1 or outer == 1:
             return [tuple(Segment(n, i * inner, o * outer) for n, i, o in parts)]
     if len(olds) == 1 and len(parts := axes.find(labels[0])) == 1:
@@ -301,9 +309,12 @@ def _taken_apart(axes: Axes, segment: Segment, news: list[int]) -> Labels:
             out = fresh(axes, news, why)
             out[at] = (Segment(node),)
             return out
-    if outer == 1 and size % news[0] == 0 and inner == 1:
-        groups = axes.new(news[0], axes.reasons.get(node))
-        axes.make(node, (Segment(groups[0].node, size // news[0]),))
-        return [groups, *fresh(axes, news[1:], why)]
+    if outer == inner == 1:
+        at = axes.choose(len(news))
+        groups = axes.new(news[at], axes.reasons.get(node))
+        axes.chosen(groups, len(news))
+        before, after = math.prod(news[:at]), math.prod(news[at + 1 :])
+        axes.make(node, (Segment(groups[0].node, after, before),))
+        return [groups if i == at else fresh(axes, [n], why)[0] for i, n in enumerate(news)]
     axes.keep((segment,), "a reshape takes it apart")
     return fresh(axes, news, "a reshape took it apart")

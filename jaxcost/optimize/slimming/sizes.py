@@ -1,6 +1,7 @@
-"""Sizes that Equinox's layers keep beside their arrays, brought in line with these."""
+"""Sizes that layers keep beside their arrays, brought in line with these."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -21,6 +22,41 @@ def resized(model: Any) -> Any:
     return model
 
 
+def restated(model: Any, pairs: Mapping[int, Mapping[int, int]]) -> None:
+    """Whole numbers that modules keep which are sizes of what was cut below them: changed in place.
+
+    Such as how many heads or groups there are. Which number is a size is not known, but what comes
+    of it is checked.
+
+    Args: model: one of its own, just made; pairs: id of an array -> size before -> size now.
+    """
+    if isinstance(model, list | tuple | dict):
+        for part in model.values() if isinstance(model, dict) else model:
+            restated(part, pairs)
+    elif _is_module(model):
+        own: dict[int, int] = {}
+        for leaf in jax.tree.leaves(model):
+            for before, now in pairs.get(id(leaf), {}).items():
+                own[before] = now if own.get(before, now) == now else before
+        for name, value in list(vars(model).items()):
+            if (now := _renumbered(value, own)) is not value:
+                object.__setattr__(model, name, now)
+            restated(value, pairs)
+
+
+def _renumbered(value: Any, own: Mapping[int, int]) -> Any:
+    if type(value) is int:
+        return own.get(value, value)
+    if type(value) is tuple and all(type(each) is int for each in value):
+        return tuple(own.get(each, each) for each in value)
+    return value
+
+
+def _is_module(node: Any) -> bool:
+    nnx = sys.modules.get("flax.nnx")
+    return isinstance(node, eqx.Module) or (nnx is not None and isinstance(node, nnx.Module))
+
+
 def _whole(layer: Any) -> bool:
     """Whether a layer has its arrays, which it lacks in a tree of some of the model's alone."""
     own = getattr(layer, "query_proj", layer).weight
@@ -35,8 +71,7 @@ def _linear(layer: Any) -> dict[str, Any]:
 
 def _conv(layer: Any) -> dict[str, Any]:
     out, into = layer.weight.shape[:2]
-    depthwise = layer.groups > 1 and into == 1
-    groups = out if depthwise else layer.groups  # a trace lets no others be cut
+    groups = out * layer.groups // layer.out_channels if layer.groups > 1 else 1  # whole ones go
     return {"out_channels": out, "in_channels": groups * into, "groups": groups}
 
 

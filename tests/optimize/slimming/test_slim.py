@@ -157,6 +157,111 @@ class Twice(eqx.Module):
         return jnp.tanh(x @ self.first) @ self.second
 
 
+class Groups(eqx.Module):
+    """Grouped convolutions: as in ResNeXt, and depthwise with two outputs a channel."""
+
+    up: eqx.nn.Conv2d
+    mixed: eqx.nn.Conv2d
+    two: eqx.nn.Conv2d
+    head: eqx.nn.Linear
+
+    def __init__(self):
+        self.up, self.mixed = conv(3, 12, 0, 1), conv(12, 20, 1, groups=4)
+        self.two, self.head = conv(20, 40, 2, groups=20), linear(40, 5, 3)
+
+    def __call__(self, x):
+        x = jax.nn.relu(self.mixed(jax.nn.relu(self.up(x))))
+        return self.head(jax.nn.relu(self.two(x)).mean(axis=(1, 2)))
+
+
+class GroupNormalised(eqx.Module):
+    """Channels normalised in groups, which go whole: their number is beside the arrays."""
+
+    conv: eqx.nn.Conv2d
+    norm: eqx.nn.GroupNorm
+    head: eqx.nn.Linear
+
+    def __init__(self):
+        self.conv, self.norm = conv(3, 12, 0), eqx.nn.GroupNorm(4, 12)
+        self.head = linear(12, 5, 1)
+
+    def __call__(self, x):
+        return self.head(jax.nn.relu(self.norm(self.conv(x))).mean(axis=(1, 2)))
+
+
+class Indexed(eqx.Module):
+    """Queries, keys and values by one layer, told apart by an index; heads are a number."""
+
+    qkv: eqx.nn.Linear
+    out: eqx.nn.Linear
+    heads: int = eqx.field(static=True)
+
+    def __init__(self):
+        self.qkv, self.out, self.heads = linear(16, 60, 0), linear(20, 16, 1), 4
+
+    def __call__(self, x):
+        query, key, value = (
+            jax.vmap(self.qkv)(x).reshape(len(x), 3, self.heads, -1)[:, part] for part in range(3)
+        )
+        mixed = jax.nn.dot_product_attention(query, key, value)
+        return x + jax.vmap(self.out)(mixed.reshape(len(x), -1))
+
+
+class Shared(eqx.Module):
+    """Keys and values that several heads share, as in Llama."""
+
+    q: eqx.nn.Linear
+    k: eqx.nn.Linear
+    v: eqx.nn.Linear
+    out: eqx.nn.Linear
+    heads: int = eqx.field(static=True)
+    shared: int = eqx.field(static=True)
+
+    def __init__(self):
+        self.q, self.k, self.v = linear(16, 30, 0), linear(16, 15, 1), linear(16, 15, 2)
+        self.out, self.heads, self.shared = linear(30, 16, 3), 6, 3
+
+    def __call__(self, x):
+        query = jax.vmap(self.q)(x).reshape(len(x), self.heads, -1)
+        key, value = (
+            jnp.repeat(jax.vmap(layer)(x).reshape(len(x), self.shared, -1), 2, axis=1)
+            for layer in (self.k, self.v)
+        )
+        logits = jnp.einsum("qhd,khd->hqk", query, key)
+        mixed = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(logits), value)
+        return x + jax.vmap(self.out)(mixed.reshape(len(x), -1))
+
+
+class Recurrent(eqx.Module):
+    cell: eqx.nn.GRUCell
+    head: eqx.nn.Linear
+
+    def __init__(self):
+        self.cell, self.head = eqx.nn.GRUCell(16, 12, key=KEYS[0]), linear(12, 3, 1)
+
+    def __call__(self, x):
+        start = jnp.zeros(self.cell.hidden_size)
+        return self.head(jax.lax.scan(lambda h, x: (self.cell(x, h), None), start, x)[0])
+
+
+class Scanned(eqx.Module):
+    """Blocks whose weights are stacked, as loops over layers have them."""
+
+    up: jax.Array
+    down: jax.Array
+
+    def __init__(self):
+        self.up = jax.random.normal(KEYS[0], (3, 16, 12)) / 4
+        self.down = jax.random.normal(KEYS[1], (3, 12, 16)) / 4
+
+    def __call__(self, x):
+        def block(x, weights):
+            up, down = weights
+            return x + jnp.tanh(x @ up) @ down, x.sum()
+
+        return jax.lax.scan(block, x, (self.up, self.down))[0]
+
+
 WORDS = jnp.array([1, 5, 7])
 MODELS = {
     "perceptron": (Perceptron, TOKENS, {"layers[0].weight axis 0", "layers[1].weight axis 0"}),
@@ -170,6 +275,12 @@ MODELS = {
     "tied": (Tied, WORDS, {"table axis 1", "into.weight axis 0"}),
     "halves": (Halves, TOKENS, {"both axis 1"}),
     "fused": (Fused, TOKENS, {"qkv axis 1"}),
+    "groups": (Groups, IMAGE, {"up.weight axis 0"}),
+    "group norm": (GroupNormalised, IMAGE, {"conv.weight axis 0"}),
+    "indexed": (Indexed, TOKENS, {"qkv.weight axis 0"}),
+    "shared": (Shared, TOKENS, {"q.weight axis 0"}),
+    "recurrent": (Recurrent, TOKENS, {"cell.weight_ih axis 0"}),
+    "scanned": (Scanned, TOKENS, {"up axis 2"}),
 }
 
 
@@ -363,19 +474,8 @@ class Fixed(Counted):
 class Looped(Counted):
     def __call__(self, x):
         hidden = jax.vmap(self.up)(x)
-        hidden, _ = jax.lax.scan(lambda h, _: (jnp.tanh(h), None), hidden, length=3)
+        hidden = jax.lax.while_loop(lambda h: jnp.sum(h) > 9.0, jnp.tanh, hidden)
         return jax.vmap(self.down)(hidden)
-
-
-class Grouped(eqx.Module):
-    one: eqx.nn.Conv2d
-    two: eqx.nn.Conv2d
-
-    def __init__(self):
-        self.one, self.two = conv(3, 8, 0), conv(8, 6, 1, groups=2)
-
-    def __call__(self, x):
-        return self.two(self.one(x))
 
 
 @pytest.mark.parametrize(
@@ -384,7 +484,7 @@ class Grouped(eqx.Module):
         (Normalised, {"up.weight axis 0": 6}, "reduce_sum runs over it, as a normalisation does"),
         (Counted, {"up.weight axis 0": 6}, "something depends on how many channels there are"),
         (Fixed, {"up.weight axis 0": 6}, "the smaller model does not run; a size is fixed"),
-        (Looped, {"up.weight axis 0": 6}, "primitive scan is not understood"),
+        (Looped, {"up.weight axis 0": 6}, "primitive while is not understood"),
         (Perceptron, {"layers[2].weight axis 0": 2}, "the output has it"),
         (Perceptron, {"layers[0].weight axis 1": 2}, "an input has it"),
         (Perceptron, {"layer[0].weight axis 0": 2}, "did you mean 'layers[0].weight axis 0'"),
@@ -399,9 +499,55 @@ def test_what_is_not_understood_is_refused_with_the_reason(model, keep, words):
         slim(model(), keep, TOKENS)
 
 
-def test_a_convolution_of_few_groups_is_kept():
-    reasons = {g.name: g.kept for g in channel_groups(Grouped(), IMAGE)}
-    assert "a convolution of 2 groups joins it" in reasons["one.weight axis 0"]
+def test_numbers_beside_the_arrays_follow_and_so_they_do_in_an_optimizers_state():
+    model, optimizer = Indexed(), optax.adam(1e-2)
+    found = slim(model, {"qkv.weight axis 0": [True, False, True, True]}, TOKENS)
+    assert (found.model.heads, model.heads) == (3, 4)
+    assert found.model.qkv.weight.shape == (45, 16)
+    smaller = found.alike(optimizer.init(eqx.filter(model, eqx.is_array)))
+    expected = optimizer.init(eqx.filter(found.model, eqx.is_array))
+    assert jax.tree.structure(smaller) == jax.tree.structure(expected)
+    few = slim(GroupNormalised(), {"conv.weight axis 0": 2}, IMAGE).model.norm
+    assert (few.groups, few.channels) == (2, 6)
+    groups = slim(Groups(), {"up.weight axis 0": 3}, IMAGE).model
+    assert (groups.mixed.groups, groups.two.groups, groups.two.out_channels) == (3, 15, 30)
+
+
+def test_a_loop_over_layers_keeps_its_length():
+    reasons = {g.name: g.kept for g in channel_groups(Scanned(), TOKENS)}
+    assert reasons["up axis 0"] == "a loop runs over it"
+
+
+def test_what_one_pass_of_a_loop_leaves_to_the_next_is_of_the_same_channels():
+    [cell] = free(Recurrent(), TOKENS).values()
+    places = [(m.path, m.axis, m.start) for m in cell.members]
+    assert (".cell.weight_hh", 1, 0) in places  # what goes in
+    assert [p for p in places if p[:2] == (".cell.weight_hh", 0)] == [
+        (".cell.weight_hh", 0, start) for start in (0, 12, 24)
+    ]
+
+
+def test_a_flax_nnx_module_with_its_heads_and_groups():
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.mix = nnx.MultiHeadAttention(4, 16, rngs=rngs, decode=False)
+            self.up = nnx.Conv(16, 12, (3,), rngs=rngs)
+            self.each = nnx.Conv(12, 12, (3,), feature_group_count=12, rngs=rngs)
+            self.down = nnx.Linear(12, 5, rngs=rngs)
+
+        def __call__(self, x):
+            return self.down(nnx.relu(self.each(nnx.relu(self.up(x + self.mix(x))))))
+
+    net, x = Net(nnx.Rngs(0)), TOKENS[None]
+    heads = next(name for name in free(net, x) if ".mix" in f".{name}" and "axis 0" in name)
+    channels = next(n for n in free(net, x) if n.startswith("down"))
+    found = slim(net, {heads: 3, channels: 7}, x).model
+    assert (found.mix.num_heads, net.mix.num_heads) == (3, 4)
+    assert found.mix.query.kernel.shape == (16, 3, 4)
+    assert found.each.feature_group_count == 7
+    assert found(x).shape == (1, 6, 5)
 
 
 def test_what_this_input_does_not_reach_is_kept_for_others():
