@@ -532,7 +532,7 @@ def test_a_flax_nnx_module_with_its_heads_and_groups():
 
     class Net(nnx.Module):
         def __init__(self, rngs):
-            self.mix = nnx.MultiHeadAttention(4, 16, rngs=rngs, decode=False)
+            self.mix = nnx.MultiHeadAttention(4, 16, 24, rngs=rngs, decode=False)
             self.up = nnx.Conv(16, 12, (3,), rngs=rngs)
             self.each = nnx.Conv(12, 12, (3,), feature_group_count=12, rngs=rngs)
             self.down = nnx.Linear(12, 5, rngs=rngs)
@@ -545,7 +545,7 @@ def test_a_flax_nnx_module_with_its_heads_and_groups():
     channels = next(n for n in free(net, x) if n.startswith("down"))
     found = slim(net, {heads: 3, channels: 7}, x).model
     assert (found.mix.num_heads, net.mix.num_heads) == (3, 4)
-    assert found.mix.query.kernel.shape == (16, 3, 4)
+    assert found.mix.query.kernel.shape == (16, 3, 6)
     assert found.each.feature_group_count == 7
     assert found(x).shape == (1, 6, 5)
 
