@@ -1,11 +1,13 @@
 """What MkDocs needs beside the pages: files of the repository that they link to, and commands.
 
 Links are relative, so that pages read the same in the repository. A link to a file outside `docs/`
-becomes one to a copy of it, and the page of commands gets what each of them says of itself.
+becomes one to a copy of it, and the page of commands gets what each of them says of itself. Each
+tutorial can be taken as a notebook, too, which `mkdocs build` executes and `mkdocs serve` does not.
 """
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,23 @@ from mkdocs.structure.files import File, Files
 
 from jaxcost.app.cli.app import app
 
+sys.path.append(str(Path(__file__).parent))
+
+from notebooks import notebooks
+
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(\]\()(\.\./[^)#\s]+)")
 CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
 COMMANDS = "<!-- commands -->"
 _COPIES = "repository"
+_building = True
+
+
+def on_startup(*, command: str, dirty: bool) -> None:
+    """Whether the site is built, and not only looked at while it is written."""
+    del dirty
+    global _building
+    _building = command == "build"
 
 
 def on_files(files: Files, *, config: Any) -> Files:
@@ -30,6 +44,8 @@ def on_files(files: Files, *, config: Any) -> Files:
         targets |= {t for _, link in LINK.findall(text) if (t := _outside(page.src_uri, link))}
     for target in sorted(targets):
         files.append(File.generated(config, _copy(target), abs_src_path=str(ROOT / target)))
+    for address, content in notebooks(execute=_building).items():
+        files.append(File.generated(config, address, content=content))
     return files
 
 
@@ -37,6 +53,9 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
     """Points those links to the copies, and writes out the commands."""
     del config, files
     here = page.file.src_uri
+    if Path(here).parent.name == "tutorials":
+        line = f"[As a notebook, executed]({Path(here).stem}.ipynb){{ download }}"
+        markdown = markdown.replace("\n", f"\n\n{line}\n", 1)
 
     def moved(match: re.Match[str]) -> str:
         target = _outside(here, match[2])

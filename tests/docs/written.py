@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 WRITTEN = [README, ROOT / "CONTRIBUTING.md", *PAGES]
-_BLOCK = re.compile(r"^(<!-- not run: .*-->\n)?```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^(<!-- not run: .*-->\n)?```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _NAMED = re.compile(r"# (\w+\.\w+)(?=$|: )", re.MULTILINE)
 _FILES = re.compile(r"<!-- files: (\S+) -->")
 
@@ -51,7 +51,7 @@ def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     return [
         Block(m[2], m[3], text[: m.start(3)].count("\n"), m[1] is None)
-        for m in _BLOCK.finditer(text)
+        for m in BLOCK.finditer(text)
     ]
 
 
@@ -66,5 +66,5 @@ def files(page: Path) -> dict[str, str]:
 def code(page: Path) -> list[str]:
     """What is written as code: lines of blocks, and spans between single backticks."""
     lines = [line for block in blocks(page) for line in block.text.splitlines()]
-    rest = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    rest = BLOCK.sub("", page.read_text(encoding="utf-8"))
     return lines + [span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", rest)]
