@@ -27,6 +27,7 @@ def search(**settings):
 
 CALLS = {
     "batch_size": lambda odd: jc.mlp(HIDDEN, batch_size=odd),
+    "batch =": lambda odd: jc.mlp(HIDDEN, batch=odd),
     "stride": lambda odd: jc.conv2d(in_h=8, in_w=8, c_in=1, c_out=1, k_h=3, k_w=3, stride=odd),
     "n_observations": lambda odd: jc.training_run(HIDDEN, n_observations=odd),
     "assume-peak": lambda odd: from_data_sheet(1e9, "v100", assume_peak=odd),

@@ -41,8 +41,8 @@ def test_a_stack_pads_to_equal_depth():
     [
         ([4, 2], {}, "widths = 4 2 is a network of one layer; give three or more widths"),
         ([4, 0, 2], {}, "widths = 0 is not allowed; give a finite number greater than 0"),
-        ([4, 3, 2], {"batch_size": 501}, "batch = 501 is not allowed; give at most the data"),
-        ([4, 3, 2], {"batch_size": 0}, "batch = 0 is not allowed"),
+        ([4, 3, 2], {"batch_size": 501}, "batch_size = 501 is not allowed; give at most the data"),
+        ([4, 3, 2], {"batch_size": 0}, "batch_size = 0 is not allowed"),
         ([4, 3, 2], {"n_features": 0}, "n_features = 0 is not allowed"),
         ([4, 3, 2], {"n_observations": -5}, "n_observations = -5 is not allowed"),
     ],

@@ -231,7 +231,7 @@ def test_bad_sizes_are_refused_in_one_line(change, message):
     [
         (lambda: mlp([3], batch_size=2), "widths has shape (1,)"),
         (lambda: mlp([3, -1], batch_size=2), "widths = -1 is not allowed"),
-        (lambda: mlp([3, 4], batch_size=0), "batch = 0 is not allowed"),
+        (lambda: mlp([3, 4], batch_size=0), "batch_size = 0 is not allowed"),
         (lambda: dense(c_in=3, c_out=4, positions=0), "positions = 0 is not allowed"),
         (
             lambda: cnn([3, 4, 5], in_h=8, in_w=8, batch_size=1, kernel=[3]),
