@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from jaxcost.app.cli.told import Told
+    from jaxcost.app.cli.predict_summary import Summary
     from jaxcost.calibrate import Calibration
     from jaxcost.workload.columns import Columns
 
@@ -61,7 +61,7 @@ def predict(
     from jaxcost.app.cli import show
     from jaxcost.app.cli.own_model import load
     from jaxcost.app.cli.predict_parquet import check_parquet, predict_parquet
-    from jaxcost.app.cli.told import Told, compare
+    from jaxcost.app.cli.predict_summary import Summary, compare
     from jaxcost.workload.parquet import is_parquet
 
     parquet = is_parquet(table)
@@ -72,28 +72,28 @@ def predict(
         if out.suffix == ".parquet":
             raise ValueError(f"--out = {str(out)!r}: the table is no Parquet; give NAME.csv")
     loaded = load(calibration, model)
-    told = Told(loaded)
+    summary = Summary(loaded)
     asked = Asked(device, dtype, columns_asked(rename, time_column, energy_column))
     compared, every = (predict_parquet if parquet else _predict_csv)(
-        loaded, told, table, out, asked
+        loaded, summary, table, out, asked
     )
     console = show.console()
-    _say_of_what(console, loaded, told.rows)
+    _say_of_what(console, loaded, summary.rows)
     for target in loaded.models:
         compare(console, target, compared, every)
-    show.warnings(console, told.lines())
+    show.warnings(console, summary.lines())
     show.written(console, [out])
 
 
 def _predict_csv(
-    calibration: "Calibration", told: "Told", table: Path, out: Path, asked: "Asked"
+    calibration: "Calibration", summary: "Summary", table: Path, out: Path, asked: "Asked"
 ) -> tuple["pd.DataFrame", str]:
     """Writes the table with its predictions; returns both, and no words, since it is all of it."""
     import numpy as np
     import pandas as pd
 
     from jaxcost._support.files import write_text
-    from jaxcost.app.cli.told import measured_in, places_outside
+    from jaxcost.app.cli.predict_summary import measured_in, places_outside
     from jaxcost.workload.layer_table import read_layer_table, read_text
     from jaxcost.workload.run_table import RUN_TARGET, read_run_table
 
@@ -108,17 +108,17 @@ def _predict_csv(
     def name(row: int) -> str:
         return f"{table}, line {lines[row]}"
 
-    predicted = told.predicted(layers, table, name)
+    predicted = summary.predicted(layers, table, name)
     columns = {c: predicted[c].map("{:.9g}".format) for c in predicted}
     full = whole.loc[layers.index].assign(**columns)
     write_text(out, full.to_csv(index=False, lineterminator="\n"))
-    told.rows += len(layers)
-    told.devices |= set(layers["device"].astype(str)) if "device" in layers else set()
+    summary.rows += len(layers)
+    summary.devices |= set(layers["device"].astype(str)) if "device" in layers else set()
     if not of_runs:
         ops, once = layers["op"].tolist(), np.ones(len(layers), int)
         outside = places_outside(calibration, layers)
-        told.outside.add(outside, once, lambda row: f"{name(row)} ({ops[row]})")
-    for target, unread in told.unread.items():
+        summary.outside.add(outside, once, lambda row: f"{name(row)} ({ops[row]})")
+    for target, unread in summary.unread.items():
         if target in layers:
             unread.add(layers[target], measured_in(layers, target), name)
     return layers.assign(**{c: predicted[c] for c in predicted}), ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jaxcost.app.cli.predict import Asked
-    from jaxcost.app.cli.told import Told
+    from jaxcost.app.cli.predict_summary import Summary
     from jaxcost.calibrate import Calibration
 
 _KNOWN = 2**19  # distinct rows that are remembered
@@ -41,7 +41,7 @@ def check_parquet(table: Path, out: Path) -> None:
 
 
 def predict_parquet(
-    calibration: "Calibration", told: "Told", table: Path, out: Path, asked: "Asked"
+    calibration: "Calibration", summary: "Summary", table: Path, out: Path, asked: "Asked"
 ) -> tuple["pd.DataFrame", str]:
     """Writes the table with its predictions, whole or not at all.
 
@@ -50,7 +50,7 @@ def predict_parquet(
     from jaxcost._support.files import new_folder, whole_file
     from jaxcost.workload.parquet import parts_of
 
-    rows = _Rows(calibration, told, asked)
+    rows = _Rows(calibration, summary, asked)
     if table.is_dir():
         with new_folder(out) as folder:
             for part in parts_of(table):
@@ -67,10 +67,10 @@ def predict_parquet(
 class _Rows:
     """Rows of a table, priced as they come; what is equal in all that says what it is, once."""
 
-    def __init__(self, calibration: "Calibration", told: "Told", asked: "Asked") -> None:
+    def __init__(self, calibration: "Calibration", summary: "Summary", asked: "Asked") -> None:
         from jaxcost.workload import layer_table, run_table
 
-        self._told, self._asked, self._calibration = told, asked, calibration
+        self._summary, self._asked, self._calibration = summary, asked, calibration
         self.of_runs = run_table.RUN_TARGET in calibration.models
         self._saying = {*(run_table if self.of_runs else layer_table).SAYING, "device"}
         self._added = [f"predicted_{t}{e}" for t in calibration.models for e in ("", "_lo", "_hi")]
@@ -121,7 +121,7 @@ class _Rows:
         """Which of the rows are predicted, and the numbers added to these."""
         import numpy as np
 
-        from jaxcost.app.cli.told import measured_in
+        from jaxcost.app.cli.predict_summary import measured_in
 
         frame = self._read(part, rows)
         saying = [name for name in frame if str(name).lower() in self._saying]
@@ -132,11 +132,11 @@ class _Rows:
         def name(row: int) -> str:
             return f"{part}, row {numbers[row]}"
 
-        self._told.rows += len(places)
+        self._summary.rows += len(places)
         self._tell_outside(places, name)
-        found = {t: measured_in(frame, t) for t in self._told.unread if t in frame}
+        found = {t: measured_in(frame, t) for t in self._summary.unread if t in frame}
         for target, measured in found.items():
-            self._told.unread[target].add(frame[target], measured, name)
+            self._summary.unread[target].add(frame[target], measured, name)
         if found:
             some = np.isfinite(list(found.values())).any(axis=0)
             columns = dict(zip(self._added, self._prices[places].T))
@@ -155,7 +155,7 @@ class _Rows:
         for i in np.argsort(first):
             for words in self._outside[each[i]][1]:
                 lines.setdefault(words, []).append(i)
-        self._told.outside.add(
+        self._summary.outside.add(
             lines, times, lambda i: f"{name(rows[first[i]])} ({self._outside[each[i]][0]})"
         )
 
@@ -164,7 +164,7 @@ class _Rows:
         from jaxcost.app.cli.predict import check_kind
         from jaxcost.workload.layer_table import named
 
-        asked, targets = self._asked.columns, tuple(self._told.unread)
+        asked, targets = self._asked.columns, tuple(self._summary.unread)
         new = dict(asked.rename)
         read = {*self._saying, *targets, *map(str.lower, filter(None, (asked.time, asked.energy)))}
         names = [n for n in rows.column_names if new.get(n, n).lower() in read]
@@ -206,7 +206,7 @@ class _Rows:
         """Prices rows that are not known, of which `numbers` are those in their file."""
         import numpy as np
 
-        from jaxcost.app.cli.told import places_outside
+        from jaxcost.app.cli.predict_summary import places_outside
 
         frame = frame.assign(**dict.fromkeys(n for n in frame if n not in self._names))
         layers = self._validated(frame, part, numbers)
@@ -219,15 +219,15 @@ class _Rows:
         for rows in _pieces(np.flatnonzero(kept)):
             some = layers.iloc[rows]
             called = [f"{part}, row {number}" for number in numbers[rows]]
-            found = self._told.predicted(some, part, called.__getitem__)
+            found = self._summary.predicted(some, part, called.__getitem__)
             prices[rows] = found.to_numpy()
             outside = {} if self.of_runs else places_outside(self._calibration, some)
             for words, lines in outside.items():
                 for row in dict.fromkeys(rows[lines].tolist()):
-                    told = self._outside.setdefault(known + row, (str(layers["op"].iloc[row]), []))
-                    told[1].append(words)
+                    held = self._outside.setdefault(known + row, (str(layers["op"].iloc[row]), []))
+                    held[1].append(words)
         if "device" in layers:
-            self._told.devices |= set(layers["device"][kept].astype(str))
+            self._summary.devices |= set(layers["device"][kept].astype(str))
         self._prices = np.concatenate([self._prices, prices])
         self._kept = np.concatenate([self._kept, kept])
 
@@ -253,7 +253,7 @@ class _Rows:
                 of_device(seen, asked["device"], table)
             else:
                 rows_to_predict(seen, **asked, source=table)
-        if not self._told.rows:
+        if not self._summary.rows:
             raise ValueError(f"{table} has no rows to predict; give at least one")
 
     def compared(self) -> tuple["pd.DataFrame", str]:

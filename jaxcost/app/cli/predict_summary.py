@@ -49,7 +49,7 @@ class Unread:
         return [f"{self._first.row} {out}{others}"]
 
 
-class Told:
+class Summary:
     """All that is said of a table's rows.
 
     Attributes:
