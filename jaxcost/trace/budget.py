@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from jaxcost._support import text
 from jaxcost._support.messages import shown
+from jaxcost._support.screen import OnScreen
 from jaxcost.trace import count
 from jaxcost.trace.by_layer import by_layer
 from jaxcost.trace.limits import COSTS, UNITS, in_words, limits_of, read_limits
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jaxcost.calibrate import Calibration
     from jaxcost.trace.counts import Counts
     from jaxcost.trace.estimate import ProgramEstimate
@@ -67,8 +70,8 @@ class Judged:
         return "; ".join([f"{self.name}: {found}, {verdict}", *filter(None, more)])
 
 
-@dataclasses.dataclass(frozen=True)
-class BudgetCheck:
+@dataclasses.dataclass(frozen=True, repr=False)
+class BudgetCheck(OnScreen):
     """A program beside its budget; `str()` of it is a line a limit.
 
     Attributes:
@@ -91,6 +94,13 @@ class BudgetCheck:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.judged))
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        import pandas as pd
+
+        many = f"{len(self.failed)} of {text.count(len(self.judged), 'limit')} not kept"
+        head = "Within the budget" if self.passed else f"Not within the budget: {many}"
+        return [head, *map(str, self.judged)], pd.DataFrame()
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""

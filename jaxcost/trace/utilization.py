@@ -3,10 +3,12 @@
 import dataclasses
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost._support import text
+from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import one
 from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.trace import ceilings, count
@@ -14,9 +16,12 @@ from jaxcost.trace.ceilings import Ceilings
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.estimate import ProgramEstimate, estimate_counts
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclasses.dataclass(frozen=True)
-class Utilization:
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Utilization(OnScreen):
     """A step that was counted once; called with a measured time, it says how much it uses.
 
     Attributes:
@@ -31,6 +36,18 @@ class Utilization:
     predicted: ProgramEstimate | None
     warnings: tuple[str, ...]
     _told: list[str] = dataclasses.field(default_factory=list, repr=False, compare=False)
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        import pandas as pd
+
+        flops = text.quantity(self.model_flops, "FLOP")
+        peak = text.quantity(self.ceilings.peak_flops, "FLOP/s")
+        lines = [f"Utilization: {flops} a step, of {peak} ({self.ceilings.basis})"]
+        if self.predicted is not None and self.predicted.latency_s is not None:
+            lines.append(f"predicted {text.quantity(self.predicted.latency_s, 's')}")
+        if self.warnings:
+            lines.append(f"{text.count(len(self.warnings), 'warning')}: see warnings")
+        return [*lines, "call it with the seconds that a step took"], pd.DataFrame()
 
     @property
     def model_flops(self) -> float:

@@ -56,3 +56,18 @@ def test_what_has_no_price_is_unknown_and_not_0():
 def test_what_computes_nothing_shows_itself():
     assert repr(jc.count(lambda x: x, X)).startswith("Counts: 0 FLOP, 0 parameters")
     assert repr(jc.estimate(lambda x: x, X, calibration="amd-epyc")).startswith("Estimate: ")
+
+
+def test_a_utilization_says_what_it_is_held_against():
+    found = jc.utilization(deep, X, device="h100-sxm", calibration="h100-sxm")
+    lines = repr(found).splitlines()
+    assert lines[0].startswith("Utilization: 3.15 MFLOP a step, of ")
+    assert found.ceilings.basis in lines[0]
+    assert lines[1].startswith("predicted ")
+    assert len(lines) == 4
+
+
+def test_a_budget_begins_with_its_verdict():
+    found = jc.check(deep, X, budget={"flops": "1 MFLOP", "parameters": 1})
+    assert repr(found) == f"Not within the budget: 1 of 2 limits not kept\n{found}"
+    assert repr(jc.check(deep, X, budget={"flops": 1e9})).startswith("Within the budget\nflops: ")

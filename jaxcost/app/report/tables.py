@@ -12,21 +12,13 @@ from jaxcost.app.report.study import Study, repeats_of
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.on_screen import WAYS
 from jaxcost.calibrate.units import QUANTITIES
 from jaxcost.device import Device
 from jaxcost.models.base import parameters_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# How the rows were predicted that an error is of.
-WAYS = {
-    "in_sample": "in sample",
-    "rows": "rows left out",
-    "sweeps": "sweeps left out",
-    "held_out": "held out",
-    "as_printed": "as printed",
-}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -12,7 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from jaxcost._support.messages import refused
 from jaxcost._support.precision import double_precision
+from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import count, one
+from jaxcost.calibrate import on_screen
 from jaxcost.calibrate.fit.accuracy import Accuracy
 from jaxcost.calibrate.fit.folds import Folds, layer_folds, sweep_folds
 from jaxcost.calibrate.fit.identify import Estimate, Identifiability, identify
@@ -24,6 +26,9 @@ from jaxcost.models.base import CostModel
 from jaxcost.workload import Workload
 from jaxcost.workload.runs import TrainingRun
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROBUST = 0.1  # ln ratio from which a row counts ever less: about the error of a good model
 FOLD_STARTS = 3  # fewer than for the fit itself: the folds' losses differ little from its loss
 _SHARED = (
@@ -32,8 +37,8 @@ _SHARED = (
 )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FitResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class FitResult(OnScreen):
     """A fitted model and what can be said of it.
 
     Attributes:
@@ -58,7 +63,7 @@ class FitResult:
     largest: Folds | None
     blocks: Folds | None
     _notes: tuple[str, ...]
-    _identify: Callable[[], Identifiability] = dataclasses.field(repr=False)
+    _identify: Callable[[], Identifiability]
 
     def of_rows(self, rows: np.ndarray) -> "FitResult":
         """The same fit, with what was left out and predicted of some of the rows: a mask."""
@@ -87,6 +92,15 @@ class FitResult:
     @property
     def warnings(self) -> tuple[str, ...]:
         return (*self._known.warnings, *self._notes)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The parameters as a table, one a row, with their 90 % intervals and units."""
+        import pandas as pd
+
+        return pd.DataFrame(on_screen.estimated(self.estimates))
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        return on_screen.fit(self)
 
 
 def fit_model(

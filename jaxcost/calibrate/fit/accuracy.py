@@ -1,14 +1,19 @@
 """How far predictions are from observations."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcost._support.screen import OnScreen
 from jaxcost.calibrate.fit.repeats import Repeats
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclasses.dataclass(frozen=True)
-class Accuracy:
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Accuracy(OnScreen):
     """Relative errors (predicted / observed - 1) of a set of rows, as fractions.
 
     `mean_absolute` and `median_absolute` of their magnitude, `within_10_percent` the share of
@@ -45,6 +50,17 @@ class Accuracy:
     def distinct(self) -> int:
         """How many different layers (or runs) the rows measured."""
         return self.rows if self.layers is None else self.layers
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Its fields as a table of one row; errors and shares are fractions."""
+        import pandas as pd
+
+        return pd.DataFrame([dataclasses.asdict(self)])
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        import pandas as pd
+
+        return [f"Accuracy: {self}"], pd.DataFrame()
 
     def __str__(self) -> str:
         of = f"{self.rows} rows" if self.layers is None else f"{self.layers} layers"

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxcost._support.messages import refused
+from jaxcost._support import text
+from jaxcost._support.messages import refused, shown
+from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import count
 from jaxcost.optimize.front.archive import Archive
 from jaxcost.optimize.front.dominance import hypervolume
@@ -16,14 +18,17 @@ from jaxcost.optimize.lattice import Lattice, some
 from jaxcost.optimize.plateaus import learned_tiles, whole_tiles
 from jaxcost.optimize.problem import GRADIENT_PRICE, Cost, Problem, check_costs
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _BY_GRADIENT = 0.15  # share of the evaluations that gradients take, about
 _FIRST = 6  # networks, from the narrowest to the widest
 _ROUNDS = 33  # about so many models are made
 _LEAST = 30  # evaluations
 
 
-@dataclasses.dataclass(frozen=True)
-class Front:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Front(OnScreen):
     """Networks of which none is better in both costs, by the first cost ascending.
 
     Attributes:
@@ -44,6 +49,23 @@ class Front:
     def hypervolume(self, reference: ArrayLike) -> float:
         """What the front dominates, see `jaxcost.optimize.front.dominance.hypervolume`."""
         return hypervolume(self.costs, reference)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A row a network: `widths`, and its two costs by their names."""
+        import pandas as pd
+
+        costs = dict(zip(self.names, self.costs.T))
+        return pd.DataFrame({"widths": [tuple(map(int, row)) for row in self.widths], **costs})
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        table = self.to_frame()
+        table["widths"] = [" ".join(map(str, widths)) for widths in table["widths"]]
+        for name in self.names:
+            table[name] = table[name].map(shown)
+        many = text.count(len(table), "network")
+        work = f"{self.evaluations:,} evaluations and {self.gradients:,} gradients"
+        tiles = f"; tiles of {', '.join(map(str, self.tiles))}" if self.tiles else ""
+        return [f"Front of {many} by {' and '.join(self.names)}; {work}{tiles}"], table
 
 
 def search_front(

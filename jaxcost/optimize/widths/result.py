@@ -1,13 +1,18 @@
 """What a search found, and from where."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxcost._support.messages import shown
+from jaxcost._support.screen import OnScreen
 from jaxcost.optimize.widths.beliefs import Measured
 from jaxcost.optimize.widths.binding import Binding
 from jaxcost.optimize.widths.by_layer import LayerMeasured
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +36,8 @@ class Starts:
     path: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True)
-class WidthSearch:
+@dataclasses.dataclass(frozen=True, repr=False)
+class WidthSearch(OnScreen):
     """The best widths that were found, what they cost exactly, and how they were found.
 
     Attributes:
@@ -73,7 +78,41 @@ class WidthSearch:
         """The working set and the memory level that are nearest to exactly full."""
         return self.bindings[0] if self.bindings else None
 
-    def __str__(self) -> str:
+    def to_frame(self) -> "pd.DataFrame":
+        """A row a network: that found, with its exact costs, and those measured, as they were.
+
+        Columns: `basis` (`exact`, `measured`, or `expected` where layers were measured), `widths`,
+        `cost` of the objective where it is known, each budget's, and `meets_budgets`.
+        """
+        import pandas as pd
+
+        exact = {name: cost for name, (cost, _) in self.budgets.items()}
+        meets = all(cost <= limit for cost, limit in self.budgets.values())
+        found = {"basis": "exact", "widths": self.widths, "cost": self.cost} | exact
+        rows = [
+            {"basis": self._basis, "widths": tuple(widths)} | costs | {"meets_budgets": meets}
+            for widths, costs, meets in self.measured
+        ]
+        return pd.DataFrame([found | {"meets_budgets": meets}, *rows])
+
+    @property
+    def _basis(self) -> str:
+        """What the costs of `measured` are."""
+        return "expected" if self.layers_measured else "measured"
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        import pandas as pd
+
+        rows = [
+            {self._basis: " ".join(map(str, widths))}
+            | {name: shown(cost) for name, cost in costs.items()}
+            | {"budgets": "met" if meets else "exceeded"}
+            for widths, costs, meets in self.measured
+        ]
+        return self._lines(), pd.DataFrame(rows)
+
+    def _lines(self) -> list[str]:
+        """The network found, and how."""
         lines = [
             f"widths           {' '.join(map(str, self.widths))}",
             f"cost             {shown(self.cost)}",
@@ -89,11 +128,14 @@ class WidthSearch:
         lines.append(f"found by         {self.method}, {work}: {self.reason}")
         if not self.differentiated:
             lines.append(f"quality          called {self.evaluations:,} times, not differentiated")
+        return lines
+
+    def __str__(self) -> str:
+        lines = self._lines()
         for widths, costs, meets in self.measured:
             found = ", ".join(f"{name} {shown(cost)}" for name, cost in costs.items())
             mark = "" if meets else ", over budget"
             some = len(self.layers_measured)
             mark += f", by {some} layers measured" if some else ""
-            head = "expected" if some else "measured"
-            lines.append(f"{head}         {' '.join(map(str, widths))}: {found}{mark}")
+            lines.append(f"{self._basis}         {' '.join(map(str, widths))}: {found}{mark}")
         return "\n".join(lines)
