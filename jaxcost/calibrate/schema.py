@@ -231,7 +231,8 @@ def load(path: Path) -> Calibration:
         place = ".".join(map(str, first["loc"])) or "the file"
         value = "" if isinstance(first["input"], dict | list) else f" = {shown(first['input'])}"
         reason = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{path}: {place}{value}: {reason}; calibrate again") from None
+        way = "" if ";" in reason else "; calibrate again"  # a reason may have its own way out
+        raise ValueError(f"{path}: {place}{value}: {reason}{way}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}; give a calibration that jaxcost wrote") from None
 

@@ -92,6 +92,7 @@ def model_class(name: str, known: Mapping[str, type[CostModel]] = MODELS) -> typ
     if ":" in name:
         raise ValueError(
             f"model {name!r} is a class of somebody's own, and a file is no reason to import it; "
-            f"name it with --model {name}, or register it with jaxcost.register_model"
+            f"name it with --model {name}, or give the class: load_calibration(path, "
+            f"models=[{name.partition(':')[2]}])"
         )
     raise ValueError(unknown("model", name, known))

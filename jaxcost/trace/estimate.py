@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost._support import text
 from jaxcost._support.screen import OnScreen
 from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.features import SORTS
@@ -230,26 +231,32 @@ def _precision_lines(
     for dtype, places in by_type.items():
         part = sum(found.operations[i].repeat * of.each[i] for i in places)
         share = f"{part / max(of.total, 1e-300):.1%} of the {_WORDS[name]}"
-        way = f"; calibrate with --dtype {dtype}" if dtype in DTYPE_BYTES else ""
+        measured = fitted[name].dtype
+        way = f"calibrate with --dtype {dtype}, or " if dtype in DTYPE_BYTES else ""
         lines.append(
-            f"{len(places)} products in {dtype} ({share}) are priced as if in "
-            f"{fitted[name].dtype}, which the calibration was measured in{way}"
+            f"{len(places)} products in {dtype} ({share}) are priced as if in {measured}, which "
+            f"the calibration was measured in; {way}give the model in {measured}"
         )
     return lines
 
 
 def outside(found: Counts, fitted: Fitted, costs: Costs) -> list[str]:
-    """A line for each product whose sizes lie outside what was measured, the costliest first."""
-    share, lines = _shares(found, costs), sizes_outside(found, fitted)
-    rows = sorted(lines, key=lambda row: -share[row])
-    said = [
-        f"{found.operations[i].name or 'a layer without a name'} ({share[i]:.1%} of the time) lies "
-        f"outside the calibration: {lines[i]}"
-        for i in rows[:MOST_LINES]
-    ]
-    if len(rows) > MOST_LINES:
-        rest = float(share[rows[MOST_LINES:]].sum())
-        said.append(f"{len(rows) - MOST_LINES} more layers ({rest:.1%} of the time) lie outside")
+    """What of the products' sizes lies outside what was measured, the costliest first: a line for
+    all of which the same is said."""
+    share, alike = _shares(found, costs), dict[str, list[int]]()
+    lines = sizes_outside(found, fitted)
+    for row in sorted(lines, key=lambda row: -share[row]):
+        alike.setdefault(lines[row], []).append(row)
+    groups = sorted(alike.items(), key=lambda one: -share[one[1]].sum())
+    said = []
+    for words, rows in groups[:MOST_LINES]:
+        first = found.operations[rows[0]].name or "a layer without a name"
+        others = f" and {text.count(len(rows) - 1, 'more layer')}" if len(rows) > 1 else ""
+        part = f"({share[rows].sum():.1%} of the time) {'lie' if others else 'lies'}"
+        said.append(f"{first}{others} {part} outside the calibration: {words}")
+    if rest := [row for _, rows in groups[MOST_LINES:] for row in rows]:
+        part = f"{share[rest].sum():.1%} of the time"
+        said.append(f"{text.count(len(rest), 'more layer')} ({part}) outside it")
     return said
 
 

@@ -133,6 +133,24 @@ def test_layers_outside_what_was_measured_are_named(calibration):
     assert "100 output channels (measured: 148 to 665)" in line
 
 
+def test_layers_of_which_the_same_is_said_share_a_line():
+    def blocks(x, w, *ws):
+        for index, v in enumerate(ws):
+            with jax.named_scope(f"block{index}"):
+                x = x @ v
+        with jax.named_scope("head"):
+            return x @ w
+
+    w = jax.ShapeDtypeStruct((8, 8), jnp.bfloat16)
+    found = jc.estimate(blocks, w, jnp.ones((8, 3), w.dtype), *[w] * 12, calibration="h100-sxm")
+    lines = [line for line in found.warnings if "outside the calibration" in line]
+    shares = {row["name"]: row["latency_s"] / found.latency_s for row in found.layers()}
+    of_blocks, of_head = 1 - shares["head"], shares["head"]
+    assert [line.split(" (")[0] for line in lines] == ["block0 and 11 more layers", "head"]
+    assert f"({of_blocks:.1%} of the time) lie outside the calibration: 8 " in lines[0]
+    assert f"({of_head:.1%} of the time) lies outside the calibration: 8 " in lines[1]
+
+
 def test_unknown_operations_are_warned_of(calibration):
     def loop(x):
         return jax.lax.while_loop(lambda c: c[0, 0] < 1, lambda c: c @ c.T @ x, x)
@@ -244,7 +262,7 @@ def test_products_in_another_precision_are_marked_with_their_share(calibration):
     share = costs["half"] / found.latency
     assert line.startswith(f"1 products in bfloat16 ({share:.1%} of the time) are priced as if in ")
     assert "float32" in line
-    assert line.endswith("calibrate with --dtype bfloat16")
+    assert line.endswith("calibrate with --dtype bfloat16, or give the model in float32")
     marked = {r["name"]: r["other_precision"] for r in found.layers() if r["macs"]}
     assert marked == {"half": "bfloat16", "whole": None}
     ops = [cells[1] for cells in program.layers(found).rows]

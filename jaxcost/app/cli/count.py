@@ -30,6 +30,8 @@ Trips = Annotated[
     typer.Option("--trips", metavar="N", help="How often while loops run: once, or one for each."),
 ]
 
+By = Annotated[str, typer.Option(metavar="layer|module|op", help="What a row of the table is.")]
+
 
 def count(
     model: ModelArgument,
@@ -38,9 +40,7 @@ def count(
     backward: Backward = False,
     step: Step = None,
     trips: Trips = None,
-    by: Annotated[
-        str, typer.Option(metavar="layer|module|op", help="What a row of the table is.")
-    ] = "layer",
+    by: By = "layer",
     json: Annotated[Path | None, typer.Option(metavar="OUT", help="Write the counts here.")] = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="OUT.csv", help="And the layers here.")
@@ -58,13 +58,11 @@ def count(
           --json counts.json
     """
     from jaxcost._support.files import write_json, write_text
-    from jaxcost._support.messages import unknown
     from jaxcost.app.cli import show
     from jaxcost.app.report import counts as report
 
     check_outputs({"--json": json, "--csv": csv})
-    if by not in report.BY:
-        raise ValueError(unknown("--by", by, report.BY))
+    check_by(by)
     found = counted(model, inputs, call, backward, step, trips)
     if json is not None:
         write_json(json, found.record())
@@ -79,6 +77,15 @@ def count(
     show.warnings(console, found.warnings)
     if written := [path for path in (json, csv) if path is not None]:
         show.written(console, written)
+
+
+def check_by(by: str) -> None:
+    """ValueError where a table cannot have such rows."""
+    from jaxcost._support.messages import unknown
+    from jaxcost.app.report.counts import BY
+
+    if by not in BY:
+        raise ValueError(unknown("--by", by, BY))
 
 
 def asked_for(model: str, inputs: list[str] | None, call: bool) -> tuple[Any, list[Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcost.app.cli.count import Backward, Call, Inputs, Step, Trips
+from jaxcost.app.cli.count import Backward, By, Call, Inputs, Step, Trips
 from jaxcost.app.cli.options import check_outputs
 from jaxcost.app.cli.own_model import OWN_MODEL
 
@@ -30,6 +30,7 @@ def estimate(
     backward: Backward = False,
     step: Step = None,
     trips: Trips = None,
+    by: By = "layer",
     measure: Annotated[
         bool, typer.Option("--measure", help="Run it here, too, and show how long it takes.")
     ] = False,
@@ -71,11 +72,12 @@ def estimate(
     """
     from jaxcost._support.files import write_json
     from jaxcost.app.cli import show
-    from jaxcost.app.cli.count import asked_for, trips_of
+    from jaxcost.app.cli.count import asked_for, check_by, trips_of
     from jaxcost.app.cli.own_model import load
     from jaxcost.trace import estimate as of_programs
 
     check_outputs({"--json": json, "--report": report}, inputs=[Path(calibration)])
+    check_by(by)
     loaded = load(calibration, own_model)
     asked, specs = asked_for(model, inputs, call)
     found = of_programs.estimate(
@@ -95,12 +97,12 @@ def estimate(
         from jaxcost.app.report.model_page import write_model_report
 
         write_model_report(report, model, found, loaded)
-    _show(f"{model} on {loaded.device.kind or loaded.device.name}", found, of_all)
+    _show(f"{model} on {loaded.device.kind or loaded.device.name}", found, of_all, by)
     if written := [path for path in (json, report) if path is not None]:
         show.written(show.console(), written)
 
 
-def _show(title: str, found: "ProgramEstimate", of_all: "TrainingCost | None") -> None:
+def _show(title: str, found: "ProgramEstimate", of_all: "TrainingCost | None", by: str) -> None:
     """What is printed of it."""
     from jaxcost._support import text
     from jaxcost.app.cli import show
@@ -108,7 +110,7 @@ def _show(title: str, found: "ProgramEstimate", of_all: "TrainingCost | None") -
 
     console = show.console()
     show.title(console, title)
-    show.table(console, program.layers(found))
+    show.table(console, program.layers(found) if by == "layer" else program.groups(found, by))
     show.title(console, "In total")
     show.table(console, program.totals(found))
     if of_all is not None:

@@ -17,7 +17,7 @@ _EVERY = 0.1  # of the work, between two plain lines
 @contextlib.contextmanager
 def measuring(out: "Console") -> Iterator[Callable[["Progress"], None]]:
     """Within it, what it yields shows how far a measurement has come."""
-    if not out.is_terminal:
+    if not out.is_interactive:
         yield _Lines(out)
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
@@ -39,7 +39,7 @@ def measuring(out: "Console") -> Iterator[Callable[["Progress"], None]]:
 @contextlib.contextmanager
 def working(out: "Console", words: str) -> Iterator[None]:
     """Within it, something takes a while of which nobody knows how much is left."""
-    if out.is_terminal:
+    if out.is_interactive:
         with out.status(f"{words} …", spinner="dots"):
             yield
     else:

@@ -22,6 +22,8 @@ def console() -> "Console":
     found = Console(highlight=False, markup=False, emoji=False)
     if not found.is_terminal and "COLUMNS" not in os.environ:
         return Console(highlight=False, markup=False, emoji=False, width=_PLAIN_WIDTH)
+    # A notebook asks for colours (FORCE_COLOR), but cannot draw a line anew.
+    found.is_interactive &= found.file.isatty()
     return found
 
 

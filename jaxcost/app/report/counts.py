@@ -80,9 +80,7 @@ def as_csv(found: Counts) -> str:
 def _grouped(found: Counts, by: str) -> list[dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {}
     rows = found.layers()
-    level = _level([row["name"] for row in rows if row["name"]])
-    for row in rows:
-        name = _key(row, by, level)
+    for row, name in zip(rows, keys(rows, by)):
         into = groups.setdefault(
             name, {"name": name, "ops": {}, "output": (), "repeat": row["repeat"]}
         )
@@ -98,16 +96,24 @@ def _grouped(found: Counts, by: str) -> list[dict[str, Any]]:
     return kept + _others(plain)
 
 
+def keys(rows: list[dict[str, Any]], by: str) -> list[str]:
+    """What each row is grouped by: one of `BY`."""
+    level = _level([row["name"] for row in rows if row["name"]])
+    names = [row["name"] or NO_NAME for row in rows]
+    modules = [_module(name.split("/"), level) for name in names]
+    return {"layer": names, "module": modules, "op": [row["op"] for row in rows]}[by]
+
+
+def _module(parts: list[str], level: int) -> str:
+    """The module's part of a name, with its place where it is one of a list: `blocks/0`."""
+    place = level < len(parts) and parts[level].isdecimal()
+    return "/".join(parts[: level + place])
+
+
 def _level(names: list[str]) -> int:
     """Of the names' parts, how many name a module: two where all are of one, the whole model."""
     first = {name.split("/")[0] for name in names}
     return 2 if len(first) == 1 and any("/" in name for name in names) else 1
-
-
-def _key(row: dict[str, Any], by: str, level: int) -> str:
-    name = row["name"] or NO_NAME
-    module = "/".join(name.split("/")[:level])
-    return {"layer": name, "module": module, "op": row["op"]}[by]
 
 
 def _others(plain: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jaxcost._support import text
-from jaxcost.app.report.counts import shape_words
+from jaxcost.app.report.counts import keys, shape_words
 from jaxcost.app.report.tables import Table
 from jaxcost.trace.names import NO_NAME
 
@@ -41,6 +41,33 @@ def layers(found: ProgramEstimate) -> Table:
     head = "latency" if main == "latency_s" else "energy"
     columns = ("layer", "op", "output", "FLOPs", head, "90 % interval", "share")
     return Table(columns, tuple(cells), (False, False, False, *(True,) * 4))
+
+
+def groups(found: ProgramEstimate, by: str) -> Table:
+    """A row a module, or a kind of operation, the dearest first: one of `counts.BY`."""
+    main = "latency_s" if "latency_s" in found.costs else "energy_j"
+    unit = "s" if main == "latency_s" else "J"
+    rows = found.layers()
+    summed: dict[str, list[float]] = {}
+    for row, name in zip(rows, keys(rows, by)):
+        into = summed.setdefault(name, [0.0, 0.0])
+        into[0] += row["repeat"] * row["flops"]
+        into[1] += row["repeat"] * (row[main] or 0.0)
+    total = max(found.costs[main].total, 1e-300)
+    cells = [
+        (
+            name,
+            text.quantity(flops, "") if flops else "0",
+            text.quantity(cost, unit) if cost else "0",
+            _share(cost / total),
+        )
+        for name, (flops, cost) in sorted(summed.items(), key=lambda item: -item[1][1])
+    ]
+    unpriced = sum(row[main] is None for row in rows)
+    if unpriced:
+        cells.append((text.count(unpriced, "unpriced row"), "", "unknown", "unknown"))
+    head = "latency" if main == "latency_s" else "energy"
+    return Table((by, "FLOPs", head, "share"), tuple(cells), (False, True, True, True))
 
 
 def totals(found: ProgramEstimate) -> Table:

@@ -90,7 +90,10 @@ def test_nothing_is_imported_because_a_file_says_so(jaxcost, folder, fitted, unr
     outcome = jaxcost("predict", *files[:2], "--out", files[2])
     assert outcome.status == 2
     assert f"model '{NAME}' is a class of somebody's own" in outcome.err
-    assert f"--model {NAME}, or register it with jaxcost.register_model" in outcome.err
+    assert outcome.err.endswith(
+        f"name it with --model {NAME}, or give the class: load_calibration(path, "
+        "models=[LaunchedRoofline])\n"
+    )
     assert "my_models" not in sys.modules
 
 

@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from jaxcost.app.cli import show
 from jaxcost.app.cli.progress import measuring, working
 from jaxcost.measure import LayerSpec, Progress
 
@@ -51,3 +52,13 @@ def test_what_takes_a_while_is_named(terminal):
     with working(console, "fitting"):
         pass
     assert "fitting" in console.file.getvalue()
+
+
+def test_in_a_notebook_it_is_plain_lines(monkeypatch, capsys):
+    # Jupyter sets this for what its cells run: rich then takes any stream for a terminal.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = show.console()
+    assert console.is_terminal
+    with working(console, "fitting"):
+        pass
+    assert capsys.readouterr().out == "fitting\n"

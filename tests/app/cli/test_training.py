@@ -17,6 +17,29 @@ def test_a_training_has_a_section_of_its_own(jaxcost, tmp_path):
     assert record["training"]["kwh_hi"] == pytest.approx(record["energy_j_hi"] * 1.8e6 / 3.6e6)
 
 
+def test_rows_of_an_estimate_can_be_modules_or_operations(jaxcost, refuses, tmp_path):
+    outcome = jaxcost("estimate", *ON, "--backward", "--by", "op", "--json", tmp_path / "e.json")
+    table = outcome.out.split("\n\n")[0].splitlines()[3:]
+    latencies: dict[str, float] = {}
+    found = json.loads((tmp_path / "e.json").read_text())
+    for row in found["layers"]:
+        latencies.setdefault(row["op"], 0.0)
+        latencies[row["op"]] += row["repeat"] * row["latency_s"] / found["latency_s"]
+    shares = {line.split()[0]: float(line.split()[-2]) / 100 for line in table}
+    assert shares == pytest.approx(latencies, abs=6e-4)
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    assert len(shares) > 1
+    assert "--by 'layers' is not known" in refuses("estimate", *ON, "--by", "layers")
+
+
+def test_what_has_no_price_is_no_module_of_0(jaxcost):
+    options = ("--calibration", "quadro-t2000", "--by", "op", "--backward")
+    outcome = jaxcost(
+        "estimate", "jax.numpy:dot", *("--input", "f32[8,64]", "--input", "f32[64,8]"), *options
+    )
+    assert "unpriced row" in outcome.out
+
+
 def test_without_steps_there_is_none(jaxcost, tmp_path):
     outcome = jaxcost("estimate", *ON, "--json", tmp_path / "e.json")
     assert "training" not in outcome.out

@@ -30,6 +30,18 @@ def test_modules_are_the_first_names_where_they_differ():
     assert [row[0] for row in layers(count(two, X), "module").rows] == ["a", "c"]
 
 
+def test_one_of_a_list_is_a_module_with_its_place():
+    def blocks(x):
+        for place in ("blocks/0", "blocks/1"):
+            with jax.named_scope(place), jax.named_scope("up"):
+                x = x @ x
+        with jax.named_scope("head"):
+            return x @ x
+
+    found = count(blocks, X)
+    assert [row[0] for row in layers(found, "module").rows] == ["blocks/0", "blocks/1", "head"]
+
+
 def test_of_half_precision_peak_memory_says_what_a_cpu_adds():
     """XLA's own account of the compiled program is the oracle that the words are needed."""
 
