@@ -76,7 +76,8 @@ def fit(
         target: the measured column of a table of layers, `time_s` or `energy_j`, keyword-only.
         model: one of `jaxcost models`, or a class of one's own, which is registered; None: the one
             that cross-validation chooses. keyword-only.
-        dtype: of a table of several precisions, the one to fit, keyword-only.
+        dtype: of a table of several precisions, the one to fit; of one without such a column, that
+            of all rows. keyword-only.
         time_column, energy_column: columns in the unit their name ends in, keyword-only.
         rename: from names in the table to those they are read by, keyword-only.
         correction: whether to correct the model near measured layers; None: unless a model is
@@ -90,7 +91,7 @@ def fit(
     """
     if isinstance(model, type):
         model = name_of(model if model in ALL.values() else register_model(model))
-    columns = Columns(tuple((rename or {}).items()), time_column, energy_column)
+    columns = Columns(tuple((rename or {}).items()), time_column, energy_column, dtype)
     measured = MeasuredTable.read(
         table, target=target, model=model, device=device, dtype=dtype, columns=columns,
         correction=correction, start_from=start_from,

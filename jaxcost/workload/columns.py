@@ -39,11 +39,13 @@ class Columns:
         rename: pairs of a name in the file and the one it is read by.
         time: the column that holds times, in the unit that its name ends in (after renaming).
         energy: the same for energies: of layers, or of an epoch where the table is of runs.
+        dtype: the precision of all rows of a table of layers that has no column of that name.
     """
 
     rename: tuple[tuple[str, str], ...] = ()
     time: str | None = None
     energy: str | None = None
+    dtype: str | None = None
 
     def of(self, frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
         """The table with these names, times in seconds, energies in joules; no number as it is.
@@ -54,7 +56,10 @@ class Columns:
             _check_move(frame, old, new, source, "--rename")
             _check_units(old, new)
             frame = frame.rename(columns={old: new})
-        energy = "energy_per_epoch_j" if "widths" in frame and "op" not in frame else "energy_j"
+        of_runs = "widths" in frame and "op" not in frame
+        if self.dtype and not of_runs and "dtype" not in map(str.lower, map(str, frame.columns)):
+            frame = frame.assign(dtype=self.dtype)
+        energy = "energy_per_epoch_j" if of_runs else "energy_j"
         frame = _converted(frame, self.time, "time_s", source)
         return _converted(frame, self.energy, energy, source)
 

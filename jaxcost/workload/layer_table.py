@@ -39,6 +39,8 @@ COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "gro
 REQUIRED = ("op", *COUNTS[:-1], "padding", "groups", "dtype")
 OPTIONAL = ("dilation",)
 DESCRIBING = ("device", "sweep", "process_cv")
+# What a table of dense layers alone need not say: a dense layer has none of it.
+_OF_CONVOLUTIONS = dict.fromkeys(("in_h", "in_w", "k_h", "k_w", "stride", "groups"), "1")
 KNOWN = (*REQUIRED, *OPTIONAL, *TARGETS, *DESCRIBING)
 # Whatever says what a row's layer is; rows that are equal in these are of one layer.
 SAYING = {*REQUIRED, *OPTIONAL, *explicit_padding.NAMES, *beside.NAMES, *other_tables.NAMES}
@@ -86,6 +88,7 @@ def validated(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.Da
     """The same of a table whose rows are called as `where` says."""
     frame = as_layers(named(frame, (*KNOWN, *explicit_padding.NAMES)), where)
     frame = beside.with_dilation(explicit_padding.as_columns(frame, where), where)
+    frame = _with_no_convolutions(frame)
     _check_columns(frame, target, where)
     if not len(frame):
         raise ValueError(f"{where.source} has no rows; give at least one layer")
@@ -111,18 +114,39 @@ def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> N
         raise ValueError(unknown("target", target, TARGETS))
     needed = [*REQUIRED, *([target] if target else [])]
     extra = [str(c) for c in frame.columns if c not in (*REQUIRED, *OPTIONAL, *TARGETS)]
+    hints = {column: missing(column, extra) for column in needed if column not in frame}
+    if hints.get("dtype") == "add it":
+        hints["dtype"] = "add it, or say what all rows are in (--dtype, dtype=)"
+    several = [column for column, hint in hints.items() if hint == "add it"]
     problems = Problems(where.source)
-    for column in needed:
+    for column, hint in hints.items():
         with problems.noted():
-            if column not in frame:
-                hint = missing(column, extra)
+            if len(several) < 2 or column not in several:
                 raise ValueError(f"{where.header()}: column {column!r} is missing; {hint}")
+            if column == several[0]:
+                words = f"columns {', '.join(several)} are missing"
+                raise ValueError(f"{where.header()}: {words}; add them, or --rename others to them")
+    with problems.noted():
+        if hints and "op" in frame and len(frame):
+            chosen(frame["op"], OPS, where)
     problems.raise_any()
     for column in OPTIONAL:
         # An optional column that is misspelt would silently have its default.
         if column not in frame and (near := nearest(column, extra, 0.8)):
             line = f"column {near!r} is not known; rename it to {column!r}"
             raise ValueError(f"{where.header()}: {line}")
+
+
+def _with_no_convolutions(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """A table of dense layers alone with the columns that it can do without, unless one of its own
+    may be meant for them."""
+    if not len(frame) or "op" not in frame or not (frame["op"] == "dense").all():
+        return frame
+    others = [str(c) for c in frame.columns if c not in KNOWN]
+    absent = {"padding": "valid", **_OF_CONVOLUTIONS}
+    return frame.assign(
+        **{c: v for c, v in absent.items() if c not in frame and not nearest(c, others)}
+    )
 
 
 def named(frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":

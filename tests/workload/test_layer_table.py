@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxcost.workload.columns import Columns
 from jaxcost.workload.layer_table import ITEM_BYTES, read_layer_table, validate_layers
 
 HEAD = "op,batch,in_h,in_w,c_in,c_out,k_h,k_w,stride,padding,groups,dtype,time_s\n"
@@ -260,3 +261,40 @@ def test_a_cell_that_is_no_word_is_refused():
     frame["op"] = [["conv2d"], "conv2d", "dense"]
     with pytest.raises(ValueError, match="measured: column 'op': .*'list'; give words such as"):
         validate_layers(frame, source="measured")
+
+
+def test_several_columns_that_are_missing_are_one_fault_beside_an_operation_unknown(table):
+    with pytest.raises(ValueError) as caught:
+        read_layer_table(table("op,batch,c_in,c_out\nlinear,1,8,8\n"))
+    line = str(caught.value)
+    assert "line 1: columns in_h, in_w, k_h, k_w, stride, padding, groups are missing" in line
+    assert "line 1: column 'dtype' is missing; add it, or say what all rows are in (--dtype" in line
+    assert "line 2: op 'linear' is not known; choose one of: conv2d, dense" in line
+
+
+def test_dense_layers_alone_need_no_columns_of_convolutions(table):
+    short = read_layer_table(table("op,batch,c_in,c_out,dtype\ndense,4,8,16,float32\n"))
+    row = "dense,4,1,1,8,16,1,1,1,valid,1,float32\n"
+    whole = read_layer_table(table(HEAD.replace(",time_s", "") + row))
+    assert short[list(whole.columns)].equals(whole)
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "words"),
+    [
+        ("op,batch,c_in,c_out,dtype,group", "dense,4,8,16,float32,2", "rename 'group' to it"),
+        ("op,batch,c_in,c_out,dtype", "conv2d,4,8,16,float32", "in_h, in_w, k_h, k_w, stride"),
+    ],
+)
+def test_what_may_be_meant_or_is_needed_is_not_left_out(table, head, row, words):
+    with pytest.raises(ValueError) as caught:
+        read_layer_table(table(f"{head}\n{row}\n"))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("there", ["", ",DType"])
+def test_the_precision_of_all_rows_can_be_said_where_no_column_says_it(table, there):
+    cell = ",float32" if there else ""
+    path = table(f"op,batch,c_in,c_out{there}\ndense,4,8,16{cell}\n")
+    read = read_layer_table(path, columns=Columns(dtype="bfloat16"))
+    assert list(read["dtype"]) == ["float32" if there else "bfloat16"]

@@ -92,7 +92,7 @@ def fit(
     from jaxcost.calibrate.tables import MeasuredTable
 
     check_outputs({"--out": out, "--report": report}, [table])
-    columns = columns_asked(rename, time_column, energy_column)
+    columns = columns_asked(rename, time_column, energy_column, dtype)
     if report is not None:
         _refuse_runs(table, columns)
     measured = MeasuredTable.read(

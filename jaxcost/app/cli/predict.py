@@ -73,7 +73,7 @@ def predict(
             raise ValueError(f"--out = {str(out)!r}: the table is no Parquet; give NAME.csv")
     loaded = load(calibration, model)
     summary = Summary(loaded)
-    asked = Asked(device, dtype, columns_asked(rename, time_column, energy_column))
+    asked = Asked(device, dtype, columns_asked(rename, time_column, energy_column, dtype))
     compared, every = (predict_parquet if parquet else _predict_csv)(
         loaded, summary, table, out, asked
     )

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 Dtype = Annotated[
     str | None,
-    typer.Option(metavar="DTYPE", help="Only the rows in this precision, such as float32."),
+    typer.Option(
+        metavar="DTYPE",
+        help="Only the rows in this precision, such as float32; of a table without such a "
+        "column, the precision of all.",
+    ),
 ]
 TimeColumn = Annotated[
     str | None,
@@ -33,9 +37,12 @@ Rename = Annotated[
 
 
 def columns_asked(
-    rename: list[str] | None, time_column: str | None, energy_column: str | None = None
+    rename: list[str] | None,
+    time_column: str | None,
+    energy_column: str | None = None,
+    dtype: str | None = None,
 ) -> "Columns":
-    """How `--rename`, `--time-column` and `--energy-column` say that columns are to be read."""
+    """How `--rename`, `--time-column`, `--energy-column` and `--dtype` say to read columns."""
     from jaxcost._support.messages import refused
     from jaxcost.workload.columns import Columns
 
@@ -44,7 +51,7 @@ def columns_asked(
         if not (old and equals and new):
             raise ValueError(refused("--rename", old + equals + new, "OLD=NEW, two columns' names"))
     names = tuple((old.strip(), new.strip()) for old, _, new in pairs)
-    return Columns(names, time_column, energy_column)
+    return Columns(names, time_column, energy_column, dtype)
 
 
 def rows_to_predict(

@@ -42,6 +42,15 @@ def test_several_devices_are_refused_with_the_way_to_choose_one(refuses, several
     assert "device = 'tablet' is not allowed; give one of phone, server" in line
 
 
+def test_a_table_without_a_precision_is_in_the_one_that_is_said(asked, jaxcost, frame, tmp_path):
+    path = tmp_path / "short.csv"
+    frame[["op", "batch", "c_in", "c_out", "time_s"]].to_csv(path, index=False)
+    outcome = jaxcost("fit", path, "--out", tmp_path / "c.json", "--dtype", "bfloat16")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert set(asked["layers"]["dtype"]) == {"bfloat16"}
+    assert set(asked["layers"]["groups"]) == {1}
+
+
 def test_several_precisions_are_refused_with_the_way_to_choose_one(refuses, several, tmp_path):
     line = refuses("fit", several, "--out", tmp_path / "c.json", "--device", "server")
     assert "column 'dtype' has 2 precisions (float16, float32)" in line
