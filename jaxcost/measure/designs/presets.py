@@ -45,8 +45,8 @@ class Preset:
 @dataclasses.dataclass(frozen=True)
 class _Size:
     """How large a preset is: layers of each kind, gradients of convolutions of each kind, products
-    of transformers, memory-bound operations, lines of each paper sweep and points of a line,
-    limits of a layer, how to measure.
+    of transformers, memory-bound operations of each kind, by line of their sweep or by operation,
+    lines of each paper sweep and points of a line, limits of a layer, how to measure.
     """
 
     counts: dict[str, int]
@@ -54,6 +54,7 @@ class _Size:
     transformers: int
     side_by_side: int
     of_operation: int
+    by_line: bool
     sweeps: tuple[str, ...]
     lines: int
     points: int
@@ -70,6 +71,7 @@ _SIZES = {
         transformers=8,
         side_by_side=14,
         of_operation=3,
+        by_line=False,
         sweeps=_QUICK_SWEEPS,
         lines=1,
         points=6,
@@ -82,7 +84,8 @@ _SIZES = {
         gradients={"conv": 12, "conv1x1": 10, "depthwise": 6, "grouped": 4},
         transformers=20,
         side_by_side=24,
-        of_operation=7,
+        of_operation=5,
+        by_line=True,  # windows of one kind say nothing of another's, nor sums over one axis
         sweeps=tuple(PAPER_SWEEPS),
         lines=3,
         points=14,
@@ -170,7 +173,9 @@ def _of_networks(platform: str, size: _Size, scale: float) -> list[LayerSpec]:
     ]
     kinds: dict[str, list[LayerSpec]] = {}
     for layer in sorted(fits, key=lambda one: (one.flops, one.bytes_moved)):
-        kinds.setdefault("side by side" if layer.groups > 1 else layer.op, []).append(layer)
+        apart = size.by_line and not layer.is_product
+        name = f"{layer.op} {layer.line}" if apart else layer.op
+        kinds.setdefault("side by side" if layer.groups > 1 else name, []).append(layer)
     counts = {"dense": size.transformers, "side by side": size.side_by_side}
     return [
         layer
