@@ -105,9 +105,10 @@ class MemoryBound(LayerwiseCost):
 
     @property
     def mean_bandwidth(self) -> Array:
-        """B/s of operations of all kinds as they come: the geometric mean over the kinds."""
+        """B/s of operations of all kinds as they come, on data that no cache holds: the geometric
+        mean over the kinds."""
         ratios = jnp.stack([jnp.asarray(getattr(self, op, 1.0)) for op in MEMORY_BOUND])
-        return self.bandwidth * jnp.exp(jnp.mean(jnp.log(ratios)))
+        return self.bandwidth * jnp.exp(-jnp.mean(jnp.log(1 / ratios + self.beyond)))
 
     def _ratio(self, layer: Workload) -> Array:
         """Of the layer's kind of operation."""

@@ -120,11 +120,13 @@ def test_a_product_and_attention_have_no_price():
         assert np.isnan(PLANTED.layer_costs(layers, ANY)).all()
 
 
-def test_the_mean_bandwidth_is_that_of_one_operation_of_each_kind():
+@pytest.mark.parametrize("model", [PLANTED, EARLIER])
+def test_the_mean_bandwidth_is_that_of_one_operation_of_each_kind(model):
+    """Of very many bytes; what a pooling reads again is no matter of its bytes."""
     each = from_table(operations(many=1))
-    same = dataclasses.replace(each, other_bytes=jnp.full(len(each), 1e12))
-    rates = 1e12 / np.asarray(EARLIER.layer_costs(same, ANY), float)
-    assert float(PLANTED.mean_bandwidth) == pytest.approx(np.exp(np.log(rates).mean()), rel=1e-4)
+    same = dataclasses.replace(each, other_bytes=jnp.full(len(each), 1e15), other_flops=each.batch)
+    rates = 1e15 / np.asarray(model.layer_costs(same, ANY), float)
+    assert float(model.mean_bandwidth) == pytest.approx(np.exp(np.log(rates).mean()), rel=1e-4)
 
 
 @pytest.mark.usefixtures("x64")
