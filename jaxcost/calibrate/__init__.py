@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,8 @@ class Calibration(OnScreen):
         Raises: ValueError: rows that are no layers, in another precision than was measured, or for
             which a model has no price.
         """
+        from jaxcost.calibrate.outside import OutsideWarning
+
         of_runs = RUN_TARGET in self.models
         rows: Any
         with double_precision():
@@ -126,20 +128,33 @@ class Calibration(OnScreen):
                 _warn(precision.unsaid(self.models))
             found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
             if not of_runs:
-                self._warn_outside(rows, layers["op"])
+                ops = layers["op"]
+                lines = self._outside(rows, lambda row: f"row {row + 1} ({ops.iloc[row]})")
+                if lines:
+                    warnings.warn("; ".join(lines), OutsideWarning, stacklevel=2)
         frame = frame.copy()
         for target, ends in found.items():
             for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
                 frame[f"predicted_{target}{suffix}"] = values
         return frame
 
-    def _warn_outside(self, rows: Workload, ops: "pd.Series") -> None:
-        from jaxcost.calibrate.outside import Outside, OutsideWarning, places
+    def outside(self, workload: Workload) -> list[str]:
+        """What of a network's layers lies outside what was measured, a line for all of which the
+        same is said; empty where nothing does.
 
-        told, found = Outside(), places(rows, self.models.values())
-        told.add(found, np.ones(len(ops), int), lambda row: f"row {row + 1} ({ops.iloc[row]})")
-        if lines := told.lines():
-            warnings.warn("; ".join(lines), OutsideWarning, stacklevel=3)
+        `latency` and `energy` price such layers without a word: where they are differentiated,
+        sizes are not known. Ask of what a search or a training has found.
+
+        Args: workload: of concrete sizes.
+        """
+        return self._outside(workload, lambda row: f"row {row + 1}")
+
+    def _outside(self, rows: Workload, name: Callable[[int], str]) -> list[str]:
+        from jaxcost.calibrate.outside import Outside, places
+
+        told = Outside()
+        told.add(places(rows, self.models.values()), np.ones(len(rows), int), name)
+        return told.lines()
 
     def to_frame(self) -> "pd.DataFrame":
         """The parameters as a table, one a row, with their 90 % intervals and units."""

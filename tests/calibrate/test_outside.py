@@ -52,6 +52,16 @@ def test_sizes_and_kinds_outside_are_named(fitted):
     }
 
 
+def test_a_calibration_says_of_a_network_what_latency_does_not():
+    found = jc.load_calibration("h100-sxm")  # products of 32 to 65,536 channels, no convolutions
+    assert found.outside(jc.mlp([512, 4096, 512], batch=64)) == []
+    network = jc.cnn([32, 64, 64], in_h=32, in_w=32, batch=64, kernel=3, head=[10])
+    assert found.outside(network) == [
+        "row 1 and 1 more row lie outside the calibration: no layer of its kind was measured",
+        "row 3 lies outside the calibration: 10 output channels (measured: 32 to 65536)",
+    ]
+
+
 def test_only_the_rows_asked_for_are_looked_at(fitted):
     layers = jc.from_table(pd.DataFrame([DENSE | {"batch": 4096}] * 2))
     assert list(sizes_outside(layers, fitted, np.array([False, True]))) == [1]
