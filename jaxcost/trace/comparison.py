@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jaxcost._support.screen import OnScreen
 from jaxcost.calibrate import Calibration, load_calibration
-from jaxcost.trace import count
+from jaxcost.trace import count, on_screen
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.estimate import (
     ProgramEstimate,
@@ -15,12 +16,15 @@ from jaxcost.trace.estimate import (
     share_outside,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _COSTS = ("latency_s", "energy_j")
 _NOTED = 0.01  # of the time: a share outside what was measured that is worth a line
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Comparison(OnScreen):
     """A program on several devices.
 
     Attributes:
@@ -56,6 +60,15 @@ class Comparison:
             row["times_fastest"] = latency / least if least and latency is not None else None
             rows.append(row | {"outside": self.outside[name], "warnings": self.warnings[name]})
         return rows
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The same as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        return on_screen.comparison(self)
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""

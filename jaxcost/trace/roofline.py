@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcost._support.screen import OnScreen
 from jaxcost.calibrate import Calibration, load_calibration
-from jaxcost.trace import ceilings, count
+from jaxcost.trace import ceilings, count, on_screen
 from jaxcost.trace.ceilings import Ceilings
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.estimate import ProgramEstimate, estimate_counts
@@ -50,8 +51,8 @@ class Point:
         return self.flops / self.time_s if self.time_s else 0.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Roofline:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Roofline(OnScreen):
     """A program's layers under a device's ceilings.
 
     Attributes:
@@ -88,6 +89,9 @@ class Roofline:
         import pandas as pd
 
         return pd.DataFrame(self.rows())
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        return on_screen.roofline(self)
 
     def figure(self, title: str = "") -> "Figure":
         """Layers as points, their area the share of the time, under the ceilings.

@@ -4,17 +4,21 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import count, one
+from jaxcost.trace import on_screen
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jaxcost.trace.estimate import ProgramEstimate
 
 JOULES_PER_KWH, SECONDS_PER_HOUR = 3.6e6, 3600.0
 Interval = tuple[float, float, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingCost:
+@dataclasses.dataclass(frozen=True, repr=False)
+class TrainingCost(OnScreen):
     """What trainings take, each an estimate and the ends of its 90 % interval; None is not known.
 
     Attributes:
@@ -33,6 +37,9 @@ class TrainingCost:
     co2_kg: Interval | None
     grams_per_kwh: float | None
     energy_reason: str | None
+
+    def _screen(self) -> "tuple[list[str], pd.DataFrame]":
+        return on_screen.training(self)
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it: each with `_lo` and `_hi`."""

@@ -11,7 +11,7 @@ from jaxcost._support import text
 from jaxcost._support.screen import OnScreen
 from jaxcost._support.sizes import one
 from jaxcost.calibrate import Calibration, load_calibration
-from jaxcost.trace import ceilings, count
+from jaxcost.trace import ceilings, count, on_screen
 from jaxcost.trace.ceilings import Ceilings
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.estimate import ProgramEstimate, estimate_counts
@@ -45,9 +45,8 @@ class Utilization(OnScreen):
         lines = [f"Utilization: {flops} a step, of {peak} ({self.ceilings.basis})"]
         if self.predicted is not None and self.predicted.latency_s is not None:
             lines.append(f"predicted {text.quantity(self.predicted.latency_s, 's')}")
-        if self.warnings:
-            lines.append(f"{text.count(len(self.warnings), 'warning')}: see warnings")
-        return [*lines, "call it with the seconds that a step took"], pd.DataFrame()
+        how = "call it with the seconds that a step took"
+        return [*lines, *on_screen.warned(self.warnings), how], pd.DataFrame()
 
     @property
     def model_flops(self) -> float:

@@ -67,15 +67,17 @@ class Columns:
 AS_NAMED = Columns()
 
 
-def missing(column: str, others: Sequence[str]) -> str:
-    """What to do about a column that is missing: which of `others` it may be, in which unit."""
+def missing(column: str, others: Sequence[str], wanted: Sequence[str] = ()) -> str:
+    """What to do about a column that is missing: which of `others` it may be, in which unit, unless
+    that one is rather another of the columns `wanted`."""
     own = unit(column)
     for option, known in _OPTIONS.items():
         for other in others if own in known else []:
             if unit(other) in set(known) - {own}:
                 return f"give {option} {other!r} to convert it"
-    near = nearest(column, others)
-    if near is None:
+    by_small = {other.lower(): other for other in others}
+    near = by_small.get(nearest(column, by_small) or "")
+    if near is None or nearest(near.lower(), [column, *wanted]) != column:
         return "add it"
     if own in SECONDS or own in JOULES:
         return f"rename {near!r} to it" + ("" if unit(near) == own else f" if it is in {own}")

@@ -114,7 +114,8 @@ def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> N
         raise ValueError(unknown("target", target, TARGETS))
     needed = [*REQUIRED, *([target] if target else [])]
     extra = [str(c) for c in frame.columns if c not in (*REQUIRED, *OPTIONAL, *TARGETS)]
-    hints = {column: missing(column, extra) for column in needed if column not in frame}
+    absent = [column for column in needed if column not in frame]
+    hints = {column: missing(column, extra, absent) for column in absent}
     if hints.get("dtype") == "add it":
         hints["dtype"] = "add it, or say what all rows are in (--dtype, dtype=)"
     several = [column for column, hint in hints.items() if hint == "add it"]

@@ -71,3 +71,33 @@ def test_a_budget_begins_with_its_verdict():
     found = jc.check(deep, X, budget={"flops": "1 MFLOP", "parameters": 1})
     assert repr(found) == f"Not within the budget: 1 of 2 limits not kept\n{found}"
     assert repr(jc.check(deep, X, budget={"flops": 1e9})).startswith("Within the budget\nflops: ")
+
+
+def test_a_roofline_begins_with_its_ceiling_and_the_slowest_layer():
+    found = jc.roofline(deep, X, device="h100-sxm")
+    lines = repr(found).splitlines()
+    assert lines[0].startswith(f"Roofline: {len(found.points)} layers under ")
+    assert lines[0].endswith(found.ceilings.basis)
+    assert lines[1].split()[:3] == ["layer", "op", "FLOP/B"]
+    assert lines[2].split()[0] == found.points[0].name == "large"
+    assert lines[-1] == f"and {len(found.points) - 12} more: to_frame() has all"
+
+
+def test_a_comparison_has_a_row_a_calibration():
+    names = ["h100-sxm", "h200-sxm"]
+    found = jc.compare(deep, X, calibrations=names)
+    lines = repr(found).splitlines()
+    assert lines[0].startswith("Comparison: 3.15 MFLOP")
+    assert [line.split()[0] for line in lines[2:]] == names
+    assert max(map(len, lines)) < 110
+    assert lines[2].count("–") == 2  # h100-sxm has no energy
+    assert list(found.to_frame()["latency_s"]) == [e.latency_s for e in found.estimates.values()]
+
+
+def test_a_training_is_a_line_a_quantity():
+    found = jc.estimate(deep, X, calibration="h200-sxm").training(steps=1000, grams_per_kwh=100.0)
+    lines = repr(found).splitlines()
+    assert lines[0] == "1 training of 1,000 steps"
+    assert [line.split(", ")[0].split(" ", 1)[1] for line in lines[1:]] == ["h", "kWh", "kg CO2"]
+    without = jc.estimate(deep, X, calibration="h100-sxm").training(steps=1000)
+    assert repr(without).endswith("no energy: the calibration of h100-sxm has none")

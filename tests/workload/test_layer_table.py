@@ -298,3 +298,15 @@ def test_the_precision_of_all_rows_can_be_said_where_no_column_says_it(table, th
     path = table(f"op,batch,c_in,c_out{there}\ndense,4,8,16{cell}\n")
     read = read_layer_table(path, columns=Columns(dtype="bfloat16"))
     assert list(read["dtype"]) == ["float32" if there else "bfloat16"]
+
+
+def test_a_column_is_taken_for_the_missing_one_that_it_is_most_like(table):
+    with pytest.raises(ValueError) as caught:
+        read_layer_table(table("Layer,N,Cin,Cout,dtype\ndense,1,8,8,float32\n"))
+    faults = str(caught.value).split("; and ")
+    several = "columns op, batch, in_h, in_w, k_h, k_w, stride, padding, groups are missing; "
+    assert faults[0].endswith(several + "add them, or --rename others to them")
+    assert [fault.partition(": ")[2] for fault in faults[1:]] == [
+        "column 'c_in' is missing; rename 'Cin' to it",
+        "column 'c_out' is missing; rename 'Cout' to it",
+    ]
