@@ -3,7 +3,11 @@ leaves open, and by levels of memory that no row has reached."""
 
 from typing import TYPE_CHECKING
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.calibrate.intervals import UNLIKE
@@ -53,11 +57,22 @@ def _left_open(fitted: "Fitted", layers: Workload, device: Device) -> np.ndarray
     steps = np.zeros((len(names), len(variance)))
     steps[[names.index(e.name) for e in fitted.estimates]] = axes * np.sqrt(np.maximum(variance, 0))
 
-    def log_costs(z: np.ndarray) -> np.ndarray:
-        moved = space.build(space.values(z))
-        assert isinstance(moved, LayerwiseCost)
-        costs = np.asarray(moved.layer_costs(layers, device), np.float64)
-        return np.log(np.maximum(costs, _NOTHING))
+    moved = [space.values(middle + way * step) for way in (1, -1) for step in steps.T]
+    leaves = [jnp.asarray([each[name] for each in moved], float) for name in names]
+    costs = np.asarray(_costs_of_each(model, leaves, layers, device), np.float64)
+    up, down = np.split(np.log(np.maximum(costs, _NOTHING)), 2)
+    return np.sqrt(np.sum(np.square(np.nan_to_num((up - down) / 2)), axis=0))
 
-    each = [(log_costs(middle + step) - log_costs(middle - step)) / 2 for step in steps.T]
-    return np.sqrt(np.sum(np.square(np.nan_to_num(each)), axis=0))
+
+@eqx.filter_jit
+def _costs_of_each(
+    model: LayerwiseCost, leaves: list[Array], layers: Workload, device: Device
+) -> Float[Array, "points layers"]:
+    """The costs of the layers by the model with other parameters, of shape `(points,)` each."""
+    structure = jax.tree.structure(model)
+
+    def of(one: list[Array]) -> Array:
+        moved: LayerwiseCost = jax.tree.unflatten(structure, one)
+        return moved.layer_costs(layers, device)
+
+    return jax.lax.map(of, leaves)

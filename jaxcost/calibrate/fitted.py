@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,6 +106,11 @@ class Fitted(OnScreen):
             theirs = fitted.layer_costs(workload, device)
             costs = jnp.where(SORTS[sort].holds(workload), theirs, costs)
         return jnp.where(workload.within > 0, self._moving(workload, device), costs)
+
+    @functools.cached_property
+    def compiled(self) -> Callable[[Workload, Device], Array]:
+        """`layer_costs`, compiled once for all workloads of one shape."""
+        return eqx.filter_jit(lambda workload, device: self.layer_costs(workload, device))
 
     def _otherwise(self, workload: Workload, device: Device) -> Any:
         """Whether a CPU computes it so differently that no layer measured here says anything."""

@@ -109,7 +109,7 @@ def _beyond(part: Fitted, layers: Workload, rows: np.ndarray) -> dict[int, str]:
     names = sort.sizes
     if part.layers is None or not names:
         return {}
-    x = np.asarray(sort.of(layers), np.float64)
+    x = sort.describe(layers)
     measured = part.layers[sort.sized(part.layers), : len(names)]
     rows = rows & sort.sized(x)
     if not len(measured):

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 import math
 from typing import Any, ClassVar, final
 
@@ -85,6 +86,11 @@ def parameters_of(model: "type[CostModel] | CostModel") -> tuple[Parameter, ...]
 
     Raises: TypeError: a field that is neither static nor declared with `parameter()`.
     """
+    return _declared(model if isinstance(model, type) else type(model))
+
+
+@functools.cache
+def _declared(model: "type[CostModel]") -> tuple[Parameter, ...]:
     declared = []
     for field in dataclasses.fields(model):
         if _KEY in field.metadata:

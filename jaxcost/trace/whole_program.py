@@ -11,7 +11,6 @@ import functools
 import math
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -178,8 +177,7 @@ def _each(
     padded = np.concatenate([distinct, np.repeat(distinct[:, :1], size - distinct.shape[1], 1)], 1)
     tree = jax.tree.structure(layers)
     few = jax.tree.unflatten(tree, [jnp.asarray(row) for row in padded])
-    costs = eqx.filter_jit(lambda w: fitted.layer_costs(w, device))(few)
-    found = (costs, *fitted.trust(few, device))
+    found = (fitted.compiled(few, device), *fitted.trust(few, device))
     each, novelty, reach = (np.asarray(x, np.float64)[place.ravel()] for x in found)
     return each, novelty, reach
 

@@ -1,5 +1,6 @@
 """What is designed: `Workload`, one row a layer."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,12 +129,17 @@ def rows(**leaves: ArrayLike) -> Workload:
 
     A leaf left out is that of a layer of size one, without bias, occurring once.
     """
-    template = vars(Workload())
-    if strange := set(leaves) - set(template):
-        raise ValueError(unknown("leaf", min(strange), template))
-    arrays = {name: _checked(name, value) for name, value in (template | leaves).items()}
+    usual = {field.name: np.float32(field.default) for field in dataclasses.fields(Workload)}
+    if strange := set(leaves) - set(usual):
+        raise ValueError(unknown("leaf", min(strange), usual))
+    arrays = {name: _checked(name, value) for name, value in leaves.items()}
     shape = jnp.broadcast_shapes((1,), *(array.shape for array in arrays.values()))
-    return Workload(**{name: jnp.broadcast_to(array, shape) for name, array in arrays.items()})
+    return Workload(**{name: _spread(array, shape) for name, array in (usual | arrays).items()})
+
+
+def _spread(array: Any, shape: tuple[int, ...]) -> Any:
+    """`array` broadcast; by NumPy where its values are known, which dispatches nothing."""
+    return (jnp if sizes.is_traced(array) else np).broadcast_to(array, shape)
 
 
 def _checked(name: str, value: ArrayLike) -> Array:
