@@ -1,9 +1,11 @@
 """What all tests share: strict JAX, both precisions, commands, and where the public data are."""
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ for name, usual in {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_D
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
+gc.set_threshold(100_000, 50, 100)  # looking through traced programs took a tenth of the time
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -94,6 +97,14 @@ def x64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture(scope="module")
+def model_alone() -> Iterator[None]:
+    """For a whole module: no other models are fitted beside the one asked for, to compare."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("jaxcost.calibrate.measured_layers"), "BASELINES", ())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -124,17 +124,19 @@ class Workload(eqx.Module):
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *padded)
 
 
+_USUAL = {field.name: np.array(field.default) for field in dataclasses.fields(Workload)}
+
+
 def rows(**leaves: ArrayLike) -> Workload:
     """A Workload from any of its leaves, each a number or of shape `(layers,)`; values unchecked.
 
     A leaf left out is that of a layer of size one, without bias, occurring once.
     """
-    usual = {field.name: np.float32(field.default) for field in dataclasses.fields(Workload)}
-    if strange := set(leaves) - set(usual):
-        raise ValueError(unknown("leaf", min(strange), usual))
+    if strange := set(leaves) - set(_USUAL):
+        raise ValueError(unknown("leaf", min(strange), _USUAL))
     arrays = {name: _checked(name, value) for name, value in leaves.items()}
     shape = jnp.broadcast_shapes((1,), *(array.shape for array in arrays.values()))
-    return Workload(**{name: _spread(array, shape) for name, array in (usual | arrays).items()})
+    return Workload(**{name: _spread(array, shape) for name, array in (_USUAL | arrays).items()})
 
 
 def _spread(array: Any, shape: tuple[int, ...]) -> Any:

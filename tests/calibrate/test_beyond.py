@@ -10,6 +10,8 @@ from jaxcost.calibrate.measured_layers import MeasuredLayers
 from jaxcost.device import Device, device
 from jaxcost.workload import from_table
 
+pytestmark = pytest.mark.usefixtures("model_alone")
+
 MOST_FITTED, MOST_JUDGED = 300, 500
 
 

@@ -15,6 +15,8 @@ from jaxcost.device import Device, device
 from jaxcost.device.data_sheets import data_sheets, known_device, variants
 from jaxcost.workload import from_table
 
+pytestmark = pytest.mark.usefixtures("model_alone")
+
 UNKNOWN = Device("unknown")
 
 

@@ -17,7 +17,10 @@ from jaxcost.workload import dense, mlp
 from jaxcost.workload.layer_table import ITEM_BYTES
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:row .* outside the calibration"),
+    pytest.mark.usefixtures("model_alone"),
+]
 
 T2000 = device("quadro-t2000")
 

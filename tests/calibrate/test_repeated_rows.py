@@ -15,6 +15,8 @@ from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, device
 from jaxcost.workload import from_table
 
+pytestmark = pytest.mark.usefixtures("model_alone")
+
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "datasets"
 T2000 = device("quadro-t2000")
 TIMES = 5

@@ -11,6 +11,7 @@ import pytest
 
 import jaxcost as jc
 from jaxcost.calibrate.build import fit_layers
+from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.held_out import evaluate, predict_each_unseen
 from jaxcost.device import Device
 from jaxcost.workload import conv2d, dense, from_table, rows
@@ -63,6 +64,12 @@ def calibration(split) -> jc.Calibration:
     return jc.fit(split[0], A_GPU)
 
 
+@pytest.fixture(scope="module")
+def alone(split) -> Fitted:
+    """What the dense layers without the others are fitted by."""
+    return fit_layers(split[0][_sorts(split[0]) == "dense"].reset_index(drop=True), A_GPU)
+
+
 def test_each_kind_is_predicted_and_held_by_its_own_interval(split, calibration):
     judged = calibration.predict(split[1])
     error = np.abs(judged["predicted_time_s"] / judged["time_s"] - 1)
@@ -76,9 +83,7 @@ def test_each_kind_is_predicted_and_held_by_its_own_interval(split, calibration)
     assert held[kinds.isin(_OPS.values())].mean() > 0.85
 
 
-def test_what_is_measured_beside_products_does_not_change_them(split, calibration):
-    single = split[0][_sorts(split[0]) == "dense"].reset_index(drop=True)
-    alone = jc.fit(single, A_GPU).models["time_s"]
+def test_what_is_measured_beside_products_does_not_change_them(alone, calibration):
     beside = calibration.models["time_s"]
     assert set(beside.apart) == {"batched-products", "memory-bound"}
     assert dataclasses.replace(beside, apart={}).errors == alone.errors
@@ -97,10 +102,8 @@ def test_a_saved_calibration_predicts_every_sort_as_before(split, calibration, t
         np.testing.assert_allclose(again[name], first[name], rtol=1e-5)
 
 
-def test_a_kind_that_was_not_measured_is_wide(split):
+def test_a_kind_that_was_not_measured_is_wide(split, alone):
     """Convolutions, grouped or not, softmax, products side by side: of dense layers alone."""
-    single = split[0][_sorts(split[0]) == "dense"].reset_index(drop=True)
-    fitted = fit_layers(single, A_GPU)
     layers = [
         conv2d(in_h=56, in_w=56, c_in=64, c_out=64, k_h=3, k_w=3),
         dense(batch=512, c_in=768, c_out=768, groups=12),
@@ -108,8 +111,8 @@ def test_a_kind_that_was_not_measured_is_wide(split):
         rows(c_in=0, c_out=0, other_flops=1e6, other_bytes=1e7, within=1),
     ]
     for layer in layers:
-        assert fitted.trust(layer, A_GPU)[1][0] > np.log(3), layer
-    assert fitted.trust(dense(batch=512, c_in=768, c_out=768), A_GPU)[1][0] < np.log(2)
+        assert alone.trust(layer, A_GPU)[1][0] > np.log(3), layer
+    assert alone.trust(dense(batch=512, c_in=768, c_out=768), A_GPU)[1][0] < np.log(2)
 
 
 def test_errors_of_layers_held_out_are_each_sorts_own(split):

@@ -19,11 +19,8 @@ WATTS = 50.0
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _model_alone() -> Iterator[None]:
-    """No other models are fitted beside the one asked for: what they add is not what flows."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_module("jaxcost.calibrate.measured_layers"), "BASELINES", ())
-        yield
+def _model_alone(model_alone) -> None:
+    """What others add is not what flows."""
 
 
 @pytest.fixture(scope="module")

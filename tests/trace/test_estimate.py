@@ -16,6 +16,8 @@ from jaxcost.trace.estimate import estimate_counts
 from jaxcost.trace.whole_program import program_costs
 from jaxcost.workload.fusion import FUSION, Fusion
 
+pytestmark = pytest.mark.usefixtures("model_alone")
+
 X = jax.ShapeDtypeStruct((8, 512), jnp.float32)
 W, V = jax.ShapeDtypeStruct((512, 256), jnp.float32), jax.ShapeDtypeStruct((256, 100), jnp.float32)
 PACE = 1e-11  # s a FLOP

@@ -16,6 +16,8 @@ from jaxcost.calibrate.fitted import Fitted
 from jaxcost.trace import unsure_layers as words
 from jaxcost.workload.fusion import FUSION
 
+pytestmark = pytest.mark.usefixtures("model_alone")
+
 WIDTHS = (96, 160, 256, 20_000, 320, 30_000, 64)
 X = jax.ShapeDtypeStruct((8, WIDTHS[0]), jnp.float32)
 WEIGHTS = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in itertools.pairwise(WIDTHS)]

@@ -105,6 +105,14 @@ def tiny(monkeypatch):
     return install
 
 
+@pytest.fixture
+def simple(monkeypatch):
+    """Fits of one parameter and of no other models beside, where another thing is tested."""
+    fit = functools.partial(build.fit_layers, model="flops-only", starts=2)
+    monkeypatch.setattr(build, "fit_layers", fit)
+    monkeypatch.setattr(import_module("jaxcost.calibrate.measured_layers"), "BASELINES", ())
+
+
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory):
     """A folder with what `calibrate` wrote, what it printed, and what was asked of measuring."""
@@ -149,12 +157,9 @@ def test_every_baseline_has_its_error_on_the_same_held_out_layers(calibrated):
     assert model.model_errors["held_out"].rows == rows
 
 
-def test_layers_are_measured_and_fitted_in_the_precision_asked_for(
-    jaxcost, tiny, tmp_path, monkeypatch
-):
+@pytest.mark.usefixtures("simple")
+def test_layers_are_measured_and_fitted_in_the_precision_asked_for(jaxcost, tiny, tmp_path):
     asked = tiny(20)
-    simple = functools.partial(build.fit_layers, model="flops-only", starts=2)
-    monkeypatch.setattr(build, "fit_layers", simple)
     out = tmp_path / "c.json"
     files = ("--out", out, "--report", tmp_path / "r.html", "--table", tmp_path / "m.csv")
     outcome = jaxcost("calibrate", *files, "--dtype", "bfloat16")
@@ -187,10 +192,9 @@ def test_a_gpus_calibration_is_no_start_for_a_cpu(tiny, refuses, tmp_path):
     assert "one is a CPU and one is not" in line
 
 
-def test_the_layers_of_a_table_are_measured_besides(jaxcost, tiny, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("simple")
+def test_the_layers_of_a_table_are_measured_besides(jaxcost, tiny, tmp_path):
     asked = tiny(20)
-    simple = functools.partial(build.fit_layers, model="flops-only", starts=2)
-    monkeypatch.setattr(build, "fit_layers", simple)
     one = LayerSpec(op="dense", batch=3, c_in=512, c_out=50_000)
     pd.DataFrame([one.row()]).to_csv(tmp_path / "layers.csv", index=False)
     files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")
@@ -279,6 +283,7 @@ def test_an_interrupt_while_measuring_leaves_no_file(tiny, refuses, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("simple")
 def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
     tiny, jaxcost, tmp_path, monkeypatch
 ):
@@ -301,9 +306,6 @@ def test_what_was_measured_outlives_a_failure_and_is_gone_on_with(
     assert f"go on with --store {kept} --resume" in stopped.err
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     monkeypatch.setattr(import_module("jaxcost.measure"), "measure_into", measured)
-    monkeypatch.setattr(
-        build, "fit_layers", functools.partial(build.fit_layers, model="flops-only")
-    )
     outcome = jaxcost("calibrate", *files, "--store", kept, "--resume")
     assert outcome.status == 0
     assert str(kept) in outcome.out
@@ -332,12 +334,11 @@ def test_outputs_are_checked_before_anything_is_measured(tiny, refuses, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("simple")
 def test_this_very_machine(jaxcost, tmp_path, monkeypatch):
     # So short a timing may fail its proofs on a busy machine: not all of the layers are needed.
     plan = Preset("quick", _layers(30), SHORT)
     monkeypatch.setattr(measure_run, "preset", lambda name, platform: plan)
-    simple = functools.partial(build.fit_layers, model="flops-only")  # compiles sooner
-    monkeypatch.setattr(build, "fit_layers", simple)
     files = ("--out", tmp_path / "c.json", "--report", tmp_path / "r.html")
     outcome = jaxcost("calibrate", *files)
     assert (outcome.status, outcome.err) == (0, "")

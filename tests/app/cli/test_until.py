@@ -15,6 +15,8 @@ from jaxcost.measure import LayerSpec, Preset, Progress, SweepPlan
 from jaxcost.measure import run as measure_run
 from jaxcost.trace.unsure import where_unsure
 
+pytestmark = pytest.mark.usefixtures("model_alone")
+
 MODEL = ("--for", "jax.numpy:dot", "--input", "f32[8,512]", "--input", "f32[512,50000]")
 OWN = ("dense", 8, 512, 50_000)
 

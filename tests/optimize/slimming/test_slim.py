@@ -314,6 +314,11 @@ def test_the_groups_are_found_and_no_others(name):
     assert set(free(kind(), x)) == expected
 
 
+@eqx.filter_jit  # one program compiles sooner than each of its operations for new shapes
+def called(model, x):
+    return model(x)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", MODELS)
 def test_a_smaller_model_computes_what_the_one_with_zeros_does(name, seed):
@@ -324,14 +329,16 @@ def test_a_smaller_model_computes_what_the_one_with_zeros_does(name, seed):
     masks = {n: mask & (random.random(len(mask)) < 0.8) | (np.arange(len(mask)) == 1)
              for n, mask in masks.items()}  # fmt: skip
     found = slim(model, masks, x).model
-    expected = by_hand(model, groups, masks)(x)
-    assert jnp.abs(expected).max() > 0.01
-    np.testing.assert_allclose(found(x), expected, rtol=2e-4, atol=2e-5)
+    computed, expected, whole = (
+        np.asarray(called(each, x)) for each in (found, by_hand(model, groups, masks), model)
+    )
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(computed, expected, rtol=2e-4, atol=2e-5)
     sizes = [
         sum(a.size for a in jax.tree.leaves(eqx.filter(m, eqx.is_array))) for m in (found, model)
     ]
     assert sizes[0] < sizes[1]
-    assert not jnp.allclose(found(x), model(x), rtol=1e-3)
+    assert not np.allclose(computed, whole, rtol=1e-3)
 
 
 def test_what_is_cut_in_parts_lies_in_every_part():
