@@ -8,7 +8,8 @@ _MOST = 20  # layers, those that take longest
 
 
 def layers(found: Roofline) -> Table:
-    """A row a layer, those that take longest first."""
+    """A row a layer, those that take longest first; what fusion leaves nothing of shares a row."""
+    timed = [point for point in found.points if point.time_s]
     rows = [
         (
             point.name,
@@ -19,11 +20,13 @@ def layers(found: Roofline) -> Table:
             text.quantity(point.time_s, "s"),
             text.error(point.share),
         )
-        for point in found.points[:_MOST]
+        for point in timed[:_MOST]
     ]
-    if rest := found.points[_MOST:]:
+    if rest := timed[_MOST:]:
         share = text.error(sum(point.share for point in rest))
         rows.append((text.count(len(rest), "smaller layer"), *("",) * 5, share))
+    if fused := len(found.points) - len(timed):
+        rows.append((f"{text.count(fused, 'layer')} fused into others", *("",) * 6))
     columns = ("layer", "op", "FLOP/B", found.kind, "bound by", "time", "share")
     note = f"Ceiling: {text.quantity(found.ceilings.peak_flops, 'FLOP/s')}, {found.ceilings.basis}."
     places = (False, False, True, True, False, True, True)

@@ -47,3 +47,12 @@ def test_smaller_layers_share_a_row():
     assert table.rows[0][:5] == ("l0", "dense", "1000", "1.00 TFLOP/s", "arithmetic")
     assert table.rows[-1] == ("2 smaller layers", *("",) * 5, "9.1 %")
     assert table.note == "Ceiling: 1.00 TFLOP/s, dense peak of the data sheet, d, bf16."
+
+
+def test_layers_of_which_fusion_leaves_nothing_share_a_row_and_have_no_time():
+    of = Ceilings("x", 1e12, {"memory": 1e11}, "fp32", "data sheet")
+    points = [Point("a", "dense", 1e9, 1e6, 1e-3, 1.0)]
+    points += [Point(name, "pooling", 1e3, 0.0, 0.0, 0.0) for name in "bc"]
+    first, last = layers(Roofline(tuple(points), of, "attainable", ())).rows
+    assert first[0] == "a"
+    assert last == ("2 layers fused into others", *("",) * 6)
