@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost._support.lazy import lazy
@@ -18,6 +17,8 @@ from jaxcost.calibrate.features import features
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals, calibrate_intervals
+from jaxcost.calibrate.outside import OutsideWarning, other_devices, told
+from jaxcost.calibrate.unpriced import unpriced
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel
 from jaxcost.models.residency import Temperature
@@ -77,7 +78,9 @@ class Calibration(OnScreen):
         """Latency of a network, in seconds: the sum over its layers; differentiable.
 
         Args: temperature: as for `energy`, keyword-only.
-        Warns: UserWarning: layers of another precision than was measured, or one not recorded.
+        Warns: UserWarning: layers of another precision than was measured, or one not recorded;
+            layers outside what was measured, or without a price. Of sizes that JAX is tracing,
+            nothing is known.
         Raises: ValueError: the calibration was not fitted to times.
         """
         return self._cost("time_s", workload, temperature)
@@ -110,12 +113,11 @@ class Calibration(OnScreen):
         Computed in float64.
 
         Warns: UserWarning: layers lie outside what was measured, one warning with a line for each;
-            the calibration does not say in which precision it was measured.
+            rows are of another device; the calibration does not say in which precision it was
+            measured.
         Raises: ValueError: rows that are no layers, in another precision than was measured, or for
             which a model has no price.
         """
-        from jaxcost.calibrate.outside import OutsideWarning
-
         of_runs = RUN_TARGET in self.models
         rows: Any
         with double_precision():
@@ -125,13 +127,13 @@ class Calibration(OnScreen):
                 layers = validate_layers(frame)
                 rows = from_valid(layers)
                 precision.check_rows(self.models, layers["dtype"])
-                _warn(precision.unsaid(self.models))
+                _warn(precision.unsaid(self.models), depth=3)
             found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
             if not of_runs:
                 ops = layers["op"]
-                lines = self._outside(rows, lambda row: f"row {row + 1} ({ops.iloc[row]})")
-                if lines:
-                    warnings.warn("; ".join(lines), OutsideWarning, stacklevel=2)
+                lines = told(rows, self.models.values(), lambda i: f"row {i + 1} ({ops.iloc[i]})")
+                _warn(["; ".join(lines)] if lines else [], OutsideWarning, depth=3)
+        _warn(other_devices(frame, self.device, list(self.models)), depth=3)
         frame = frame.copy()
         for target, ends in found.items():
             for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
@@ -142,19 +144,12 @@ class Calibration(OnScreen):
         """What of a network's layers lies outside what was measured, a line for all of which the
         same is said; empty where nothing does.
 
-        `latency` and `energy` price such layers without a word: where they are differentiated,
-        sizes are not known. Ask of what a search or a training has found.
+        `latency` and `energy` warn of such layers, but not where they are differentiated, since
+        sizes are not known then. Ask of what a search or a training has found.
 
         Args: workload: of concrete sizes.
         """
-        return self._outside(workload, lambda row: f"row {row + 1}")
-
-    def _outside(self, rows: Workload, name: Callable[[int], str]) -> list[str]:
-        from jaxcost.calibrate.outside import Outside, places
-
-        told = Outside()
-        told.add(places(rows, self.models.values()), np.ones(len(rows), int), name)
-        return told.lines()
+        return told(workload, self.models.values(), lambda row: f"row {row + 1}")
 
     def to_frame(self) -> "pd.DataFrame":
         """The parameters as a table, one a row, with their 90 % intervals and units."""
@@ -183,6 +178,10 @@ class Calibration(OnScreen):
     ) -> Float[Array, ""]:
         fitted = self._of(target)
         _warn([*precision.unsaid({target: fitted}), *precision.other_items(fitted, workload)])
+        if isinstance(workload, Workload):
+            _warn(unpriced(fitted, workload, self.device))
+            lines = told(workload, [fitted], lambda row: f"layer {row + 1}")
+            _warn(["; ".join(lines)] if lines else [], OutsideWarning)
         return fitted.cost(workload, self.device, temperature)
 
     def _of(self, target: str) -> Fitted:
@@ -195,9 +194,9 @@ class Calibration(OnScreen):
         return self.models[target]
 
 
-def _warn(lines: list[str]) -> None:
+def _warn(lines: list[str], category: type[UserWarning] = UserWarning, depth: int = 4) -> None:
     for line in lines:
-        warnings.warn(line, stacklevel=4)
+        warnings.warn(line, category, stacklevel=depth)
 
 
 def load_calibration(

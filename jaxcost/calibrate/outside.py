@@ -2,13 +2,21 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 from jaxcost._support import text
+from jaxcost._support.sizes import is_traced
 from jaxcost.calibrate.features import SORTS
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.device import Device
+from jaxcost.device.data_sheets import same_device
 from jaxcost.workload import Workload
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_LINES = 8  # told; the rest are counted
 _BEYOND = 0.05  # in ln: sizes outside by rounding are not outside
@@ -88,6 +96,37 @@ def places(layers: Workload, models: Iterable[Fitted]) -> dict[str, list[int]]:
         for row, words in outside(layers, fitted).items():
             found.setdefault(words, []).append(row)
     return found
+
+
+def in_one(layers: Workload, models: Iterable[Fitted], name: Callable[[int], str]) -> list[str]:
+    """One line of all layers that are there and lie outside, each with its name; none of sizes
+    that JAX is tracing, nor of what is within a program, which no layer measured by itself is like.
+    """
+    if is_traced(*jax.tree.leaves(layers)):
+        return []
+    gathered = Outside()
+    with jax.ensure_compile_time_eval():
+        there = np.asarray((layers.within == 0) & (layers.repeat > 0))
+        found = {
+            words: kept
+            for words, rows in places(layers, models).items()
+            if (kept := [row for row in rows if there[row]])
+        }
+    gathered.add(found, np.ones(len(layers), int), name)
+    return gathered.lines()
+
+
+def other_devices(frame: "pd.DataFrame", device: Device, targets: Iterable[str]) -> list[str]:
+    """A line for each device of a table that is not the calibration's, where both are known."""
+    if "device" not in frame or device.name == "unknown":
+        return []
+    what = "times" if "time_s" in targets else "energies"
+    names = {str(name).strip() for name in frame["device"].dropna().unique()} - {""}
+    return [
+        f"the table is of {name}, the calibration of {device.name}: {what} of another device"
+        for name in sorted(names)
+        if not same_device(name, device.name)
+    ]
 
 
 def parts_of(

@@ -15,7 +15,7 @@ from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.workload import Workload, cnn, conv2d, from_table, mlp
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 ADDED = ["predicted_time_s", "predicted_time_s_lo", "predicted_time_s_hi"]
 

@@ -19,7 +19,7 @@ from jaxcost.device import Device
 from jaxcost.workload import from_table
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 SISTER = "h100-sxm"
 TWICE = Device("twice", peak_flops=2 * 67e12, bandwidth=2 * 3350e9, platform="gpu")

@@ -15,7 +15,7 @@ from jaxcost.workload import dense
 from jaxcost.workload.layer_table import read_layer_table
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 T2000 = device("quadro-t2000")
 

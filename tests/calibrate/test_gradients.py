@@ -11,7 +11,7 @@ from jaxcost.device import Device
 from jaxcost.workload.gradients import CONV2D_GRADIENTS
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 RATE, LAUNCH, SLOWER = 1e11, 1e-5, 6.0
 KIND = "conv2d_weight_gradient"

@@ -1,5 +1,6 @@
 """Layers outside what was measured are named, those within are not; layer by layer."""
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,3 +87,25 @@ def test_predict_says_once_what_the_command_says_by_row(table):
         calibration.predict(pd.DataFrame([inside, *large]))
     assert [str(line.message) for line in told] == [words]
     assert told[0].filename == __file__
+
+
+def test_a_latency_says_what_predict_says(table):
+    calibration = jc.fit(table, correction=True)
+    inside, beyond = (jc.dense(c_in=128, c_out=128, batch=batch) for batch in (256, 10**6))
+    calibration.latency(inside)  # nothing to say: warnings are errors here
+    words = r"^layer 1 lies outside the calibration: 1000000 positions \(measured: 64 to 1024\)$"
+    with pytest.warns(OutsideWarning, match=words) as told:
+        latency = calibration.latency(beyond)
+    assert told[0].filename == __file__
+    with pytest.warns(OutsideWarning, match=words):
+        assert jax.jit(lambda: calibration.latency(beyond))() == pytest.approx(latency)
+    jax.jit(lambda batch: calibration.latency(jc.dense(c_in=128, c_out=128, batch=batch)))(1e6)
+
+
+def test_rows_of_another_device_are_said(table):
+    calibration = jc.fit(table.assign(device="t4"), correction=True)
+    row = table.drop(columns="time_s").iloc[:1]
+    calibration.predict(row.assign(device="Tesla T4"))
+    calibration.predict(row.assign(device=[None]))
+    with pytest.warns(UserWarning, match="^the table is of b200, the calibration of t4: times of"):
+        calibration.predict(row.assign(device="b200"))

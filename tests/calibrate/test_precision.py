@@ -18,7 +18,7 @@ from jaxcost.workload.layer_table import ITEM_BYTES
 
 # What they predict is chosen to test other things, and lies outside at times.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:row .* outside the calibration"),
+    pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration"),
     pytest.mark.usefixtures("model_alone"),
 ]
 
@@ -78,11 +78,11 @@ def test_rows_in_another_precision_are_not_predicted(calibration, unseen, dtype)
 
 def test_a_network_in_another_precision_is_warned_of(calibration):
     with pytest.warns(UserWarning, match="3 of 3 layers have items of 2 bytes.*float32 .4 bytes"):
-        calibration.latency(mlp([8, 16, 16, 4], batch_size=2, item_bytes=2))
+        calibration.latency(mlp([8, 16, 16, 8], batch_size=2, item_bytes=2))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        calibration.latency(mlp([8, 16, 16, 4], batch_size=2))
-        jax.jit(lambda w: calibration.latency(mlp(w, batch_size=2)))(jnp.array([8.0, 16.0, 4.0]))
+        calibration.latency(mlp([8, 16, 16, 8], batch_size=2))
+        jax.jit(lambda w: calibration.latency(mlp(w, batch_size=2)))(jnp.array([8.0, 16.0, 8.0]))
 
 
 @pytest.mark.parametrize("name", ["batch", "positions", "c_in", "c_out", "groups", "repeat"])
@@ -109,13 +109,13 @@ def test_a_calibration_of_half_precision_is_one_of_half_precision(calibration):
     half = dataclasses.replace(calibration, models={"time_s": half})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        half.latency(mlp([8, 16, 4], batch_size=2, item_bytes=2))
+        half.latency(mlp([8, 16, 8], batch_size=2, item_bytes=2))
     with pytest.warns(UserWarning, match="2 of 2 layers have items of 4 bytes.*bfloat16"):
-        half.latency(mlp([8, 16, 4], batch_size=2))
+        half.latency(mlp([8, 16, 8], batch_size=2))
 
 
 def test_an_old_file_is_said_not_to_say_its_precision(unsaid, unseen):
     with pytest.warns(UserWarning, match="does not say in which precision it was measured"):
-        unsaid.latency(mlp([8, 16, 4], batch_size=2))
+        unsaid.latency(mlp([8, 16, 8], batch_size=2))
     with pytest.warns(UserWarning, match="does not say in which precision it was measured"):
         unsaid.predict(unseen.assign(dtype="float16"))

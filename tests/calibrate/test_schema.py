@@ -14,7 +14,7 @@ from jaxcost.calibrate.units import in_units_of
 from jaxcost.workload import from_table
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 MODEL = ("models", "time_s")
 SIZES = {"n_observations": 6000, "n_features": 20, "n_labels": 2, "batch_size": 256}

@@ -17,7 +17,7 @@ from jaxcost.device import Device
 from jaxcost.workload import conv2d, dense, from_table, rows
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 A_GPU = Device("of this test", platform="gpu")
 _OPS = {"ln": "normalisation", "softmax": "softmax", "add": "addition", "relu": "elementwise"}

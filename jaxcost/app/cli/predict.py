@@ -113,7 +113,6 @@ def _predict_csv(
     full = whole.loc[layers.index].assign(**columns)
     write_text(out, full.to_csv(index=False, lineterminator="\n"))
     summary.rows += len(layers)
-    summary.devices |= set(layers["device"].astype(str)) if "device" in layers else set()
     if not of_runs:
         ops, once = layers["op"].tolist(), np.ones(len(layers), int)
         outside = places_outside(calibration, layers)

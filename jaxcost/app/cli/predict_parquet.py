@@ -226,8 +226,6 @@ class _Rows:
                 for row in dict.fromkeys(rows[lines].tolist()):
                     held = self._outside.setdefault(known + row, (str(layers["op"].iloc[row]), []))
                     held[1].append(words)
-        if "device" in layers:
-            self._summary.devices |= set(layers["device"][kept].astype(str))
         self._prices = np.concatenate([self._prices, prices])
         self._kept = np.concatenate([self._kept, kept])
 

@@ -54,7 +54,7 @@ class Summary:
 
     Attributes:
         rows: predicted so far.
-        outside, unread, devices, warned: of these; `warned` has each line once, in order.
+        outside, unread, warned: of these; `warned` has each line once, in order.
     """
 
     def __init__(self, calibration: "Calibration") -> None:
@@ -64,7 +64,6 @@ class Summary:
         self.rows = 0
         self.outside = Outside()
         self.unread = {target: Unread(target) for target in calibration.models}
-        self.devices: set[str] = set()
         self.warned: dict[str, None] = {}
 
     def predicted(
@@ -110,13 +109,8 @@ class Summary:
 
     def lines(self) -> list[str]:
         """What is to be minded of the rows, the table and the calibration."""
-        from jaxcost.app.cli.runs import check_device
-
         unread = [line for each in self.unread.values() for line in each.lines()]
-        devices = check_device(self._calibration, self.devices)
-        return [
-            *self.warned, *self.outside.lines(), *unread, *self._calibration.unmeasured, *devices
-        ]  # fmt: skip
+        return [*self.warned, *self.outside.lines(), *unread, *self._calibration.unmeasured]
 
 
 def places_outside(calibration: "Calibration", layers: "pd.DataFrame") -> dict[str, list[int]]:

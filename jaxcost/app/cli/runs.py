@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from jaxcost.calibrate import Calibration
     from jaxcost.calibrate.fitted import Fitted
 
 
@@ -16,22 +15,6 @@ def of_device(frame: "pd.DataFrame", device: str | None, source: Path) -> "pd.Da
     from jaxcost.workload.selection import one_of
 
     return one_of(frame, "device", device, str(source))
-
-
-def check_device(calibration: "Calibration", names: set[str]) -> list[str]:
-    """A warning where a table was measured on another device than the calibration.
-
-    Args: names: all that stand in its column `device`.
-    """
-    from jaxcost.device.data_sheets import same_device
-
-    own = calibration.device.name
-    others = sorted(name for name in names - {""} if not same_device(name, own))
-    if not others or own == "unknown":
-        return []
-    what = "times" if "time_s" in calibration.models else "energies"
-    other = ", ".join(others)
-    return [f"the table is of {other}, the calibration of {own}: {what} of another device"]
 
 
 def print_run_fit(console: "Console", fitted: "Fitted", words: str) -> None:

@@ -25,7 +25,7 @@ from jaxcost.measure.store import Store
 from jaxcost.workload.layer_table import read_layer_table
 
 # What they predict is chosen to test other things, and lies outside at times.
-pytestmark = pytest.mark.filterwarnings("ignore:row .* outside the calibration")
+pytestmark = pytest.mark.filterwarnings("ignore:(row|layer) .* outside the calibration")
 
 SWEEPS = ("a", "b", "c")
 SHORT = SweepPlan(
