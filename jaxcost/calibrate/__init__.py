@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +113,8 @@ class Calibration(OnScreen):
         Computed in float64.
 
         Warns: UserWarning: layers lie outside what was measured, one warning with a line for each;
-            rows are of another device; the calibration does not say in which precision it was
-            measured.
+            rows are of another device; columns of the table are replaced; the calibration does not
+            say in which precision it was measured.
         Raises: ValueError: rows that are no layers, in another precision than was measured, or for
             which a model has no price.
         """
@@ -134,11 +134,15 @@ class Calibration(OnScreen):
                 lines = told(rows, self.models.values(), lambda i: f"row {i + 1} ({ops.iloc[i]})")
                 _warn(["; ".join(lines)] if lines else [], OutsideWarning, depth=3)
         _warn(other_devices(frame, self.device, list(self.models)), depth=3)
-        frame = frame.copy()
-        for target, ends in found.items():
-            for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True):
-                frame[f"predicted_{target}{suffix}"] = values
-        return frame
+        added = {
+            f"predicted_{target}{suffix}": values
+            for target, ends in found.items()
+            for suffix, values in zip(("", "_lo", "_hi"), ends, strict=True)
+        }
+        if own := [name for name in added if name in frame]:
+            line = f"the table's own {', '.join(own)} are replaced; rename what is to be kept"
+            _warn([line], depth=3)
+        return frame.assign(**added)
 
     def outside(self, workload: Workload) -> list[str]:
         """What of a network's layers lies outside what was measured, a line for all of which the

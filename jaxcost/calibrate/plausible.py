@@ -1,11 +1,11 @@
 """Values and times that no hardware has: most likely what was measured stands in another unit."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jaxcost.calibrate.fit import Estimate
+from jaxcost.calibrate.fit import Accuracy, Estimate
 from jaxcost.device import Device
 from jaxcost.device.data_sheets import PRECISIONS, data_sheets, variants
 from jaxcost.workload import Workload, counts
@@ -20,6 +20,7 @@ _LONGEST = 0.1  # s, of the smallest layer
 # rows takes less than 23 times the data sheet's time and this start; in milliseconds none less
 # than 49 times.
 _START, _TIMES = 20e-6, 33.0
+_FAR = 0.5  # of the median row: a formula of FLOPs alone is off by less on all tables at hand
 _ASK = "are the times in seconds? --time-column NAME_ms converts others"
 
 
@@ -64,6 +65,19 @@ def too_slow(layers: Workload, time_s: np.ndarray, device: Device, dtype: str) -
     line = (
         f"even the fastest layer takes {times:.0f} times as long as the data sheet of "
         f"{device.name} lets it take: {_ASK}"
+    )
+    return [line]
+
+
+def far_off(errors: Mapping[str, Accuracy]) -> list[str]:
+    """A line where half of the rows are off by half or more, left out or, if none was, fitted."""
+    of, found = next((kind, errors[kind]) for kind in ("rows", "in_sample") if kind in errors)
+    if found.median_absolute < _FAR:
+        return []
+    which = "left out" if of == "rows" else "of the fit itself"
+    line = (
+        f"half of the rows {which} are off by {found.median_absolute:.0%} or more: the model does "
+        "not explain what was measured; are all rows in one unit, and of one device and program?"
     )
     return [line]
 

@@ -13,7 +13,7 @@ from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.carry_over import Origin
 from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.fitted import Fitted
-from jaxcost.calibrate.plausible import too_slow
+from jaxcost.calibrate.plausible import far_off, too_slow
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import Device, detect_device
 from jaxcost.device.data_sheets import is_known, known_device
@@ -27,10 +27,10 @@ from jaxcost.models.registry import (
     register_model,
 )
 from jaxcost.workload import from_table
-from jaxcost.workload.columns import Columns
+from jaxcost.workload.columns import Columns, as_frame
 from jaxcost.workload.layer_table import read_layer_table, read_text, validate_layers
 from jaxcost.workload.run_table import RUN_TARGET, is_run_table, read_run_table, validate_runs
-from jaxcost.workload.selection import one_of, rows_to_fit
+from jaxcost.workload.selection import names_in, one_of, rows_to_fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ class MeasuredTable:
         """The table's rows of one device, in one precision; `correction` is only checked."""
         path = Path(table) if isinstance(table, str | Path) else None
         source = str(path) if path else "table"
-        frame = read_text(path, columns)[0] if path else columns.of(table, source)
+        frame = read_text(path, columns)[0] if path else columns.of(as_frame(table), source)
         of_runs = is_run_table(frame)
         if start_from is not None:
             _check_start(of_runs, target, model, correction)
@@ -177,7 +177,10 @@ class MeasuredTable:
         return Calibration(self.device, {self.target: fitted}, source)
 
     def _doubts(self, fitted: Fitted) -> list[str]:
-        """A line where the times are most likely in another unit, and no value fitted says so."""
+        """A line where the model fits its own rows badly, or the times are most likely in another
+        unit, and no value fitted says so."""
+        if far := far_off(fitted.errors):
+            return far
         if self.target != "time_s" or any("in seconds?" in line for line in fitted.warnings):
             return []
         times, dtype = self.frame["time_s"].to_numpy(float), str(self.frame["dtype"].iloc[0])
@@ -202,7 +205,7 @@ def hardware(frame: "pd.DataFrame", name: str | None) -> Device:
 
     Raises: ValueError: a name that is neither in the table nor known.
     """
-    names = frame["device"].astype(str).unique() if "device" in frame else []
+    names = names_in(frame, "device").unique()
     own = str(names[0]) if len(names) == 1 and names[0] else None
     if name == "this":
         return detect_device()

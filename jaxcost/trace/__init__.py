@@ -107,6 +107,12 @@ def _own(found: Found, leaves: dict[int, Leaf]) -> None:
 
 def _warnings(found: Found, program: Program) -> list[str]:
     lines = list(program.notes)
+    if not found.unknown and not sum(
+        o.repeat * (o.flops + o.bytes_moved) for o in found.operations
+    ):
+        lines.append(
+            "the program computes nothing: it returns its inputs, constants or empty arrays"
+        )
     if found.unknown:
         names = ", ".join(sorted({unknown.primitive for unknown in found.unknown}))
         lines.append(f"the totals are lower bounds: what {names} does is not known")

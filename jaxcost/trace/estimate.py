@@ -307,12 +307,10 @@ def _without_bandwidth(found: Counts) -> list[str]:
 
 
 def _nothing(found: Counts) -> list[str]:
-    """Says why a cost of 0 is one: nothing is computed, or what is known does nothing."""
-    if sum(o.repeat * (o.flops + o.bytes_moved) for o in found.operations):
+    """Says why a cost of 0 is one where something is computed: what is known does nothing."""
+    if not found.unknown or sum(o.repeat * (o.flops + o.bytes_moved) for o in found.operations):
         return []
-    if found.unknown:
-        return ["the cost of 0 is of what is known alone: all that computes is unknown"]
-    return ["the program computes nothing: it returns its inputs, constants or empty arrays"]
+    return ["the cost of 0 is of what is known alone: all that computes is unknown"]
 
 
 def check_is_here(calibration: Calibration) -> None:

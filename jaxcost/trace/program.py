@@ -54,13 +54,27 @@ def trace_program(
     Raises: ValueError: the model cannot be traced; its own error is shown.
     """
     try:
-        return _traced(prepare(model, args, kwargs, parameters), backward, step)
+        program = _traced(prepare(model, args, kwargs, parameters), backward, step)
+        return dataclasses.replace(program, notes=(*_narrowed((args, kwargs)), *program.notes))
     except ValueError as error:
         if _is_ours(error):
             raise
         raise _not_traced(model, error) from error
     except Exception as error:
         raise _not_traced(model, error) from error
+
+
+def _narrowed(given: Any) -> list[str]:
+    """A line for each type that was asked for by name and that JAX computes in a narrower one."""
+    asked = {
+        leaf.dtype for leaf in jax.tree.leaves(given) if isinstance(leaf, jax.ShapeDtypeStruct)
+    }
+    narrower = {d: jax.dtypes.canonicalize_dtype(d, allow_extended_dtype=True) for d in asked}
+    return [
+        f"inputs in {wide} are counted in {narrow}, in which JAX computes them; set "
+        f"JAX_ENABLE_X64=1 for {wide}"
+        for wide, narrow in sorted((str(d), str(n)) for d, n in narrower.items() if d != n)
+    ]
 
 
 def _traced(prepared: Prepared, backward: bool, step: str | None) -> Program:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHORT = {
-    "fp64": "float64",
-    "fp32": "float32",
-    "fp16": "float16",
+    **dict.fromkeys(("fp64", "f64", "double"), "float64"),
+    **dict.fromkeys(("fp32", "f32", "single"), "float32"),
+    **dict.fromkeys(("fp16", "f16", "half"), "float16"),
     "bf16": "bfloat16",
 }
 _WHOLE = "a whole number of at least 1"

@@ -5,7 +5,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jaxcost._support.messages import nearest, refused
+from jaxcost.workload.cells import Where, check_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +67,41 @@ class Columns:
         return _converted(frame, self.energy, energy, source)
 
 
+_ROUNDED = 0.02  # numbers of two digits
 AS_NAMED = Columns()
+
+
+def as_frame(table: object, source: str = "table") -> "pd.DataFrame":
+    """The table as it is; ValueError where it is none, or has one name twice."""
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        kind = type(table).__name__
+        raise ValueError(f"{source} is of type {kind}; give a pandas DataFrame")
+    if (twice := table.columns.duplicated()).any():
+        name = str(table.columns[twice][0])
+        raise ValueError(f"{source}: column {name!r} occurs twice; remove one")
+    return table
+
+
+def check_agrees(frame: "pd.DataFrame", target: str, where: Where) -> None:
+    """ValueError for a row whose target stands there in another unit, too, and differs.
+
+    Args: target: `time_s`, say, a column of numbers above 0; beside it `time_ms` is looked at.
+    """
+    import pandas as pd
+
+    stem, own = target.rpartition("_")[::2]
+    known = SECONDS if own in SECONDS else JOULES
+    for name in map(str, frame.columns):
+        found = _UNIT.search(name)
+        if name == target or not found or name[: found.start()].strip().lower() != stem:
+            continue
+        word = found[1].lower() if known is SECONDS else found[1]
+        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(float, na_value=np.nan)
+        other = numbers * known.get(word, np.nan)
+        same = np.isnan(other) | np.isclose(other, frame[target], rtol=_ROUNDED, atol=0)
+        check_rows(frame[name], same, f"what {target} says, or leave out either", where)
 
 
 def missing(column: str, others: Sequence[str], wanted: Sequence[str] = ()) -> str:
@@ -109,6 +146,8 @@ def _converted(frame: "pd.DataFrame", old: str | None, new: str, source: str) ->
     option = "--time-column" if new == "time_s" else "--energy-column"
     _check_move(frame, old, new, source, option)
     factor = _factor(old, option)
+    if old.lower() == new:
+        return frame.rename(columns={old: new})
     if frame[old].dtype.kind in "iuf":
         return frame.assign(**{new: frame[old] * factor})
     return frame.assign(**{new: [_times(cell, factor) for cell in frame[old]]})

@@ -18,7 +18,7 @@ from jaxcost.workload.cells import (
     refusal,
     whole_numbers,
 )
-from jaxcost.workload.columns import AS_NAMED, Columns, missing
+from jaxcost.workload.columns import AS_NAMED, Columns, as_frame, check_agrees, missing
 from jaxcost.workload.dialects import read_raw_table
 from jaxcost.workload.explicit_padding import EXPLICIT
 from jaxcost.workload.item_sizes import item_bytes
@@ -33,6 +33,7 @@ _DTYPES = (
     *("float8_e4m3fn", "float8_e5m2"),
 )
 ITEM_BYTES = {name: item_bytes(name) for name in _DTYPES}
+SECONDS = (1e-9, 3e7)  # of a layer: a clock's tick, and a year
 TARGETS = ("time_s", "energy_j")
 CHOICES = {"op": OPS, "padding": (*PADDINGS, EXPLICIT), "dtype": tuple(ITEM_BYTES)}
 COUNTS = ("batch", "in_h", "in_w", "c_in", "c_out", "k_h", "k_w", "stride", "groups")
@@ -81,12 +82,13 @@ def validate_layers(
     Returns: a copy, sizes as integers, the target as floats.
     Raises: ValueError: as there.
     """
+    frame = as_frame(frame, source)
     return validated(frame, target, Where(source, None, frame.index))
 
 
 def validated(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.DataFrame":
     """The same of a table whose rows are called as `where` says."""
-    frame = as_layers(named(frame, (*KNOWN, *explicit_padding.NAMES)), where)
+    frame = as_layers(named(frame, (*KNOWN, *explicit_padding.NAMES), where), where)
     frame = beside.with_dilation(explicit_padding.as_columns(frame, where), where)
     frame = _with_no_convolutions(frame)
     _check_columns(frame, target, where)
@@ -103,10 +105,21 @@ def validated(frame: "pd.DataFrame", target: str | None, where: Where) -> "pd.Da
                 frame[column] = whole_numbers(frame[column], where)
     with problems.noted():
         if target:
-            frame[target] = positive_numbers(frame[target], where)
+            frame[target] = _measured(frame[target], where)
+            check_agrees(frame, target, where)
     problems.raise_any()
     _check_layers(frame, where)
     return frame
+
+
+def _measured(column: "pd.Series", where: Where) -> np.ndarray:
+    """A measured column as floats; ValueError with the row where it holds no measurement."""
+    numbers = np.asarray(positive_numbers(column, where))
+    if column.name == "time_s":
+        shortest, longest = SECONDS
+        allowed = f"seconds, {shortest:g} to {longest:g}; --time-column NAME_ms converts others"
+        check_rows(column, (numbers >= shortest) & (numbers <= longest), allowed, where)
+    return numbers
 
 
 def _check_columns(frame: "pd.DataFrame", target: str | None, where: Where) -> None:
@@ -150,9 +163,22 @@ def _with_no_convolutions(frame: "pd.DataFrame") -> "pd.DataFrame":
     )
 
 
-def named(frame: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
-    """The table with `names` where a column's differs from one of them in capitals alone."""
-    free = {str(c).lower(): c for c in frame.columns if c not in names}
+def named(frame: "pd.DataFrame", names: Sequence[str], where: Where) -> "pd.DataFrame":
+    """The table with `names` where a column's differs from one of them in capitals alone.
+
+    Raises: ValueError: two columns that differ in capitals alone.
+    """
+    free: dict[str, Any] = {}
+    for column in frame.columns:
+        small = str(column).lower()
+        if column in names or small not in names:
+            continue
+        if (first := free.setdefault(small, column)) is not column or small in frame:
+            other = small if small in frame else first
+            raise ValueError(
+                f"{where.header()}: columns {str(other)!r} and {str(column)!r} differ in capitals "
+                "alone; remove or rename one"
+            )
     return frame.rename(columns={free[n]: n for n in names if n in free and n not in frame})
 
 

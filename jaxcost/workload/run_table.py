@@ -10,7 +10,7 @@ import numpy as np
 from jaxcost._support.problems import Problems
 from jaxcost.workload import dense
 from jaxcost.workload.cells import Where, check_rows, positive_numbers, whole_numbers
-from jaxcost.workload.columns import AS_NAMED, Columns, missing
+from jaxcost.workload.columns import AS_NAMED, Columns, as_frame, check_agrees, missing
 from jaxcost.workload.layer_table import named, read_text
 from jaxcost.workload.runs import TrainingRun
 
@@ -58,6 +58,7 @@ def validate_runs(
     Args: frame: is not changed; target: as there; source: what errors call the table.
     Raises: ValueError: as there.
     """
+    frame = as_frame(frame, source)
     return validated(frame, target, Where(source, None, frame.index))
 
 
@@ -103,7 +104,7 @@ def _padded(chain: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
 
 def validated(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFrame":
     """The same of a table whose rows are called as `where` says."""
-    frame = named(frame, (*_REQUIRED, RUN_TARGET, *_DESCRIBING))
+    frame = named(frame, (*_REQUIRED, RUN_TARGET, *_DESCRIBING), where)
     needed = [*_REQUIRED, *([RUN_TARGET] if target else [])]
     for column in needed:
         if column not in frame:
@@ -123,6 +124,7 @@ def validated(frame: "pd.DataFrame", target: bool, where: Where) -> "pd.DataFram
     with problems.noted():
         if target:
             frame[RUN_TARGET] = positive_numbers(frame[RUN_TARGET], where)
+            check_agrees(frame, RUN_TARGET, where)
     problems.raise_any()
     fits = (frame["batch_size"] <= frame["n_observations"]).to_numpy()
     check_rows(frame["batch_size"], fits, "at most n_observations", where)

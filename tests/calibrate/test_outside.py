@@ -109,3 +109,11 @@ def test_rows_of_another_device_are_said(table):
     calibration.predict(row.assign(device=[None]))
     with pytest.warns(UserWarning, match="^the table is of b200, the calibration of t4: times of"):
         calibration.predict(row.assign(device="b200"))
+
+
+def test_columns_that_a_prediction_replaces_are_said(table):
+    calibration = jc.fit(table, correction=True)
+    once = calibration.predict(table)
+    words = "^the table's own predicted_time_s, predicted_time_s_lo, predicted_time_s_hi are repl"
+    with pytest.warns(UserWarning, match=words):
+        assert calibration.predict(once.assign(predicted_time_s=7.0)).equals(once)

@@ -13,6 +13,7 @@ from jaxcost.calibrate.plausible import implausible, too_slow
 from jaxcost.calibrate.presets import PRESETS, preset
 from jaxcost.device import Device, device
 from jaxcost.device.data_sheets import data_sheets, known_device, variants
+from jaxcost.models.baselines import Roofline
 from jaxcost.workload import from_table
 
 pytestmark = pytest.mark.usefixtures("model_alone")
@@ -131,3 +132,18 @@ def test_of_real_tables_only_those_in_milliseconds_are_doubted(name, shared):
             layers, times = from_table(some), some["time_s"].to_numpy()
             assert too_slow(layers, times, measured_on, some["dtype"].iloc[0]) == []
             assert too_slow(layers, 1e3 * times, measured_on, some["dtype"].iloc[0])
+
+
+def test_a_table_that_its_model_does_not_explain_is_doubted():
+    """A third of its rows in milliseconds and one of another device, under the name of seconds."""
+    table = products("Tesla T4", "float32", smallest=False)
+    planted = Roofline(rate=1e12, bandwidth=1e11).layer_costs(from_table(table), UNKNOWN)
+    clean = table.assign(time_s=np.asarray(planted, float))
+    mixed = clean.assign(time_s=clean["time_s"] * np.resize([1, 30, 1e3], len(clean)))
+    said, none = (
+        [line.partition(":")[0] for line in jc.fit(t, model="roofline").models["time_s"].warnings]
+        for t in (mixed, clean)
+    )
+    (line,) = [line for line in said if line.startswith("half of the rows left out are off by")]
+    assert line.endswith("% or more")
+    assert not any("half of the rows" in line for line in none)

@@ -4,6 +4,7 @@ import sys
 import jax.numpy as jnp
 import pytest
 
+import jaxcost as jc
 from jaxcost.trace.specs import load_attribute, parse_spec
 
 
@@ -161,3 +162,19 @@ def test_a_path_that_the_user_has_set_stays_as_it_is(user, tmp_path, monkeypatch
     user(own_third="f = 1")
     assert load_attribute("own_third:f") == 1
     assert sys.path == before
+
+
+def test_a_type_that_jax_narrows_is_said():
+    """JAX has no float64 unless it is told to: the program of such inputs computes in float32."""
+    wide, narrow = (parse_spec(f"{name}[64,64]") for name in ("f64", "f32"))
+    said, same = jc.count(jnp.dot, wide, wide), jc.count(jnp.dot, narrow, narrow)
+    assert said.bytes_moved == same.bytes_moved == 3 * 4 * 64 * 64
+    assert same.warnings == ()
+    (line,) = said.warnings
+    assert line.startswith("inputs in float64 are counted in float32, in which JAX computes them;")
+
+
+def test_a_type_that_jax_has_is_counted_as_it_is(x64):
+    wide = parse_spec("f64[64,64]")
+    found = jc.count(jnp.dot, wide, wide)
+    assert (found.bytes_moved, found.warnings) == (3 * 8 * 64 * 64, ())

@@ -162,6 +162,7 @@ class _Rows:
     def _read(self, part: Path, rows: Any) -> "pd.DataFrame":
         """The columns that matter, as asked; of others the names, by which typing errors show."""
         from jaxcost.app.cli.predict import check_kind
+        from jaxcost.workload.cells import Where
         from jaxcost.workload.layer_table import named
 
         asked, targets = self._asked.columns, tuple(self._summary.unread)
@@ -172,7 +173,7 @@ class _Rows:
         others = dict.fromkeys(n for n in rows.column_names if n not in names)
         frame = asked.of(frame.assign(**others), str(part))
         check_kind(frame, self.of_runs, part, self._asked)
-        return named(frame, ("device", *targets))
+        return named(frame, ("device", *targets), Where(str(part), None, frame.index))
 
     def _places(
         self, frame: "pd.DataFrame", saying: list[str], part: Path, first: int

@@ -13,6 +13,8 @@ from jaxcost._support.protobuf import integers, of, text
 _METADATA = "/host:metadata"
 _CONTAINERS = ("while", "conditional", "call")  # whose time is that of what they run
 _PRODUCTS = ("dot", "convolution")
+REAL = {10: "float16", 11: "float32", 12: "float64", 16: "bfloat16"}
+REAL |= {19: "float8_e5m2", 20: "float8_e4m3fn"}  # of xla_data.proto's PrimitiveType
 _LIBRARIES = ("gemm", "matmul", "conv")  # in the target of a custom call: a product of a library
 
 
@@ -67,6 +69,22 @@ def modules(profile: bytes) -> Modules:
         found[name] = _instructions(module)
         plain.setdefault(text(module, 1), []).append(name)
     return found | {name: found[each[0]] for name, each in plain.items() if len(each) == 1}
+
+
+def real_inputs(profile: bytes, module: str) -> set[str]:
+    """The real types that a program of a profile takes, such as `float32`.
+
+    Args: module: as `modules` calls it.
+    """
+    shapes = [
+        shape
+        for name, proto in _protos(profile)
+        if module in (name, text(proto, 1))
+        for program_shape in of(proto, 4)
+        for shape in of(program_shape, 1)
+    ]
+    leaves = [leaf for shape in shapes for leaf in of(shape, 4) or [shape]]
+    return {REAL[number] for leaf in leaves for number in integers(leaf, 2) if number in REAL}
 
 
 def _protos(profile: bytes) -> Iterator[tuple[str, bytes]]:

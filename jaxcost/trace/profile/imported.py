@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jaxcost.trace import count
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.profile.asynchronous import whole
-from jaxcost.trace.profile.hlo import Instruction, Modules, modules
+from jaxcost.trace.profile.hlo import REAL, Instruction, Modules, modules, real_inputs
 from jaxcost.trace.profile.kernels import (
     ALONE,
     Event,
@@ -120,7 +120,8 @@ def import_trace(
             and `trips`, too; of what ran in the profile the module is taken that it is most like.
         calls: of the program in the profile; None: as the profile says. keyword-only.
     Returns: an `ImportedTrace`; `.table()` is a table of layers with times.
-    Raises: ValueError: no profile, one without kernels or programs, or what `jaxcost.count` raises.
+    Raises: ValueError: no profile, one without kernels or programs, one that ran in another
+        precision, or what `jaxcost.count` raises.
     """
     if calls is not None and calls < 1:
         raise ValueError(f"calls = {calls} is not allowed; give a whole number of at least 1")
@@ -137,7 +138,20 @@ def import_trace(
             f"{str(path)!r} does not hold the programs that it is of, by which kernels are told "
             "apart; record it with enable_hlo_proto left on in jax.profiler.ProfileOptions"
         )
-    return _imported(found, known, count(fn, *args, **kwargs), calls)
+    program = count(fn, *args, **kwargs)
+    imported = _imported(found, known, program, calls)
+    _check_types(program, real_inputs(path.read_bytes(), imported.module), imported.module)
+    return imported
+
+
+def _check_types(program: Counts, ran: set[str], module: str) -> None:
+    """ValueError where none of the real types that a program takes is one that the run took."""
+    given = {str(v.aval.dtype) for v in program.jaxpr.invars} & set(REAL.values())
+    if ran and given and not ran & given:
+        raise ValueError(
+            f"{module} of the profile ran on {', '.join(sorted(ran))}, but the inputs given are "
+            f"{', '.join(sorted(given))}: times of another precision; give the types that it ran on"
+        )
 
 
 def _imported(

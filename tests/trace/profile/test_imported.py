@@ -138,3 +138,17 @@ def test_a_profile_without_kernels_or_programs_is_refused(tmp_path):
         jc.import_trace(tmp_path / "bare", network, X, WEIGHTS)
     with pytest.raises(ValueError, match="calls = 0 is not allowed"):
         jc.import_trace(tmp_path, network, X, WEIGHTS, calls=0)
+
+
+def test_a_run_in_another_precision_is_refused(tmp_path):
+    """XLA's CPU backend multiplies bfloat16 as float32: what the program takes tells them apart."""
+    half = [w.astype(jnp.bfloat16) for w in (X, *WEIGHTS)]
+    recorded(tmp_path, network, X, WEIGHTS)
+    words = r"jit_network.* ran on float32, but the inputs given are bfloat16: .*; give the types"
+    with pytest.raises(ValueError, match=words):
+        jc.import_trace(tmp_path, network, half[0], half[1:])
+    recorded(tmp_path / "half", network, half[0], half[1:])
+    with pytest.raises(ValueError, match="ran on bfloat16, but the inputs given are float32"):
+        jc.import_trace(tmp_path / "half", network, X, WEIGHTS)
+    table = jc.import_trace(tmp_path / "half", network, half[0], half[1:]).table()
+    assert set(table["dtype"]) == {"bfloat16"}
