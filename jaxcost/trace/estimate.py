@@ -308,7 +308,7 @@ def _without_bandwidth(found: Counts) -> list[str]:
 
 def _nothing(found: Counts) -> list[str]:
     """Says why a cost of 0 is one where something is computed: what is known does nothing."""
-    if not found.unknown or sum(o.repeat * (o.flops + o.bytes_moved) for o in found.operations):
+    if not found.unknown or any(o.repeat * (o.flops + o.bytes_moved) for o in found.operations):
         return []
     return ["the cost of 0 is of what is known alone: all that computes is unknown"]
 
