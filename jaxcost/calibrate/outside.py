@@ -98,8 +98,8 @@ def places(layers: Workload, models: Iterable[Fitted]) -> dict[str, list[int]]:
     return found
 
 
-def in_one(layers: Workload, models: Iterable[Fitted], name: Callable[[int], str]) -> list[str]:
-    """One line of all layers that are there and lie outside, each with its name; none of sizes
+def told(layers: Workload, models: Iterable[Fitted], name: Callable[[int], str]) -> list[str]:
+    """A line for all layers of which the same lies outside, the first by its name; none of sizes
     that JAX is tracing, nor of what is within a program, which no layer measured by itself is like.
     """
     if is_traced(*jax.tree.leaves(layers)):
