@@ -27,8 +27,13 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def fitted(table):
-    return jc.fit(table, correction=True).models["time_s"]
+def calibration(table):
+    return jc.fit(table, correction=True)
+
+
+@pytest.fixture(scope="module")
+def fitted(calibration):
+    return calibration.models["time_s"]
 
 
 def of(fitted, *rows):
@@ -73,8 +78,7 @@ def test_without_a_record_of_what_was_measured_nothing_is_said():
     assert of(printed, DENSE | {"batch": 2**20}) == {}
 
 
-def test_predict_says_once_what_the_command_says_by_row(table):
-    calibration = jc.fit(table, correction=True)
+def test_predict_says_once_what_the_command_says_by_row(calibration, table):
     calibration.predict(table)  # nothing to say: warnings are errors here
     inside = table.drop(columns="time_s").iloc[0].to_dict()
     large = [DENSE | {"batch": 10**6, "c_in": c} for c in (512, 4096)]
