@@ -9,7 +9,7 @@ from typing import Any
 
 _MOVED = {
     "_support": "dates files messages precision problems provenance sizes",
-    "workload": "columns counts dialects fusion item_sizes memory_bound run_table runs selection",
+    "workload": "columns counts dialects item_sizes memory_bound run_table runs selection",
     "device": "cuda_driver data_sheets detect nvml",
     "calibrate": "correction fit intervals likelihood trends",
     "trace": "whole_program",
@@ -18,6 +18,7 @@ _MOVED = {
 _RENAMED = {
     "table": "workload.layer_table",
     "steps": "workload.tiles",
+    "fusion": "workload.left_once_fused",
     "shapes": "workload.families",
     "device_facts": "device.facts",
     "working_sets": "models.residency",

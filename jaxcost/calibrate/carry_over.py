@@ -11,7 +11,7 @@ from jaxcost.calibrate import Calibration, load_calibration
 from jaxcost.calibrate.fit import Estimate
 from jaxcost.calibrate.fit.space import Space
 from jaxcost.calibrate.fitted import Fitted
-from jaxcost.calibrate.intervals import Intervals
+from jaxcost.calibrate.intervals import Z90, Intervals
 from jaxcost.device import Device
 from jaxcost.device.data_sheets import PRECISIONS, data_sheet, is_known, known_device
 from jaxcost.models.base import LayerwiseCost, Parameter
@@ -29,7 +29,6 @@ _RATES, _STARTS, _UNKNOWN, _RATIOS = 0.3, 0.5, 2.0, 0.2
 # nearly all (experiments/accuracy, split `left out`). The worst device sets it, since with so few
 # devices no quantile of theirs is known better.
 BETWEEN_DEVICES = 0.7
-_Z90 = 1.6449
 
 
 def carry_over(calibration: Calibration | str | Path, device: Device | str) -> Calibration:
@@ -147,7 +146,7 @@ class Origin:
     def carried(self, part: Fitted) -> Fitted:
         """A sort of layers as the data sheets alone say, its interval that much wider."""
         space, z = self.space(part)
-        spread = _Z90 * np.array([p.spread for p in space.parameters])
+        spread = Z90 * np.array([p.spread for p in space.parameters])
         low, value, high = (space.values(z + ends) for ends in (-spread, 0, spread))
         own = part.intervals
         half_width = math.hypot(own.half_width, BETWEEN_DEVICES)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxcost.calibrate.fit.space import Space
-from jaxcost.calibrate.intervals import UNLIKE
+from jaxcost.calibrate.intervals import UNLIKE, Z90
 from jaxcost.device import Device
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.workload import Workload
@@ -18,7 +18,6 @@ from jaxcost.workload import Workload
 if TYPE_CHECKING:
     from jaxcost.calibrate.fitted import Fitted
 
-_Z90 = 1.645
 _NOTHING = 1e-30  # s or J: what is laid out anew within another layer costs nothing
 # Of ln(cost), by which 90 % of what memory binds is off a factor e beyond all bytes measured: a
 # level of memory further out is two to ten times as slow, and begins where nothing was measured.
@@ -37,7 +36,7 @@ def doubt(fitted: "Fitted", layers: Workload, device: Device, novelty: np.ndarra
         return share
     beyond = np.maximum(novelty - 1, 0)
     level = _ANOTHER_LEVEL * beyond * (fitted.sort == "memory-bound")
-    left_open = _Z90 * share * _left_open(fitted, layers, device)
+    left_open = Z90 * share * _left_open(fitted, layers, device)
     return np.minimum(np.hypot(left_open, level), UNLIKE * np.maximum(beyond / 2, 1))
 
 

@@ -27,7 +27,7 @@ from jaxcost.models.memory_bound import MemoryBound
 from jaxcost.models.residency import Temperature
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.workload import Workload
-from jaxcost.workload.fusion import OUT_OF_CACHE
+from jaxcost.workload.left_once_fused import OUT_OF_CACHE
 from jaxcost.workload.runs import TrainingRun
 
 if TYPE_CHECKING:

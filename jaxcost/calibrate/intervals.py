@@ -8,12 +8,13 @@ import numpy as np
 from jaxcost._support.messages import RowError
 
 COVERAGE = 0.9
+Z90 = 1.6449  # standard deviations in half a 90 % interval of a normal distribution
 _ROUNDING = 1e-9  # of weights such as thirds, which do not add up to exactly 1
 _WIDENINGS = (0.0, *np.geomspace(0.25, 16, 49))
 _USUAL = 0.75  # of the layers left out singly, so many are no more novel than is usual
 # Half the 90 % interval of ln(rate) of a kind of layer before any was measured: its standard
 # deviation is 0.7, as models believe of a rate and of the sizes that halve it.
-UNLIKE = 1.645 * 0.7
+UNLIKE = Z90 * 0.7
 _A_FACTOR_E = 1.0  # of novelty, by which a size is beyond those measured
 _FEW = 4  # novel layers that were left out say nothing of nine in ten
 

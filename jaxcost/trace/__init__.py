@@ -13,7 +13,7 @@ from jaxcost.trace.sharding import spread
 from jaxcost.trace.walk import Found, Walk
 from jaxcost.trace.work import total_bytes
 from jaxcost.workload import Workload
-from jaxcost.workload.fusion import Fusion
+from jaxcost.workload.left_once_fused import Fusion
 
 if TYPE_CHECKING:
     from jaxcost.trace.to_measure import layers_of as layers_of

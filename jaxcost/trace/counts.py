@@ -14,7 +14,7 @@ from jaxcost.trace.fusion.groups import Group, groups_on_cpu
 from jaxcost.trace.liveness import Liveness
 from jaxcost.trace.records import Branches, Operation, Unknown
 from jaxcost.workload import Workload, rows
-from jaxcost.workload.fusion import FUSION, Fusion
+from jaxcost.workload.left_once_fused import FUSION, Fusion
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,14 +17,14 @@ import numpy as np
 
 from jaxcost._support.precision import double_precision
 from jaxcost.calibrate.fitted import Fitted
+from jaxcost.calibrate.intervals import Z90
 from jaxcost.device import Device
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.records import Operation
 from jaxcost.workload import Workload, counts
-from jaxcost.workload.fusion import FUSION, Fusion
+from jaxcost.workload.left_once_fused import FUSION, Fusion
 
 _LEAST_ROWS = 64  # rows are padded to a power of two, so that few programs are compiled
-_Z90 = 1.645
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Priced:
 
         Args: reach: of the rows, as the attribute, or as it would be.
         """
-        costs, total, spread = self.repeat * self.each, self.total, _Z90 * self.spread
+        costs, total, spread = self.repeat * self.each, self.total, Z90 * self.spread
 
         def together(each: np.ndarray, whole: float) -> float:
             return math.hypot(*(self._of_kind @ each), whole)

@@ -14,7 +14,7 @@ from jaxcost.calibrate.build import fit_layers
 from jaxcost.models.baselines import Roofline
 from jaxcost.trace.estimate import estimate_counts
 from jaxcost.trace.whole_program import program_costs
-from jaxcost.workload.fusion import FUSION, Fusion
+from jaxcost.workload.left_once_fused import FUSION, Fusion
 
 pytestmark = pytest.mark.usefixtures("model_alone")
 

@@ -14,7 +14,7 @@ import jaxcost as jc
 from jaxcost.calibrate.build import fit_layers
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.trace import unsure_layers as words
-from jaxcost.workload.fusion import FUSION
+from jaxcost.workload.left_once_fused import FUSION
 
 pytestmark = pytest.mark.usefixtures("model_alone")
 

@@ -129,7 +129,7 @@ def calibrate(
     _print(console, study)
     show.notices(console, [ended])
     _write_report(report, study)
-    show.written(console, [path for path in (out, report, table, store) if path])
+    show.written(console, [out, report, table, store])
 
 
 def _announce(console: "Console", device: "Device", plan: "Preset", dtype: str) -> None:

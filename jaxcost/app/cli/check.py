@@ -71,7 +71,6 @@ def check(
         for one in found.failed:
             show.line(console, str(one))
     show.warnings(console, found.warnings)
-    if json is not None:
-        show.written(console, [json])
+    show.written(console, [json])
     if not found.passed:
         raise typer.Exit(FAILED)

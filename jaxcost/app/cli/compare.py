@@ -54,5 +54,4 @@ def compare(
     show.table(console, report.devices(found))
     own = [f"{name}: {line}" for name, lines in found.warnings.items() for line in lines]
     show.warnings(console, [*found.counts.warnings, *own])
-    if json is not None:
-        show.written(console, [json])
+    show.written(console, [json])

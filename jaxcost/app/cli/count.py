@@ -75,8 +75,7 @@ def count(
     show.table(console, report.totals(found))
     _unknown(console, found)
     show.warnings(console, found.warnings)
-    if written := [path for path in (json, csv) if path is not None]:
-        show.written(console, written)
+    show.written(console, [json, csv])
 
 
 def check_by(by: str) -> None:

@@ -93,8 +93,7 @@ def datasheet(
     show.title(console, f"{report.MARK.capitalize()}: {found.basis}")
     show.table(console, content)
     show.warnings(console, found.warnings)
-    if json is not None:
-        show.written(console, [json])
+    show.written(console, [json])
 
 
 def _check_positive(option: str, value: float) -> None:

@@ -76,8 +76,7 @@ def diff(
         show.table(console, report.layers(found))
     else:
         show.line(console, "No layer changed.")
-    if json is not None:
-        show.written(console, [json])
+    show.written(console, [json])
 
 
 def is_file(word: str) -> bool:

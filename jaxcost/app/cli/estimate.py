@@ -98,8 +98,7 @@ def estimate(
 
         write_model_report(report, model, found, loaded)
     _show(f"{model} on {loaded.device.kind or loaded.device.name}", found, of_all, by)
-    if written := [path for path in (json, report) if path is not None]:
-        show.written(show.console(), written)
+    show.written(show.console(), [json, report])
 
 
 def _show(title: str, found: "ProgramEstimate", of_all: "TrainingCost | None", by: str) -> None:

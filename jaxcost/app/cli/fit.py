@@ -113,7 +113,7 @@ def fit(
         from jaxcost.app.report import write_report
 
         write_report(report, study)
-    show.written(console, [path for path in (out, report) if path])
+    show.written(console, [out, report])
 
 
 def _refuse_runs(table: Path, columns: "Columns") -> None:

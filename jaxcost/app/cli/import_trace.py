@@ -69,4 +69,4 @@ def import_trace(
     write_text(out, as_text(table))
     if json is not None:
         write_json(json, found.record())
-    show.written(console, [path for path in (out, json) if path is not None])
+    show.written(console, [out, json])

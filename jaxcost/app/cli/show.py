@@ -88,9 +88,10 @@ def parameters(out: "Console", fitted: "Fitted") -> None:
 
 
 def written(out: "Console", paths: Iterable[object]) -> None:
-    """Which files were written."""
-    out.print()
-    line(out, "Wrote " + ", ".join(str(path) for path in paths))
+    """Which files were written, of those that were asked for."""
+    if names := [str(path) for path in paths if path is not None]:
+        out.print()
+        line(out, "Wrote " + ", ".join(names))
 
 
 def _draw(out: "Console", drawn: "RenderableType") -> None:

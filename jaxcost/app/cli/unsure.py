@@ -66,5 +66,4 @@ def where_unsure(
     show.title(console, "To be measured first")
     show.table(console, report.layers(found))
     show.warnings(console, found.warnings)
-    if written := [path for path in (json, out) if path is not None]:
-        show.written(console, written)
+    show.written(console, [json, out])

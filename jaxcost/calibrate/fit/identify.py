@@ -6,9 +6,9 @@ import math
 import numpy as np
 
 from jaxcost.calibrate.fit.problem import Problem
+from jaxcost.calibrate.intervals import Z90
 from jaxcost.models.base import Parameter
 
-_Z90 = 1.6449
 _VAGUE = 10.0  # standard deviation of z where nothing is believed and nothing was learnt
 _FACTOR_TWO = math.log(2)
 _STEPS = 12
@@ -76,7 +76,7 @@ def identify(problem: Problem, z: np.ndarray, others: np.ndarray | None = None) 
     upper = problem.space.values(z + np.maximum(up, apart.max(axis=0)))
     middle, wide = problem.space.values(z), np.maximum((down + up) / 2, np.abs(apart).max(axis=0))
     estimates = tuple(
-        _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] / _Z90)
+        _estimate(p, middle[p.name], lower[p.name], upper[p.name], wide[i] / Z90)
         for i, p in enumerate(problem.space.parameters)
     )
     return Identifiability(
@@ -101,14 +101,14 @@ def _reach(
     """How far below and above `z` each 90 % interval ends; and `z` with those of the `others`
     at which the loss is hardly above that at `z`."""
     spread = np.diag(along)
-    furthest = np.maximum(_Z90 * _VAGUE / spread, _Z90)
-    steps = np.geomspace(_Z90, furthest, _STEPS)
+    furthest = np.maximum(Z90 * _VAGUE / spread, Z90)
+    steps = np.geomspace(Z90, furthest, _STEPS)
     here = problem.loss(z[None], sharp)
 
     def hardly(points: np.ndarray) -> np.ndarray:
         """The loss rises by under half of what a quadratic does at the end of its interval."""
         with np.errstate(all="ignore"):  # a NaN is a rise
-            return problem.loss(points, sharp) - here < _Z90**2 / 4
+            return problem.loss(points, sharp) - here < Z90**2 / 4
 
     # Of each end, the nearest step that is enough, or the furthest.
     ends = np.zeros((2, len(z)), int)

@@ -20,11 +20,11 @@ from scipy.special import ndtr
 from jaxcost._support.messages import refused, shown, unknown
 from jaxcost._support.sizes import one
 from jaxcost.calibrate import Calibration
+from jaxcost.calibrate.intervals import Z90
 from jaxcost.optimize.problem import broken_by, order
 from jaxcost.optimize.widths.beliefs import JITTER, SAME, SURE, Measured, near
 from jaxcost.workload import Workload
 
-_HALF = 1.645  # standard deviations in half a 90 % interval
 _AGREE = 0.01  # by which a budget may differ from the sum over its layers, as float32 rounds
 _NONE = 1e-6  # in the place of a size that is 0, in logarithms
 POOL = 1024  # networks that are thought about: of each, all pairs of layers
@@ -94,7 +94,7 @@ class LayerBeliefs:
         fitted = by.calibration.models[by.target]
         costs, _, upper = fitted.interval(self._layers, by.calibration.device)
         self._mean = np.log(costs)[: len(first)]
-        self._spread = np.log(upper / costs)[: len(first)] / _HALF
+        self._spread = np.log(upper / costs)[: len(first)] / Z90
         self._sizes = np.log(np.maximum(rows, _NONE))
         self._done: list[int] = []
         self._off: list[float] = []
