@@ -47,29 +47,21 @@ def known(graph: Graph, place: int) -> bool:
         return True
     if op in ("bitcast", "broadcast"):
         return node.dtype in _KNOWN_TYPES
-    if op == "dot":
-        return _knows_product(node)
-    if op == "convolution":
-        return _knows_convolution(node, reads)
+    if op in ("dot", "convolution"):
+        return _is_taken(node, by_itself=True)
     if max([node.size, *(r.size for r in reads)]) < _LEAST_ELEMENTS:
         return False
     if op in _REDUCTIONS:
-        return node.params.get("kind") in ("add", "maximum", "minimum") and _reduces(node, reads)
+        taken = node.params.get("kind") in ("add", "maximum", "minimum")
+        return taken and _is_taken(node, by_itself=op == "reduce")
     if any(each.dtype not in _KNOWN_TYPES for each in (node, *reads)):
         return False
     return (op in _UNARY and len(reads) == 1) or (op in _BINARY and len(reads) == 2)
 
 
-def _knows_product(node: Node) -> bool:
-    return bool(node.params.get("library", True)) and node.dtype == "float32"
-
-
-def _knows_convolution(node: Node, reads: list[Node]) -> bool:
-    return bool(node.params.get("library", True)) and node.dtype == "float32"
-
-
-def _reduces(node: Node, reads: list[Node]) -> bool:
-    return node.dtype == "float32" and bool(node.params.get("library", node.op == "reduce"))
+def _is_taken(node: Node, *, by_itself: bool) -> bool:
+    """Whether one in float32 is; `by_itself`: where nothing is noted of it."""
+    return node.dtype == "float32" and bool(node.params.get("library", by_itself))
 
 
 class _Growth:
