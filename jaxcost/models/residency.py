@@ -77,6 +77,7 @@ class Placement(eqx.Module):
     batch_bytes: Float[Array, " levels"]
 
 
+@eqx.filter_jit
 def working_sets(run: TrainingRun) -> WorkingSets:
     """The sizes of a run's working sets, in bytes.
 
@@ -123,7 +124,20 @@ def place_all(sets: WorkingSets, memory: Levels, temperature: Temperature = 0.0)
         temperature: 0 is exact; above it a set passes from a level to the next over about a
             factor exp(temperature) in its size, so that sizes have gradients.
     """
-    nothing, temperature = jnp.zeros(()), checked(temperature)
+    return placed(sets, memory, known_or_array(temperature))
+
+
+def known_or_array(temperature: Temperature) -> Temperature:
+    """A temperature that is checked: 0.0 where it is known to be, otherwise an array."""
+    width = checked(temperature)
+    return 0.0 if not is_traced(width) and width == 0 else jnp.asarray(width, float)
+
+
+@eqx.filter_jit
+def placed(sets: WorkingSets, memory: Levels, temperature: Temperature) -> Placement:
+    """`place_all` at a temperature of `known_or_array`; one program compiles faster than each of
+    its operations by itself."""
+    nothing = jnp.zeros(())
     layers = jax.vmap(lambda size: place(memory, nothing, size, nothing, temperature))(sets.layers)
     # By its place: where XLA computes sizes twice, the gradient of `max` looks for an equal one and
     # may find none.

@@ -11,13 +11,16 @@ from jaxcost._support.sizes import Scalar
 from jaxcost.device import MIB, Device
 from jaxcost.models.base import CostModel, parameter
 from jaxcost.models.residency import (
+    Levels,
     Placed,
     Placement,
     Temperature,
+    WorkingSets,
     check_fits,
     check_temperature,
+    known_or_array,
     levels,
-    place_all,
+    placed,
     working_sets,
 )
 from jaxcost.workload import Workload, counts
@@ -170,11 +173,17 @@ class WorkingSetEnergy(CostModel):
         """How often each layer occurs, and `Q`."""
         memory, sets = levels(device), working_sets(run)
         check_fits(sets, memory, device.name)
+        width = known_or_array(self.temperature if temperature is None else temperature)
+        return run.workload.repeat, self._used(run, sets, memory, width)
+
+    @eqx.filter_jit
+    def _used(
+        self, run: TrainingRun, sets: WorkingSets, memory: Levels, width: Temperature
+    ) -> Array:
         counted = run.by_columns()
         sets = eqx.tree_at(lambda s: s.parameters, working_sets(counted), sets.parameters)
-        placed = place_all(sets, memory, self.temperature if temperature is None else temperature)
-        repeat = run.workload.repeat
-        return repeat, self._rows(counted, placed, jnp.sum(repeat), run)
+        at = placed(sets, memory, width)
+        return self._rows(counted, at, jnp.sum(run.workload.repeat), run)
 
     def _rows(self, run: TrainingRun, at: Placement, depth: Array, true: TrainingRun) -> Array:
         forward, backward = operations(run, true)
