@@ -6,9 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxcost._support.files import write_text
+from jaxcost.figures import save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,10 @@ def write_summary(path: str | Path, rows: Sequence[SummaryRow]) -> Path:
     records = [row.to_json() for row in rows]
     text = json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False)
     return write_text(path, f"{text}\n")
+
+
+def write_tables(out: Path, frames: dict[str, DataFrame], drawn: dict[str, Figure]) -> list[Path]:
+    """Write tables as CSV and figures as PNG, by their names, into a folder."""
+    csv = {name: frame.to_csv(index=False, float_format="%.9g") for name, frame in frames.items()}
+    files = [write_text(out / f"{name}.csv", text) for name, text in csv.items()]
+    return files + [save(figure, out / f"{name}.png") for name, figure in drawn.items()]

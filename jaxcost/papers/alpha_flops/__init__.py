@@ -7,18 +7,11 @@ cost estimations. Where the paper contradicts itself, both readings are computed
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from jaxcost._support.files import write_text
-from jaxcost.figures import save
 from jaxcost.models.alpha_flops import AlphaFlops
 from jaxcost.papers.alpha_flops import figures, rows, tables
 from jaxcost.papers.alpha_flops.data import alpha_flops
-from jaxcost.papers.summary import Reproduction, write_summary
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
+from jaxcost.papers.summary import Reproduction, write_summary, write_tables
 
 __all__ = ["reproduce"]
 
@@ -59,12 +52,6 @@ def reproduce(data: str | Path | None, out: str | Path, *, download: bool = Fals
         summary += [*rows.measured_1a(measured), *rows.figure_2(measured), *rows.errors(measured)]
     missing = rows.missing(set(drawn), with_data=measured is not None)
     summary += missing
-    files = _write(Path(out), frames, drawn)
+    files = write_tables(Path(out), frames, drawn)
     files.append(write_summary(Path(out) / "summary.json", summary))
     return Reproduction(summary, files, [f"{row.source}: {row.note}" for row in missing])
-
-
-def _write(out: Path, frames: dict[str, DataFrame], drawn: dict[str, Figure]) -> list[Path]:
-    csv = {name: frame.to_csv(index=False, float_format="%.9g") for name, frame in frames.items()}
-    files = [write_text(out / f"{name}.csv", text) for name, text in csv.items()]
-    return files + [save(figure, out / f"{name}.png") for name, figure in drawn.items()]

@@ -15,7 +15,6 @@ from jaxcost._support.files import write_text
 from jaxcost.calibrate.fit import fit_model
 from jaxcost.calibrate.run_build import fit_runs
 from jaxcost.device import device
-from jaxcost.figures import save
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.papers.butter_e import figures, rows
 from jaxcost.papers.butter_e.data import butter_e_isolines, butter_e_runs
@@ -27,7 +26,7 @@ from jaxcost.papers.butter_e.efficiency import (
     least_energy,
 )
 from jaxcost.papers.butter_e.isolines import NODES, energies, minima, panels
-from jaxcost.papers.summary import Reproduction, SummaryRow, write_summary
+from jaxcost.papers.summary import Reproduction, SummaryRow, write_summary, write_tables
 from jaxcost.workload.run_table import runs_from_table
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def reproduce(data: str | Path | None, out: str | Path, *, download: bool = Fals
             drawn |= pictures
     more, pictures, found = _isolines(lines, runs)
     summary, drawn = summary + more, drawn | pictures
-    files = _write(out, frames, drawn)
+    files = write_tables(out, frames, drawn)
     text = json.dumps([asdict(minimum) for minimum in found], indent=2, allow_nan=False)
     files.append(write_text(out / "minima.json", f"{text}\n"))
     files.append(write_summary(out / "summary.json", summary))
@@ -132,9 +131,3 @@ def _isolines(
 
 def _table_4(hardware: str, data_set: str = "batch") -> WorkingSetEnergy:
     return WorkingSetEnergy.butter_e("gpu" if hardware == "gpu" else "cpu", data_set=data_set)
-
-
-def _write(out: Path, frames: dict[str, DataFrame], drawn: dict[str, Figure]) -> list[Path]:
-    csv = {name: frame.to_csv(index=False, float_format="%.9g") for name, frame in frames.items()}
-    files = [write_text(out / f"{name}.csv", text) for name, text in csv.items()]
-    return files + [save(figure, out / f"{name}.png") for name, figure in drawn.items()]

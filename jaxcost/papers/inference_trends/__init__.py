@@ -10,10 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxcost._support.files import write_text
-from jaxcost.figures import save
 from jaxcost.papers.inference_trends import analyses, figures, rows, tables
-from jaxcost.papers.summary import Reproduction, SummaryRow, write_summary
+from jaxcost.papers.summary import Reproduction, SummaryRow, write_summary, write_tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,11 +52,7 @@ def reproduce(data: str | Path | None, out: str | Path, *, download: bool = Fals
         | figures.hardware()
         | figures.energy(vision, language)
     )
-    files = [
-        write_text(out / f"{name}.csv", frame.to_csv(index=False, float_format="%.9g"))
-        for name, frame in frames.items()
-    ]
-    files += [save(figure, out / f"{name}.png") for name, figure in drawn.items()]
+    files = write_tables(out, frames, drawn)
     return Reproduction(summary, [*files, write_summary(out / "summary.json", summary)])
 
 
