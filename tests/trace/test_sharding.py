@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 SCRIPT = Path(__file__).with_name("sharded_programs.py")
 PRODUCT = 2 * 16 * 32 * 64
@@ -27,12 +28,19 @@ WHOLE = ("shardings of jit", "constraint", "arrays", "shapes", "parameters", "ex
 
 
 @pytest.fixture(scope="module")
-def programs():
+def programs(tmp_path_factory):
+    """What the script prints, which one of pytest's processes runs for all."""
+    folder = tmp_path_factory.getbasetemp()
+    found = (
+        folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    ) / "sharded_programs.json"
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    ran = subprocess.run(
-        [sys.executable, SCRIPT], env=os.environ | flags, capture_output=True, text=True, check=True
-    )
-    return json.loads(ran.stdout)
+    with FileLock(f"{found}.lock"):
+        if not found.exists():
+            command, environment = [sys.executable, SCRIPT], os.environ | flags
+            ran = subprocess.run(command, env=environment, capture_output=True, check=True)
+            found.write_bytes(ran.stdout)
+    return json.loads(found.read_bytes())
 
 
 @pytest.mark.parametrize("name", MAPPED)

@@ -112,7 +112,7 @@ def test_by_hand(calibration):
     x, w = jnp.ones((8, 500)), jnp.ones((500, 5000))
     found = jc.where_unsure(jnp.dot, x, w, calibration=calibration)
     (row,) = found.layers
-    spread, half = 1.645 * FUSION.spread, calibration.models["time_s"].intervals.half_width
+    spread, half = 1.6449 * FUSION.spread, calibration.models["time_s"].intervals.half_width
     above = math.hypot(math.expm1(half), math.expm1(spread))
     below = math.hypot(math.expm1(-half), math.expm1(-spread))
     time = found.latency_s
