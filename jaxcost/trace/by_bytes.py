@@ -1,11 +1,14 @@
 """Says of what computes far more than it moves that only its bytes have a price; and of
-convolutions in three dimensions, that they are priced as if in two."""
+convolutions in three dimensions, that they are priced as if in two; and of programs that would
+take no time to start."""
 
 import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from jaxcost._support.text import quantity
+from jaxcost.calibrate.fitted import Fitted
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.records import Operation
 from jaxcost.trace.whole_program import Costs
@@ -20,6 +23,7 @@ _TIMES = {
     "large windows": 800.0,
 }
 _LARGE_WINDOW = 16  # elements; what networks pool by is smaller
+_HALF = 0.5  # of the smallest layer's time: products come below it by what their neighbours say
 _COULD_BE = 0.05  # share of the time that an operation may come to before it is worth a line
 _NOTED = 0.01  # share of the time of convolutions in three dimensions that is worth a line
 
@@ -58,6 +62,19 @@ def priced_by_bytes(found: Counts, costs: Costs, platform: str | None) -> list[s
     line = (
         f"{', '.join(named)} ({share:.1%} of the time) are priced by the bytes they move, though "
         f"they compute far more: such took up to {times.max():.0f} times as long; try --measure"
+    )
+    return [line]
+
+
+def without_a_start(costs: Costs, fitted: Fitted) -> list[str]:
+    """A line where a program would take less than any kernel takes to start."""
+    floors = [float(p.model.floor) for p in fitted.parts.values() if hasattr(p.model, "floor")]
+    if not floors or costs.total > _HALF * min(floors):
+        return []
+    line = (
+        f"{quantity(costs.total, 's')} is less than the smallest layer takes on this device, "
+        f"{quantity(min(floors), 's')}: what is no product is priced by its bytes, without the "
+        "start of a kernel; try --measure"
     )
     return [line]
 

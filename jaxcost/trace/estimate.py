@@ -18,7 +18,7 @@ from jaxcost.device.data_sheets import may_be_here
 from jaxcost.measure.layers import DTYPE_BYTES
 from jaxcost.models.base import LayerwiseCost
 from jaxcost.trace import count, on_screen
-from jaxcost.trace.by_bytes import priced_as_flat, priced_by_bytes
+from jaxcost.trace.by_bytes import priced_as_flat, priced_by_bytes, without_a_start
 from jaxcost.trace.counts import Counts
 from jaxcost.trace.measured import measure_program
 from jaxcost.trace.training_cost import TrainingCost, training_cost
@@ -198,6 +198,7 @@ def estimate_counts(found: Counts, calibration: Calibration | str) -> ProgramEst
         warnings += outside(found, usable["latency_s"], costs["latency_s"])
         warnings += priced_by_bytes(found, costs["latency_s"], loaded.device.platform)
         warnings += priced_as_flat(found, costs["latency_s"])
+        warnings += without_a_start(costs["latency_s"], usable["latency_s"])
     return ProgramEstimate(found, costs, reason, tuple(warnings), others, unpriced)
 
 

@@ -1,5 +1,7 @@
 """What computes far more than it moves is named, and nothing that networks usually do is."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -96,3 +98,20 @@ def test_convolutions_in_three_dimensions_are_named_and_others_are_not():
     flat = conv(("NHWC", "HWIO", "NHWC"), (1, 1))
     found = jc.estimate(flat, floats(8, 8, 8, 16), floats(3, 3, 16, 16), calibration=EPYC)
     assert not [line for line in found.warnings if "three dimensions" in line]
+
+
+def test_a_program_without_the_start_of_a_kernel_is_said_to_be_so():
+    """An H100 takes microseconds for its smallest kernel; 8 KiB at its bandwidth take 4 ns."""
+
+    def told(function, *inputs):
+        found = jc.estimate(function, *inputs, calibration="h100-sxm")
+        return [line for line in found.warnings if "start of a kernel" in line]
+
+    half = jax.ShapeDtypeStruct((64, 64), jnp.bfloat16)
+    (line,) = told(lambda x: jnp.maximum(2 * x, 1), half)
+    assert re.match(
+        r"[\d.]+ ns is less than the smallest layer takes on this device, [\d.]+ µs", line
+    )
+    assert told(lambda x: jnp.maximum(x @ x, 1), half) == []
+    large = jax.ShapeDtypeStruct((2**14, 2**14), jnp.bfloat16)
+    assert told(lambda x: jnp.maximum(2 * x, 1), large) == []
