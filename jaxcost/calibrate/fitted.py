@@ -27,7 +27,7 @@ from jaxcost.models.memory_bound import MemoryBound
 from jaxcost.models.residency import Temperature
 from jaxcost.models.working_set import WorkingSetEnergy
 from jaxcost.workload import Workload
-from jaxcost.workload.left_once_fused import OUT_OF_CACHE
+from jaxcost.workload.left_once_fused import AGAINST_ORDER, OUT_OF_CACHE
 from jaxcost.workload.runs import TrainingRun
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ class Fitted(OnScreen):
 
         An operation within a program costs its bytes over the mean bandwidth of what is no product,
         where that was measured by itself, or else over the model's; nothing where it knows none.
-        Of the bytes only what fusion leaves. On a CPU a share of the bandwidth that was measured
-        is reached, and what is laid out anew for a gradient of a convolution costs nothing where
-        such layers were measured, which hold it.
+        Of the bytes only what fusion leaves. On a CPU a share of the bandwidth is reached in
+        backward passes, and what is laid out anew for a gradient of a convolution costs nothing
+        where such layers were measured, which hold it.
         """
         if not isinstance(self.model, LayerwiseCost):
             raise ValueError(f"{self.name} has no costs of single layers; ask for the network's")
@@ -119,17 +119,21 @@ class Fitted(OnScreen):
 
     def _moving(self, workload: Workload, device: Device) -> Float[Array, " layers"]:
         """What each operation within a program costs."""
-        alone = self.parts.get("memory-bound")
+        alone = getattr(self.parts.get("memory-bound"), "model", None)
+        memory = alone if isinstance(alone, MemoryBound) else None
         bandwidth: Any = getattr(self.model, "bandwidth", jnp.inf)
-        if alone is not None and isinstance(alone.model, MemoryBound):
-            bandwidth = alone.model.mean_bandwidth
-        moving = workload.other_bytes / bandwidth
+        moving = workload.other_bytes / (memory.mean_bandwidth if memory else bandwidth)
         if device.platform != "cpu":
             return workload.left * moving
         measured = [SORTS[sort].holds(workload) for sort in self.apart if "gradients" in sort]
         inside = functools.reduce(jnp.logical_or, measured, workload.gradient < 0)
         moving = jnp.where(inside, 0.0, workload.left_on_cpu * moving)
-        return moving / OUT_OF_CACHE if alone else moving
+        if memory is None:
+            return moving
+        laid_out = (workload.backward > 0) & (workload.left == 0)
+        later = (workload.backward > 0) | (memory.beyond <= 0)
+        share = jnp.where(later, OUT_OF_CACHE, 1.0)
+        return moving / jnp.where(laid_out & (memory.beyond > 0), AGAINST_ORDER, share)
 
     def cost(
         self,

@@ -33,8 +33,12 @@ class Fusion:
 # twenty-eight others by experiments/zoo/model_zoo.py; what is not fused moves its bytes once. It is
 # for devices whose compiler's rules are not known here; for a CPU they are (jaxcost.trace.fusion).
 FUSION = Fusion(elementwise=0.29, reduction=1.0, pooling=1.0, movement=1.0, spread=0.1)
-# Of the bandwidth of an operation that runs by itself, and finds its arrays in the cache where its
-# last call left them, what a program gets on a CPU. The same number, by the same networks: they
-# took as long as all bytes that are counted would at the first, of which XLA leaves 0.30
-# (experiments/zoo/bytes_left.py).
+# Of the mean bandwidth, what a CPU gets in a backward pass, which reads back what was written long
+# before; and in all of a program, by calibrations that did not tell cache and memory apart. Fitted
+# to six networks: forward passes took as long as all bytes that are counted would at the first, of
+# which XLA leaves 0.30 (experiments/zoo/bytes_left.py).
 OUT_OF_CACHE = 0.29
+# What it gets of it where another axis becomes the innermost one, as of operands that are laid out
+# anew for gradients: 1.7 to 11 GB/s for sums of one to eight arrays of 1 to 5 MB beside 24 to 108
+# GB/s in their order, on two cores of an AMD EPYC (experiments/speed/laid_out_anew.py).
+AGAINST_ORDER = 0.2
