@@ -1,6 +1,7 @@
 """A model counted and estimated: the command says what Python says, and a trace costs the same."""
 
 import sys
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -109,12 +110,19 @@ def test_the_command_estimates_what_python_estimates(succeeds, strict, models, n
 
 @pytest.mark.parametrize("calibration", [MEASURED, "quadro-t2000"])
 @pytest.mark.parametrize("name", ["network", "convolution", "scanned", "elementwise"])
-def test_a_trace_costs_what_is_estimated(models, name, calibration):
+def test_a_trace_costs_what_is_estimated_and_both_say_what_has_no_price(models, name, calibration):
+    """The T2000's model knows no bytes; the other prices all that these do."""
     fn, x = getattr(models, name), shape(name)
-    traced = jc.load_calibration(calibration).latency(jc.trace(fn, x))
-    assert float(traced) == pytest.approx(
-        jc.estimate(fn, x, calibration=calibration).latency, rel=1e-5
-    )
+    workload = jc.trace(fn, x)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        traced = jc.load_calibration(calibration).latency(workload)
+    estimate = jc.estimate(fn, x, calibration=calibration)
+    assert float(traced) == pytest.approx(estimate.latency, rel=1e-5)
+    said = [[line for line in lines if "left out" in line] for lines in (
+        [str(w.message) for w in caught], estimate.warnings
+    )]  # fmt: skip
+    assert [len(lines) for lines in said] == ([0, 0] if calibration == MEASURED else [1, 1])
 
 
 def test_a_data_sheet_is_given_what_is_counted(succeeds, strict, models, tmp_path):
