@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SLOWER = 0.3  # of a byte's time besides: with less the data did not tell memory and cache apart
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Fitted(OnScreen):
     """What a calibration knows of one target, such as `time_s`.
@@ -131,9 +134,9 @@ class Fitted(OnScreen):
         if memory is None:
             return moving
         laid_out = (workload.backward > 0) & (workload.left == 0)
-        later = (workload.backward > 0) | (memory.beyond <= 0)
-        share = jnp.where(later, OUT_OF_CACHE, 1.0)
-        return moving / jnp.where(laid_out & (memory.beyond > 0), AGAINST_ORDER, share)
+        told_apart = memory.beyond > _SLOWER
+        share = jnp.where((workload.backward > 0) | ~told_apart, OUT_OF_CACHE, 1.0)
+        return moving / jnp.where(laid_out & told_apart, AGAINST_ORDER, share)
 
     def cost(
         self,
