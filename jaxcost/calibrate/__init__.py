@@ -17,7 +17,7 @@ from jaxcost.calibrate.features import features
 from jaxcost.calibrate.fit import Accuracy
 from jaxcost.calibrate.fitted import Fitted
 from jaxcost.calibrate.intervals import Intervals, calibrate_intervals
-from jaxcost.calibrate.outside import OutsideWarning, other_devices, told
+from jaxcost.calibrate.outside import OutsideWarning, lines_outside, other_devices
 from jaxcost.calibrate.unpriced import unpriced
 from jaxcost.device import Device
 from jaxcost.models.base import CostModel
@@ -131,7 +131,9 @@ class Calibration(OnScreen):
             found = {target: f.interval(rows, self.device) for target, f in self.models.items()}
             if not of_runs:
                 ops = layers["op"]
-                lines = told(rows, self.models.values(), lambda i: f"row {i + 1} ({ops.iloc[i]})")
+                lines = lines_outside(
+                    rows, self.models.values(), lambda i: f"row {i + 1} ({ops.iloc[i]})"
+                )
                 _warn(["; ".join(lines)] if lines else [], OutsideWarning, depth=3)
         _warn(other_devices(frame, self.device, list(self.models)), depth=3)
         added = {
@@ -153,7 +155,7 @@ class Calibration(OnScreen):
 
         Args: workload: of concrete sizes.
         """
-        return told(workload, self.models.values(), lambda row: f"row {row + 1}")
+        return lines_outside(workload, self.models.values(), lambda row: f"row {row + 1}")
 
     def to_frame(self) -> "pd.DataFrame":
         """The parameters as a table, one a row, with their 90 % intervals and units."""
@@ -184,7 +186,7 @@ class Calibration(OnScreen):
         _warn([*precision.unsaid({target: fitted}), *precision.other_items(fitted, workload)])
         if isinstance(workload, Workload):
             _warn(unpriced(fitted, workload, self.device))
-            lines = told(workload, [fitted], lambda row: f"layer {row + 1}")
+            lines = lines_outside(workload, [fitted], lambda row: f"layer {row + 1}")
             _warn(["; ".join(lines)] if lines else [], OutsideWarning)
         return fitted.cost(workload, self.device, temperature)
 

@@ -98,7 +98,9 @@ def places(layers: Workload, models: Iterable[Fitted]) -> dict[str, list[int]]:
     return found
 
 
-def told(layers: Workload, models: Iterable[Fitted], name: Callable[[int], str]) -> list[str]:
+def lines_outside(
+    layers: Workload, models: Iterable[Fitted], name: Callable[[int], str]
+) -> list[str]:
     """A line for all layers of which the same lies outside, the first by its name; none of sizes
     that JAX is tracing, nor of what is within a program, which no layer measured by itself is like.
     """

@@ -16,7 +16,7 @@ _INF = jnp.inf
 _SUMS = ("reduction", "normalisation", "softmax")  # over the channels of each position
 _LEAST = 1e-6  # far below one byte
 _NEVER = 1e30  # a rate or a size that no operation reaches
-_STEP = 3.0  # of ten times as much as a cache holds 0.1 % stay in it, of a tenth all
+_STEP = 3.0  # of ten times what a cache holds 0.1 % stays in it, of a tenth nearly all
 
 
 def _ratio(of: str) -> Scalar:
@@ -43,8 +43,8 @@ class MemoryBound(LayerwiseCost):
         the data speak.
     Valid for: the operations of `jaxcost.workload.memory_bound` by themselves, in one precision, on
         the device it was fitted on; a product has no price (NaN).
-    Source: ours, from Williams, Waterman, Patterson (2009), Roofline; checked on nine GPUs and two
-        CPUs, see experiments/accuracy.
+    Source: ours, from Williams, Waterman, Patterson (2009), Roofline; checked on nine GPUs and a
+        CPU, see experiments/accuracy.
     """
 
     unit: ClassVar[str] = "s"

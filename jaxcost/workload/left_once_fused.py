@@ -39,6 +39,7 @@ FUSION = Fusion(elementwise=0.29, reduction=1.0, pooling=1.0, movement=1.0, spre
 # which XLA leaves 0.30 (experiments/zoo/bytes_left.py).
 OUT_OF_CACHE = 0.29
 # What it gets of it where another axis becomes the innermost one, as of operands that are laid out
-# anew for gradients: 1.7 to 11 GB/s for sums of one to eight arrays of 1 to 5 MB beside 24 to 108
-# GB/s in their order, on two cores of an AMD EPYC (experiments/speed/laid_out_anew.py).
+# anew for gradients: 1.9 to 15 GB/s for sums of one to eight arrays of 1 to 5 MB beside 29 to 90
+# GB/s in their order and 28 from memory, on two cores of an AMD EPYC
+# (experiments/speed/laid_out_anew.py).
 AGAINST_ORDER = 0.2

@@ -64,7 +64,8 @@ def test_times_in_two_units_must_agree(column, agreeing, else_):
 
 
 def test_other_times_are_other_measurements():
-    timed(latency_ms=99, time_std_s=1, time_min_ms=0.1, real_time_ms=7)
+    others = {"latency_ms": 99, "time_std_s": 1, "time_min_ms": 0.1, "real_time_ms": 7}
+    assert timed(**others)["time_s"].tolist() == [0.002, 0.003]
 
 
 def test_so_must_energies_of_training():

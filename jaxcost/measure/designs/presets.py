@@ -24,7 +24,6 @@ _POWERS = tuple(2**e for e in range(13))
 _LONGEST_STEP_S, _SECONDS_A_LAYER = 4.0, 2.0  # of what a program has: it takes what it takes
 PROGRAM = "program"  # the sweep of layers that a user's own program has
 _SLOWER = 4  # how much longer XLA takes on a CPU for many a gradient than for its convolution
-_MOST_MOVED = 128e6  # bytes of a memory-bound operation: what no last cache of a CPU holds
 _ACCELERATOR = 100  # how much more work than on a CPU a layer may be elsewhere
 
 
@@ -163,15 +162,14 @@ def with_layers_of(program: Sequence[LayerSpec], found: Preset) -> Preset:
 
 def _of_networks(platform: str, size: _Size, scale: float) -> list[LayerSpec]:
     """Products of transformers and memory-bound operations within the limits, small to large."""
-    most_flops, of_products = size.most_flops * scale, size.most_bytes * scale
+    most = {name: getattr(size, f"most_{name}") * scale for name in ("flops", "bytes")}
     # Of line 6 the scores of all heads are one product, as no network has them.
     found = [layer for layer in other_sweep("transformer", platform) if layer.line < 6]
     found += other_sweep("memory_bound", platform)
     fits = [
         layer
         for layer in found
-        if layer.flops <= most_flops
-        and layer.operand_bytes <= (of_products if layer.is_product else _MOST_MOVED * scale)
+        if layer.flops <= most["flops"] and layer.operand_bytes <= most["bytes"]
     ]
     kinds: dict[str, list[LayerSpec]] = {}
     for layer in sorted(fits, key=lambda one: (one.flops, one.bytes_moved)):
